@@ -1,0 +1,359 @@
+r"""Exact targets of a batch of runs, without ever storing p(token | context).
+
+With :math:`Z = A^{\otimes m} p` the conditional is :math:`P = \mathrm{diag}(1/Z)\, A^{\otimes m}\, \mathrm{diag}(p)`, so P·G and
+:math:`P^\top F` are a few small passes (:mod:`linrep.transforms`). Runs may differ in their joint, contexts and tokens;
+narrower runs are padded with contexts of weight 0 and masked tokens.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from linrep.contexts import World, context_index
+from linrep.errors import InputError
+from linrep.transforms import subset_sum, subset_sum_table, subset_sum_transpose_table
+
+# Below this ratio of probabilities rare contexts would underflow in float32: their targets are summed in float64.
+SMALLEST_FLOAT32_RATIO = 1e-30
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Population:
+    r"""Exact targets of a batch of runs; built by :meth:`of` or :meth:`build`."""
+
+    sizes: tuple[int, ...]
+    """Number of states of each concept, shared by all runs."""
+    joint: Float[Tensor, "runs joint"]
+    """p(c) of each run, float64, 0 for concept vectors without a token."""
+    context_index: Int64[Tensor, "runs contexts"]
+    """Flat index of each context, digits in base (states + unknown)."""
+    weights: Float[Tensor, "runs contexts"]
+    """ω(d), float64; 0 marks padding."""
+    token_index: Int64[Tensor, "runs tokens"]
+    """Flat index of each token in the joint."""
+    token_mask: Bool[Tensor, "runs tokens"] | None
+    """False marks padding; None when no run is padded."""
+    normaliser: Float[Tensor, "runs contexts"]
+    """Z(d) = Σ_{c ~ d} p(c), float64; 0 for impossible contexts, which have weight 0."""
+    entropy: Float[Tensor, "runs contexts"]
+    """H(p(·|d)) in nats, float64; 0 where the weight is 0."""
+    dtype: torch.dtype
+    """Dtype of the tables this population is meant for."""
+
+    @classmethod
+    def of(
+        cls,
+        worlds: Sequence[World],
+        *,
+        dtype: torch.dtype = torch.float64,
+        device: torch.device | str = "cpu",
+    ) -> "Population":
+        """The population of one run per world, padded to the widest.
+
+        Args:
+            worlds: One per run; all over concepts of the same sizes.
+            dtype: Dtype of the tables that will be trained.
+            device: Where everything lives.
+
+        Raises:
+            InputError: If there is no world or their sizes differ.
+        """
+        if len({world.model.sizes for world in worlds}) != 1:
+            raise InputError(
+                "worlds: expected at least one, all over concepts of the same sizes; train others apart"
+            )
+        sizes = worlds[0].model.sizes
+        return cls.build(
+            sizes,
+            [world.joint for world in worlds],
+            [context_index(world.model, world.codes) for world in worlds],
+            [world.weights for world in worlds],
+            [world.tokens for world in worlds],
+            dtype=dtype,
+            device=device,
+        )
+
+    @classmethod
+    def build(
+        cls,
+        sizes: tuple[int, ...],
+        joint: Sequence[Tensor],
+        context_index: Sequence[Tensor],
+        weights: Sequence[Tensor],
+        token_index: Sequence[Tensor],
+        *,
+        dtype: torch.dtype = torch.float64,
+        device: torch.device | str = "cpu",
+    ) -> "Population":
+        r"""Collect one tensor of each kind per run into padded batches.
+
+        Args:
+            sizes: Number of states of each concept.
+            joint: p(c) per run; mass outside the run's tokens is left out and the rest renormalised.
+            context_index: Flat context indices per run; impossible ones may only have weight 0.
+            weights: ω(d) per run, summing to 1.
+            token_index: Distinct flat joint indices per run; a token may have p = 0.
+            dtype: Dtype of the tables that will be trained.
+            device: Where everything lives.
+
+        Raises:
+            InputError: If counts disagree, or a context of positive weight cannot occur.
+        """
+        runs = len(joint)
+        if not runs or {len(context_index), len(weights), len(token_index)} != {runs}:
+            raise InputError(f"runs: expected at least one and equally many of each kind, got {runs} joints")
+        contexts, tokens = _padded(context_index), _padded(token_index)
+        omega = _padded([row.double() for row in weights])
+        mask = _padded([torch.ones_like(row, dtype=torch.bool) for row in token_index])
+        probability = _padded([row.double() for row in joint]).gather(-1, tokens) * mask
+        probability = probability / probability.sum(-1, keepdim=True)
+        restricted = torch.zeros(runs, math.prod(sizes), dtype=torch.float64, device=probability.device)
+        restricted = restricted.scatter_add(-1, tokens, probability)
+        normaliser = subset_sum(restricted, sizes).gather(-1, contexts)
+        impossible = ((normaliser <= 0) & (omega > 0)).nonzero()
+        if len(impossible):
+            run, row = impossible[0].tolist()
+            raise InputError(
+                f"contexts: context {row} of run {run} cannot occur but has weight; give it weight 0"
+            )
+        surprise = subset_sum(torch.special.xlogy(restricted, restricted), sizes).gather(-1, contexts)
+        entropy = torch.where(omega > 0, normaliser.log() - surprise / normaliser, 0.0).clamp_min(0.0)
+        return cls(
+            sizes=sizes,
+            joint=restricted,
+            context_index=contexts,
+            weights=omega,
+            token_index=tokens,
+            token_mask=None if bool(mask.all()) else mask,
+            normaliser=normaliser,
+            entropy=entropy,
+            dtype=dtype,
+        ).to(dtype=dtype, device=device)
+
+    def to(
+        self, *, dtype: torch.dtype | None = None, device: torch.device | str | None = None
+    ) -> "Population":
+        """The same targets for tables of another dtype or on another device."""
+        device = self.device if device is None else device
+        return replace(
+            self,
+            joint=self.joint.to(device),
+            context_index=self.context_index.to(device),
+            weights=self.weights.to(device),
+            token_index=self.token_index.to(device),
+            token_mask=None if self.token_mask is None else self.token_mask.to(device),
+            normaliser=self.normaliser.to(device),
+            entropy=self.entropy.to(device),
+            dtype=self.dtype if dtype is None else dtype,
+        )
+
+    def select(self, runs: Tensor) -> "Population":
+        """The population of some of the runs, given by index or mask, in that order."""
+        return replace(
+            self,
+            joint=self.joint[runs],
+            context_index=self.context_index[runs],
+            weights=self.weights[runs],
+            token_index=self.token_index[runs],
+            token_mask=None if self.token_mask is None else self.token_mask[runs],
+            normaliser=self.normaliser[runs],
+            entropy=self.entropy[runs],
+        )
+
+    @property
+    def runs(self) -> int:
+        """Number of runs."""
+        return self.weights.shape[0]
+
+    @property
+    def device(self) -> torch.device:
+        """Where everything lives."""
+        return self.weights.device
+
+    @cached_property
+    def probability(self) -> Float[Tensor, "runs tokens"]:
+        """p of each token, 0 on padding, float64."""
+        probability = self.joint.gather(-1, self.token_index)
+        return probability if self.token_mask is None else probability * self.token_mask
+
+    @cached_property
+    def inverse_normaliser(self) -> Float[Tensor, "runs contexts"]:
+        """1/Z(d), 0 where the context cannot occur, float64."""
+        return torch.where(self.normaliser > 0, 1 / self.normaliser, 0.0)
+
+    @cached_property
+    def conditional(self) -> Float[Tensor, "runs contexts tokens"]:
+        """p(token | context) in the tables' dtype, all of it: contexts × tokens numbers a run, for small worlds."""
+        return self.conditional_rows(0, self.weights.shape[1]).to(self.dtype)
+
+    def conditional_rows(self, start: int, stop: int) -> Float[Tensor, "runs rows tokens"]:
+        """p(token | context) of the contexts from ``start`` up to ``stop``, float64; zero rows where Z = 0."""
+        contexts = _one_hot(self.context_index[:, start:stop], tuple(v + 1 for v in self.sizes), self.sizes)
+        tokens = _one_hot(self.token_index, self.sizes, self.sizes)
+        known = contexts.sum(-1, keepdim=True)
+        compatible = contexts @ tokens.mT == known
+        rows = compatible * self.probability.unsqueeze(1)
+        return rows * self.inverse_normaliser[:, start:stop].unsqueeze(-1)
+
+    def conditional_mean(self, table: Float[Tensor, "runs tokens dim"]) -> Float[Tensor, "runs contexts dim"]:
+        r"""Mean of a token table under p(token | context), :math:`P G`.
+
+        Naively: ``self.conditional @ table``.
+
+        Args:
+            table: One row per token; the rows of padded tokens do not matter if finite.
+
+        Returns:
+            One row per context, in the dtype of the table; 0 where the context cannot occur.
+        """
+        dtype = self._sum_dtype(table)
+        rows = table.to(dtype) * self._scale("probability", dtype)
+        if not self._all_tokens:
+            full = rows.new_zeros(rows.shape[0], self.joint.shape[1], rows.shape[2])
+            rows = full.scatter_add_(1, self.token_index.unsqueeze(-1).expand_as(rows), rows)
+        mean = subset_sum_table(rows, self.sizes)
+        if not self._all_contexts:
+            mean = _take(mean, self.context_index)
+        return (mean * self._scale("inverse_normaliser", dtype)).to(table.dtype)
+
+    def conditional_mean_transpose(
+        self, table: Float[Tensor, "runs contexts dim"]
+    ) -> Float[Tensor, "runs tokens dim"]:
+        r"""Weighted sum of a context table per token, :math:`P^\top \mathrm{diag}(\omega) F`.
+
+        Naively: ``self.conditional.mT @ (self.weights.unsqueeze(-1) * table)``.
+
+        Args:
+            table: One row per context; the rows of contexts of weight 0 do not matter if finite.
+
+        Returns:
+            One row per token, in the dtype of the table; 0 for padded tokens.
+        """
+        dtype = self._sum_dtype(table)
+        rows = table.to(dtype) * self._scale("weight_over_normaliser", dtype)
+        if not self._all_contexts:
+            full = rows.new_zeros(rows.shape[0], math.prod(v + 1 for v in self.sizes), rows.shape[2])
+            rows = full.scatter_add_(1, self.context_index.unsqueeze(-1).expand_as(rows), rows)
+        total = subset_sum_transpose_table(rows, self.sizes)
+        if not self._all_tokens:
+            total = _take(total, self.token_index)
+        return (total * self._scale("probability", dtype)).to(table.dtype)
+
+    def sample(
+        self, n: int, *, generator: torch.Generator
+    ) -> tuple[Int64[Tensor, "runs n"], Int64[Tensor, "runs n"]]:
+        r"""Draw contexts from ω and, for each, a token from p(token | context), concept by concept.
+
+        Each unknown concept in turn is drawn from ratios of :math:`Z = A^{\otimes m} p`: m gathers, no dense table.
+
+        Args:
+            n: Draws per run.
+            generator: Draws on its own device; the result moves to the population's.
+
+        Returns:
+            Positions of the contexts and of the tokens in the population's tables.
+        """
+        runs, device = self.runs, self.device
+        uniform = torch.rand(
+            len(self.sizes) + 1, runs, n, dtype=torch.float64, generator=generator, device=generator.device
+        ).to(device)
+        cumulative = self._cumulative_weights
+        position = torch.searchsorted(cumulative, uniform[0] * cumulative[:, -1:], right=True)
+        flat = self.context_index.gather(-1, position)
+        token = torch.zeros_like(flat)
+        for i, size in enumerate(self.sizes):
+            stride = math.prod(v + 1 for v in self.sizes[i + 1 :])
+            digit = flat // stride % (size + 1)
+            options = flat.unsqueeze(-1) + (torch.arange(size, device=device) - size) * stride
+            mass = (
+                self._all_normalisers.gather(-1, options.clamp_min(0).flatten(1))
+                .view(runs, n, size)
+                .cumsum(-1)
+            )
+            drawn = (mass <= uniform[i + 1].unsqueeze(-1) * mass[..., -1:]).sum(-1)
+            digit = torch.where(digit == size, drawn, digit)
+            flat = flat + (digit - flat // stride % (size + 1)) * stride
+            token = token * size + digit
+        return position, self._token_position.gather(-1, token)
+
+    def _sum_dtype(self, table: Tensor) -> torch.dtype:
+        return torch.float64 if self._wide_range else table.dtype
+
+    def _scale(self, name: str, dtype: torch.dtype) -> Float[Tensor, "runs rows 1"]:
+        """One of the float64 row factors as a column in another dtype, cast once."""
+        key = (name, dtype)
+        if key not in self._casts:
+            self._casts[key] = getattr(self, name).to(dtype).unsqueeze(-1)
+        return self._casts[key]
+
+    @cached_property
+    def _casts(self) -> dict[tuple[str, torch.dtype], Tensor]:
+        return {}
+
+    @cached_property
+    def weight_over_normaliser(self) -> Float[Tensor, "runs contexts"]:
+        """ω(d)/Z(d), float64."""
+        return self.weights * self.inverse_normaliser
+
+    @cached_property
+    def _wide_range(self) -> bool:
+        positive = self.joint[self.joint > 0]
+        return bool(positive.min() < SMALLEST_FLOAT32_RATIO)
+
+    @cached_property
+    def _all_tokens(self) -> bool:
+        return _counts_up(self.token_index, self.joint.shape[1])
+
+    @cached_property
+    def _all_contexts(self) -> bool:
+        return _counts_up(self.context_index, math.prod(v + 1 for v in self.sizes))
+
+    @cached_property
+    def _cumulative_weights(self) -> Float[Tensor, "runs contexts"]:
+        return self.weights.cumsum(-1)
+
+    @cached_property
+    def _all_normalisers(self) -> Float[Tensor, "runs _"]:
+        return subset_sum(self.joint, self.sizes)
+
+    @cached_property
+    def _token_position(self) -> Int64[Tensor, "runs joint"]:
+        position = torch.arange(self.token_index.shape[1], device=self.device).expand_as(self.token_index)
+        if self.token_mask is not None:
+            position = position * self.token_mask  # padding repeats token 0: never the maximum
+        return torch.zeros_like(self.joint, dtype=torch.int64).scatter_reduce(
+            -1, self.token_index, position, "amax"
+        )
+
+
+def _padded(rows: Sequence[Tensor]) -> Tensor:
+    """Stack rows of different lengths, zeros at the end; equal rows share memory."""
+    if all(row is rows[0] or torch.equal(row, rows[0]) for row in rows):
+        return rows[0].expand(len(rows), -1)
+    return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
+
+
+def _take(table: Tensor, index: Tensor) -> Tensor:
+    """Rows of a batch of tables; one plain gather when every run takes the same."""
+    if len(index) == 1 or index.stride(0) == 0:
+        return table.index_select(1, index[0])
+    return table.gather(1, index.unsqueeze(-1).expand(-1, -1, table.shape[-1]))
+
+
+def _counts_up(index: Tensor, length: int) -> bool:
+    return index.shape[-1] == length and bool((index == torch.arange(length, device=index.device)).all())
+
+
+def _one_hot(index: Tensor, bases: tuple[int, ...], sizes: tuple[int, ...]) -> Float[Tensor, "*batch digits"]:
+    """Indicators of the known digits of flat indices, all concepts side by side; unknown is all zeros."""
+    columns: list[Tensor] = []
+    for base, size in zip(reversed(bases), reversed(sizes), strict=True):
+        states = torch.arange(size, device=index.device)
+        columns.insert(0, (index % base).unsqueeze(-1) == states)
+        index = index // base
+    return torch.cat(columns, -1).double()
