@@ -1,0 +1,111 @@
+"""Checks on conditional probability tables and their graph; every error names the variable, and the row."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from linrep.errors import InputError
+
+ROW_TOLERANCE = 1e-6
+"""How far a row of a table may sum from 1. Published tables are rounded; beyond rounding it is an error."""
+
+
+def row_name(row: int, parents: Sequence[int], names: Sequence[str], states: Sequence[Sequence[str]]) -> str:
+    """The parent configuration a row of a table is for, such as ``lung=no, tub=yes``.
+
+    Example:
+        >>> row_name(1, [0], ["smoke"], [["no", "yes"]])
+        'smoke=yes'
+    """
+    words: list[str] = []
+    for parent in reversed(parents):
+        row, state = divmod(row, len(states[parent]))
+        words.append(f"{names[parent]}={states[parent][state]}")
+    return ", ".join(reversed(words))
+
+
+def checked_table(
+    name: str,
+    rows: Sequence[Sequence[float]],
+    own: tuple[str, ...],
+    parents: tuple[int, ...],
+    names: Sequence[str],
+    states: Sequence[tuple[str, ...]],
+    source: str,
+) -> Tensor:
+    shape = [len(states[parent]) for parent in parents]
+    if len(rows) != math.prod(shape):
+        raise InputError(
+            f"{source}: variable '{name}' needs {math.prod(shape)} rows, one per configuration of "
+            f"its {len(parents)} parents, got {len(rows)}"
+        )
+    table: list[list[float]] = []
+    for index, row in enumerate(rows):
+        where = f"{source}: variable '{name}', row {index}"
+        if parents:
+            where += f" ({row_name(index, parents, names, states)})"
+        table.append(_row(row, len(own), where))
+    return torch.tensor(table, dtype=torch.float64).reshape(*shape, len(own))
+
+
+def _row(row: Sequence[float], size: int, where: str) -> list[float]:
+    try:
+        values = [float(value) for value in row]
+    except (TypeError, ValueError):
+        raise InputError(f"{where}: expected a list of {size} probabilities, got {row!r}") from None
+    if len(values) != size:
+        raise InputError(f"{where}: expected {size} probabilities, got {len(values)}")
+    if not all(0 <= value <= 1 + ROW_TOLERANCE for value in values):
+        raise InputError(f"{where}: probabilities must lie in [0, 1], got {values}")
+    total = math.fsum(values)
+    if abs(total - 1) > ROW_TOLERANCE:
+        raise InputError(f"{where}: probabilities must sum to 1, got {values}, which sum to {total:.12g}")
+    # A row exact to rounding is kept to the bit, so that tables survive being written and read again.
+    return values if abs(total - 1) < 1e-12 else [value / total for value in values]
+
+
+def check_names(
+    names: Sequence[str],
+    tables: Mapping[str, object],
+    parents: Mapping[str, object],
+    states: Mapping[str, object],
+    source: str,
+) -> None:
+    if not names:
+        raise InputError(f"{source}: expected at least one variable, got none")
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise InputError(f"{source}: variable '{name}' is declared twice; rename one")
+        seen.add(name)
+        if name not in tables:
+            raise InputError(f"{source}: variable '{name}' has no table; add its probabilities")
+    for what, given in (("table", tables), ("list of parents", parents), ("list of states", states)):
+        for name in given:
+            if name not in seen:
+                raise InputError(
+                    f"{source}: a {what} is given for the unknown variable '{name}'; declare it or remove it"
+                )
+
+
+def topological_order(
+    names: Sequence[str], parents: Sequence[Sequence[int]], source: str = "graph"
+) -> tuple[int, ...]:
+    order: list[int] = []
+    waiting = list(range(len(parents)))
+    while waiting:
+        ready = next((i for i in waiting if all(parent in order for parent in parents[i])), None)
+        if ready is None:
+            # Everything still waiting has a parent still waiting: walk up until a concept comes back.
+            path = [waiting[0]]
+            while path.count(path[-1]) == 1:
+                path.append(next(parent for parent in parents[path[-1]] if parent in waiting))
+            cycle = " -> ".join(names[i] for i in reversed(path[path.index(path[-1]) :]))
+            raise InputError(
+                f"{source}: the graph must have no cycle, got {cycle}; remove one of these edges"
+            )
+        order.append(ready)
+        waiting.remove(ready)
+    return tuple(order)
