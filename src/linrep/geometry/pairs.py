@@ -1,0 +1,202 @@
+"""Index pairs: which two rows of a table are subtracted to give one steering vector, and of which concept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int, Int64
+from torch import Tensor
+
+from linrep.errors import InputError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairs:
+    """Pairs of rows, told apart by group: one group per concept, or per (run, concept) once stacked."""
+
+    low: Int64[Tensor, " pairs"]
+    """The row that is subtracted: the concept's value is `low` there."""
+    high: Int64[Tensor, " pairs"]
+    """The row it is subtracted from."""
+    group: Int64[Tensor, " pairs"]
+    """The group of each pair, ascending."""
+    groups: int
+    """How many groups there are, those without a pair included."""
+
+    def counts(self) -> Int64[Tensor, " groups"]:
+        """The number of pairs in each group."""
+        return torch.bincount(self.group, minlength=self.groups)
+
+    def to(self, device: torch.device | str) -> "Pairs":
+        """The same pairs, their indices on another device."""
+        return Pairs(
+            low=self.low.to(device),
+            high=self.high.to(device),
+            group=self.group.to(device),
+            groups=self.groups,
+        )
+
+
+def pairs_from_lists(pairs: Sequence[Sequence[tuple[int, int]]]) -> Pairs:
+    """Pairs from plain lists of (low row, high row), one list per concept; a list may be empty.
+
+    Example:
+        >>> pairs_from_lists([[(0, 1), (2, 3)], [], [(0, 2)]]).counts()
+        tensor([2, 0, 1])
+    """
+    flat = [(low, high, group) for group, rows in enumerate(pairs) for low, high in rows]
+    table = torch.tensor(flat, dtype=torch.int64).reshape(-1, 3)
+    return Pairs(low=table[:, 0], high=table[:, 1], group=table[:, 2], groups=len(pairs))
+
+
+def counterfactual_pairs(codes: Int[Tensor, "rows concepts"], *, low: int = 0, high: int = 1) -> Pairs:
+    r"""All pairs of rows that are equal but in concept i, `low` in one and `high` in the other; group = i.
+
+    Naively: ``[(a, b) for i in range(m) for a in rows for b in rows if a[i] == 0 and b == flip(a, i)]``.
+
+    Args:
+        codes: One row of digits per token or context. Any other digit (such as that of "unknown") never makes
+            a pair in its own concept, and must be equal in both rows elsewhere.
+        low: The digit of the row that is subtracted.
+        high: The digit of the row it is subtracted from.
+
+    Returns:
+        The pairs, by concept, within a concept in the order of the `low` rows. O(rows · concepts · log rows).
+
+    Raises:
+        InputError: If two rows are equal (which one is meant is undecided), or codes are too wide to index.
+
+    Example:
+        >>> pairs = counterfactual_pairs(torch.tensor([[0, 0], [0, 1], [1, 0]]))
+        >>> pairs.low.tolist(), pairs.high.tolist(), pairs.group.tolist()
+        ([0, 0], [2, 1], [0, 1])
+
+    References:
+        docs/theory, section 2, "Steering vectors".
+    """
+    key, strides = row_keys(codes)
+    ordered, order = torch.sort(key)
+    if bool((ordered[1:] == ordered[:-1]).any()):
+        where = int((ordered[1:] == ordered[:-1]).nonzero()[0, 0])
+        first, second = sorted((int(order[where]), int(order[where + 1])))
+        raise InputError(f"codes: expected distinct rows, got rows {first} and {second} equal; drop one")
+    lows: list[Tensor] = []
+    highs: list[Tensor] = []
+    for concept, stride in enumerate(strides):
+        candidates = (codes[:, concept] == low).nonzero()[:, 0]
+        wanted = key[candidates] + (high - low) * stride
+        at = torch.searchsorted(ordered, wanted).clamp(max=max(len(key) - 1, 0))
+        # One stride away may lie another row, where the digit leaves the column's range: look at the digit.
+        found = (ordered[at] == wanted) & (codes[order[at], concept] == high)
+        lows.append(candidates[found])
+        highs.append(order[at[found]])
+    sizes = torch.tensor([len(rows) for rows in lows], dtype=torch.int64, device=codes.device)
+    group = torch.repeat_interleave(torch.arange(len(strides), device=codes.device), sizes)
+    return Pairs(low=torch.cat(lows), high=torch.cat(highs), group=group, groups=len(strides))
+
+
+def row_keys(codes: Int[Tensor, "rows concepts"]) -> tuple[Int64[Tensor, " rows"], list[int]]:
+    """One integer per row of digits, equal only for equal rows, and what a step in each column adds to it.
+
+    Raises:
+        InputError: If there is no column, or the columns' ranges multiply to more than 2^62.
+    """
+    if codes.shape[1] == 0:
+        raise InputError("codes: expected at least one concept, got none; give one column per concept")
+    widths = [int(codes[:, i].max()) + 1 if len(codes) else 1 for i in range(codes.shape[1])]
+    strides = [1] * len(widths)
+    for i in reversed(range(len(widths) - 1)):
+        strides[i] = strides[i + 1] * max(widths[i + 1], 1)
+    if strides[0] * max(widths[0], 1) > 2**62:
+        raise InputError(f"codes: expected at most 2^62 combinations, got {len(widths)} concepts; use fewer")
+    # A sum of products, since integer matrix products do not exist on every device.
+    return (codes.to(torch.int64) * torch.tensor(strides, device=codes.device)).sum(1), strides
+
+
+def stack(pairs_per_run: Sequence[Pairs], rows: int) -> Pairs:
+    """The pairs of a batch of runs as pairs of one flat table: run r's rows and groups are offset by r.
+
+    Args:
+        pairs_per_run: One `Pairs` per run, all with the same number of groups.
+        rows: Rows per run in the table ``[runs, rows, dim]``, padding included.
+
+    Returns:
+        Pairs of rows of ``table.flatten(0, 1)``; group = run · groups + concept.
+
+    Raises:
+        InputError: If runs differ in the number of groups, or there is no run.
+
+    Example:
+        >>> one = pairs_from_lists([[(0, 1)], [(0, 2)]])
+        >>> stack([one, one], rows=3).low.tolist(), stack([one, one], rows=3).group.tolist()
+        ([0, 0, 3, 3], [0, 1, 2, 3])
+    """
+    groups = {pairs.groups for pairs in pairs_per_run}
+    if len(groups) != 1:
+        raise InputError(
+            f"pairs_per_run: expected one number of groups, got {sorted(groups)}; align the concepts"
+        )
+    concepts = groups.pop()
+    return Pairs(
+        low=torch.cat([pairs.low + run * rows for run, pairs in enumerate(pairs_per_run)]),
+        high=torch.cat([pairs.high + run * rows for run, pairs in enumerate(pairs_per_run)]),
+        group=torch.cat([pairs.group + run * concepts for run, pairs in enumerate(pairs_per_run)]),
+        groups=len(pairs_per_run) * concepts,
+    )
+
+
+def repeat(pairs: Pairs, runs: int, rows: int) -> Pairs:
+    """`stack([pairs] * runs, rows)`: one set of pairs shared by all runs.
+
+    Example:
+        >>> repeat(pairs_from_lists([[(0, 1)]]), 3, 2).high.tolist()
+        [1, 3, 5]
+    """
+    return stack([pairs] * runs, rows)
+
+
+def random_pairs(
+    pairs: Pairs, *, rows: Int64[Tensor, " runs"], stride: int, generator: torch.Generator
+) -> Pairs:
+    """The null "random pairs": as many pairs in every group, each of two distinct random rows of the run.
+
+    Args:
+        pairs: The pairs whose counts are kept; their groups split evenly over the runs.
+        rows: How many rows of each run are real (the first ones), at least 2 where a run has pairs.
+        stride: Rows per run in the flat table, padding included.
+        generator: Draws the rows.
+
+    Raises:
+        InputError: If a run with pairs has fewer than two rows.
+
+    Example:
+        >>> pairs = pairs_from_lists([[(0, 1), (2, 3)]])
+        >>> drawn = random_pairs(pairs, rows=torch.tensor([4]), stride=4, generator=torch.Generator())
+        >>> len(drawn.low), bool((drawn.low != drawn.high).all())
+        (2, True)
+    """
+    device = pairs.group.device
+    run = pairs.group // (pairs.groups // len(rows))
+    available = rows.to(device)[run]
+    if bool((available < 2).any()):
+        raise InputError("rows: expected at least 2 rows in every run that has pairs, got 1; add rows")
+    # Float64 uniforms: exact to 2^-53, and rows differ in number from run to run.
+    uniform = torch.rand(2, len(run), dtype=torch.float64, generator=generator, device=generator.device).to(
+        device
+    )
+    low = (uniform[0] * available).to(torch.int64)
+    high = (low + 1 + (uniform[1] * (available - 1)).to(torch.int64)) % available
+    return Pairs(low=low + run * stride, high=high + run * stride, group=pairs.group, groups=pairs.groups)
+
+
+def shuffled_pairs(pairs: Pairs, *, generator: torch.Generator) -> Pairs:
+    """The null "shuffled pairs": within each group the high rows are dealt anew to the low rows.
+
+    It destroys who belongs to whom but keeps the difference between the two sides' means, so a concept that
+    is a direction keeps part of its linearity here. Where that is not wanted, use `random_pairs`.
+    """
+    noise = torch.rand(len(pairs.group), dtype=torch.float64, generator=generator, device=generator.device)
+    # Group first, noise second: two stable sorts.
+    order = torch.argsort(noise.to(pairs.group.device))
+    order = order[torch.argsort(pairs.group[order], stable=True)]
+    return Pairs(low=pairs.low, high=pairs.high[order], group=pairs.group, groups=pairs.groups)

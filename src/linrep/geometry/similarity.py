@@ -1,0 +1,160 @@
+"""Linearity, alignment and orthogonality: cosines between steering vectors, read off their moments."""
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from linrep.geometry.moments import Moments
+
+NO_DIRECTION = 1e-12
+"""A mean of unit vectors shorter than this is rounding noise: the vectors cancel, and it has no direction."""
+
+
+def linearity(moments: Moments) -> Float64[Tensor, " groups"]:
+    r"""Mean cosine over all pairs of distinct steering vectors, :math:`(\|\sum\hat u\|^2 - N) / (N(N-1))`.
+
+    Naively: ``torch.stack([cosine(u, v) for u, v in itertools.combinations(vectors, 2)]).mean()``.
+
+    Args:
+        moments: Of the steering vectors of each concept.
+
+    Returns:
+        One cosine per group in [-1, 1] (at least -1/(N-1)), no unit; NaN marks a group with fewer than
+        two vectors, where it does not exist. Invariant to rotation, shift and scale of the table; *not* to a
+        general change of basis.
+
+    Example:
+        >>> from linrep.geometry.moments import steering_moments
+        >>> from linrep.geometry.pairs import pairs_from_lists
+        >>> table = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0], [0.0, 3.0]])
+        >>> linearity(steering_moments(table, pairs_from_lists([[(0, 1), (0, 2), (2, 3)], [(0, 1)]])))
+        tensor([0.3333,    nan], dtype=torch.float64)
+
+    References:
+        :cite:`jiang:24`; docs/theory, section 2.
+    """
+    number = moments.count.to(torch.float64)
+    square = moments.direction.square().sum(-1) * number.square()
+    value = ((square - number) / (number * (number - 1))).clamp(-1, 1)
+    return torch.where(moments.count >= 2, value, torch.nan)
+
+
+def alignment_matrix(
+    embedding: Moments, unembedding: Moments, runs: int = 1
+) -> Float64[Tensor, "runs concepts concepts"]:
+    r"""Mean cosine between every Δf of concept i (row) and every Δg of concept j (column).
+
+    Returns:
+        Cosines in [-1, 1]; NaN where either concept has no vector. Its diagonal is `alignment`.
+    """
+    value = _by_run(embedding.direction, runs) @ _by_run(unembedding.direction, runs).mT
+    return _where_present(value.clamp(-1, 1), embedding.count > 0, unembedding.count > 0)
+
+
+def alignment(embedding: Moments, unembedding: Moments) -> Float64[Tensor, " groups"]:
+    r"""Mean cosine between every Δf and every Δg of a concept, :math:`\langle\bar u, \bar v\rangle`.
+
+    Naively: ``torch.stack([cosine(u, v) for u in embedding_vectors for v in unembedding_vectors]).mean()``.
+
+    Args:
+        embedding: Moments of the Δf.
+        unembedding: Moments of the Δg, groups in the same order.
+
+    Returns:
+        One cosine per group in [-1, 1]; NaN marks a group without vectors on either side. Invariant to one
+        rotation of both tables and to rescaling of either; (F A, G A^{-T}) keeps every logit but moves it.
+
+    Example:
+        >>> from linrep.geometry.moments import steering_moments
+        >>> from linrep.geometry.pairs import pairs_from_lists
+        >>> one = steering_moments(torch.eye(2), pairs_from_lists([[(0, 1)]]))
+        >>> two = steering_moments(torch.eye(2), pairs_from_lists([[(0, 1), (1, 0), (0, 1)]]))
+        >>> alignment(one, two)
+        tensor([0.3333], dtype=torch.float64)
+
+    References:
+        :cite:`jiang:24`, claim C3 of docs/theory.
+    """
+    value = (embedding.direction * unembedding.direction).sum(-1).clamp(-1, 1)
+    return torch.where((embedding.count > 0) & (unembedding.count > 0), value, torch.nan)
+
+
+def orthogonality_mean(moments: Moments, runs: int = 1) -> Float64[Tensor, "runs concepts concepts"]:
+    r"""Absolute cosine between the mean directions of every two concepts, :math:`|\cos(\bar u_i, \bar u_j)|`.
+
+    Naively: ``abs(cosine(vectors_i.mean(0), vectors_j.mean(0)))`` of unit vectors.
+
+    Args:
+        moments: Groups run by run, concept by concept.
+        runs: How many runs the groups hold.
+
+    Returns:
+        In [0, 1], 0 = orthogonal, 1 on the diagonal; NaN where a concept has no vector, or its vectors
+        cancel so that it has no mean direction.
+
+    References:
+        :cite:`jiang:24`, claim C4 of docs/theory.
+    """
+    length = torch.linalg.vector_norm(moments.direction, dim=-1)
+    present = (moments.count > 0) & (length > NO_DIRECTION)
+    unit = _by_run(moments.direction / length.clamp(min=NO_DIRECTION)[:, None], runs)
+    return _where_present((unit @ unit.mT).abs().clamp(max=1), present, present)
+
+
+def orthogonality_rms(moments: Moments, runs: int = 1) -> Float64[Tensor, "runs concepts concepts"]:
+    r"""Root mean square cosine between the vectors of concept i and those of j, :math:`\sqrt{tr(S_i S_j)}`.
+
+    Naively: ``torch.stack([cosine(u, v) ** 2 for u in vectors_i for v in vectors_j]).mean().sqrt()``.
+
+    Args:
+        moments: Groups run by run, concept by concept, with second moments.
+        runs: How many runs the groups hold.
+
+    Returns:
+        In [0, 1], 0 only if every two vectors are orthogonal; for random directions about 1/sqrt(dim). The
+        diagonal counts each vector with itself too. NaN where a concept has no vector.
+    """
+    present = moments.count > 0
+    if moments.second is not None:
+        flat = _by_run(moments.second.flatten(1), runs)
+        square = flat @ flat.mT
+    elif moments.units is not None:
+        square = _gram_square(_by_run(moments.units, runs))
+    else:
+        raise ValueError("moments: expected second moments, got none; call steering_moments with second=True")
+    return _where_present(square.clamp(0, 1).sqrt(), present, present)
+
+
+def off_diagonal(matrix: Float64[Tensor, "runs concepts concepts"]) -> Float64[Tensor, "runs concepts"]:
+    """Mean over j ≠ i of each row, over the j that exist; NaN where there is none.
+
+    Example:
+        >>> nan = torch.nan
+        >>> off_diagonal(torch.tensor([[[1, 0.2, nan], [0.2, 1, nan], [nan] * 3]], dtype=torch.float64))
+        tensor([[0.2000, 0.2000,    nan]], dtype=torch.float64)
+    """
+    diagonal = torch.eye(matrix.shape[-1], dtype=torch.bool, device=matrix.device)
+    return matrix.masked_fill(diagonal, torch.nan).nanmean(-1)
+
+
+def _gram_square(
+    units: Float64[Tensor, "runs concepts most dim"],
+) -> Float64[Tensor, "runs concepts concepts"]:
+    """tr(S_i S_j) from the vectors: mean square of their mutual cosines, one concept's row at a time."""
+    runs, concepts, most, _ = units.shape
+    flat = units.flatten(1, 2)
+    rows = [
+        (units[:, i] @ flat.mT).square().reshape(runs, most, concepts, most).sum((1, 3))
+        for i in range(concepts)
+    ]
+    return torch.stack(rows, 1)
+
+
+def _by_run(x: Tensor, runs: int) -> Tensor:
+    return x.unflatten(0, (runs, x.shape[0] // runs))
+
+
+def _where_present(value: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    runs = value.shape[0]
+    both = _by_run(rows, runs)[:, :, None] & _by_run(columns, runs)[:, None, :]
+    return torch.where(both, value, torch.nan)

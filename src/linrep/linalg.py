@@ -1,0 +1,142 @@
+"""Linear algebra on rows of representations: cosine, normalise, centre, whiten."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from linrep.errors import InputError
+
+
+def normalise(x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+    r"""Every vector over its Euclidean length; a zero vector stays zero.
+
+    Naively: ``x / x.norm(dim=-1, keepdim=True)``.
+
+    Example:
+        >>> normalise(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))
+        tensor([[0.6000, 0.8000],
+                [0.0000, 0.0000]])
+    """
+    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return torch.where(length > 0, x / length, 0.0)
+
+
+def cosine(x: Float[Tensor, "*batch dim"], y: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:
+    r"""Cosine of the angle between vectors, :math:`\langle x, y\rangle / (\|x\| \|y\|)`.
+
+    Naively: ``(x * y).sum(-1) / (x.norm(dim=-1) * y.norm(dim=-1))``.
+
+    Args:
+        x: Vectors, finite and non-zero.
+        y: As many vectors, or ones that broadcast.
+
+    Returns:
+        In [-1, 1], no unit. Invariant to one rotation of both and to positive rescaling of either.
+
+    Raises:
+        InputError: If a vector is zero.
+
+    Example:
+        >>> cosine(torch.tensor([1.0, 0.0]), torch.tensor([2.0, 2.0]))
+        tensor(0.7071)
+    """
+    for name, vectors in (("x", x), ("y", y)):
+        if bool((vectors == 0).all(-1).any()):
+            raise InputError(f"{name}: expected non-zero vectors, got a zero vector; leave it out")
+    return (normalise(x) * normalise(y)).sum(-1).clamp(-1, 1)
+
+
+def centre(x: Float[Tensor, "*batch rows dim"]) -> Float[Tensor, "*batch rows dim"]:
+    """The rows less their mean.
+
+    Naively: ``x - x.mean(-2, keepdim=True)``.
+
+    Example:
+        >>> centre(torch.tensor([[1.0, 0.0], [3.0, 0.0]]))
+        tensor([[-1.,  0.],
+                [ 1.,  0.]])
+    """
+    return x - x.mean(-2, keepdim=True)
+
+
+def second_moment(
+    x: Float[Tensor, "rows dim"], *, centre: bool, chunk: int = 2**21
+) -> tuple[Float64[Tensor, "dim dim"], Float64[Tensor, " dim"]]:
+    """Mean outer product of the rows in float64, about their mean if `centre`, and that mean (zero if not).
+
+    Args:
+        x: Rows of any float type; converted chunk by chunk, so half-precision tables stay small.
+        centre: Whether to subtract the mean first: covariance, or raw second moment.
+        chunk: Numbers converted at a time.
+    """
+    rows = max(chunk // max(x.shape[1], 1), 1)
+    mean = torch.zeros(x.shape[1], dtype=torch.float64, device=x.device)
+    if centre:
+        mean = sum((part.to(torch.float64).sum(0) for part in x.split(rows)), mean) / len(x)
+    outer = torch.zeros(x.shape[1], x.shape[1], dtype=torch.float64, device=x.device)
+    for part in x.split(rows):
+        deviation = part.to(torch.float64) - mean
+        outer.addmm_(deviation.mT, deviation)
+    return outer / len(x), mean
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whitening:
+    """A linear map after which the rows have identity second moment."""
+
+    matrix: Float64[Tensor, "dim dim"]
+    """W = M^{-1/2}, symmetric; whitened rows are ``(x - mean) @ matrix``."""
+    mean: Float64[Tensor, " dim"]
+    """What is subtracted first: zero unless centred."""
+    eigenvalues: Float64[Tensor, " dim"]
+    """Of the second moment M, ascending, as found, before clamping."""
+    clamped: int
+    """How many eigenvalues were raised to the floor, where the map is not an exact inverse root."""
+    centred: bool
+    """Whether M is the covariance (True) or the raw second moment (False)."""
+
+
+def whiten(x: Float[Tensor, "rows dim"], *, centre: bool, floor: float = 1e-10) -> Whitening:
+    r"""The symmetric whitening of the rows, :math:`M^{-1/2}` with M their second moment.
+
+    Naively: ``torch.linalg.inv(scipy.linalg.sqrtm(x.T @ x / len(x)))``.
+
+    Args:
+        x: At least one row, finite.
+        centre: Whether M is taken about the mean (covariance, as in the causal inner product) or about zero.
+        floor: Eigenvalues below `floor` times the largest are raised to that and counted.
+
+    Returns:
+        The whitening. With it, :math:`\langle Wx, Wy\rangle = x^T M^{-1} y`. Float64.
+
+    Raises:
+        InputError: If there is no row, or the second moment is zero or not finite.
+
+    Example:
+        >>> w = whiten(torch.tensor([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]]), centre=True)
+        >>> w.matrix.diagonal(), w.clamped
+        (tensor([0.7071, 1.4142], dtype=torch.float64), 0)
+
+    References:
+        :cite:`park:24`, causal inner product; docs/theory, claim C5.
+    """
+    if len(x) == 0:
+        raise InputError("x: expected at least one row, got none; give rows to whiten")
+    moment, mean = second_moment(x, centre=centre)
+    if not bool(torch.isfinite(moment).all()):
+        raise InputError("x: expected finite numbers, got NaN or infinity; drop the rows that hold them")
+    values, vectors = torch.linalg.eigh(moment)
+    largest = float(values[-1])
+    if largest <= 0:
+        raise InputError("x: expected rows that vary, got a second moment of zero; nothing to whiten")
+    low = values < floor * largest
+    root = values.clamp(min=floor * largest).rsqrt()
+    return Whitening(
+        matrix=(vectors * root) @ vectors.mT,
+        mean=mean,
+        eigenvalues=values,
+        clamped=int(low.sum()),
+        centred=centre,
+    )

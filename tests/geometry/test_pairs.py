@@ -1,0 +1,69 @@
+"""Pairs against comparing every two rows; stacking; nulls keep counts and runs."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from geometry import oracles
+from linrep import geometry
+from linrep.errors import InputError
+from linrep.geometry.pairs import row_keys
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 4), st.integers(2, 4), st.integers(0, 30))
+def test_slow_twin_on_incomplete_shuffled_codes(seed, concepts, digits, rows):
+    generator = torch.Generator().manual_seed(seed)
+    codes = torch.randint(digits, (max(rows, 1), concepts), generator=generator, dtype=torch.int8)
+    codes = torch.unique(codes, dim=0)
+    codes = codes[torch.randperm(len(codes), generator=generator)]
+    for low, high in [(0, 1), (1, 0), (0, digits - 1)]:
+        pairs = geometry.counterfactual_pairs(codes, low=low, high=high)
+        ours = list(zip(pairs.low.tolist(), pairs.high.tolist(), pairs.group.tolist(), strict=True))
+        assert sorted(ours) == sorted(oracles.pairs_of_codes(codes, low, high))
+        assert pairs.group.tolist() == sorted(pairs.group.tolist())
+        assert pairs.groups == concepts
+
+
+def test_no_pair_is_an_empty_group():
+    pairs = geometry.counterfactual_pairs(torch.tensor([[0, 0], [0, 1]], dtype=torch.int8))
+    assert pairs.counts().tolist() == [0, 1]
+    assert geometry.counterfactual_pairs(torch.zeros(0, 2, dtype=torch.int8)).counts().tolist() == [0, 0]
+
+
+def test_refusals():
+    with pytest.raises(InputError, match="rows 0 and 2 equal"):
+        geometry.counterfactual_pairs(torch.tensor([[0, 0], [0, 1], [0, 0]]))
+    with pytest.raises(InputError, match="at least one concept"):
+        row_keys(torch.zeros(3, 0, dtype=torch.int8))
+    with pytest.raises(InputError, match="use fewer"):
+        row_keys(torch.ones(1, 70, dtype=torch.int8))
+    with pytest.raises(InputError, match="align"):
+        geometry.stack([geometry.pairs_from_lists([[]]), geometry.pairs_from_lists([[], []])], rows=1)
+
+
+def test_random_pairs_keep_counts_runs_and_are_uniform():
+    one = geometry.pairs_from_lists([[(0, 1)] * 3000, [], [(0, 1)] * 10])
+    pairs = geometry.repeat(one, 2, 5)
+    drawn = geometry.random_pairs(
+        pairs, rows=torch.tensor([4, 3]), stride=5, generator=torch.Generator().manual_seed(0)
+    )
+    assert drawn.counts().tolist() == pairs.counts().tolist()
+    assert bool((drawn.low != drawn.high).all())
+    first = drawn.group < 3
+    counts = torch.bincount(drawn.low[first] * 4 + drawn.high[first], minlength=16).reshape(4, 4)
+    assert counts.diagonal().tolist() == [0] * 4
+    assert counts[~torch.eye(4, dtype=torch.bool)].float().sub(3010 / 12).abs().max() < 5 * (3010 / 12) ** 0.5
+    assert set(drawn.low[~first].tolist()) == {5, 6, 7}
+    with pytest.raises(InputError, match="at least 2"):
+        geometry.random_pairs(pairs, rows=torch.tensor([4, 1]), stride=5, generator=torch.Generator())
+
+
+def test_shuffled_pairs_permute_within_groups():
+    pairs = geometry.pairs_from_lists([[(0, i) for i in range(1, 9)], [(0, i) for i in range(20, 30)]])
+    dealt = geometry.shuffled_pairs(pairs, generator=torch.Generator().manual_seed(0))
+    assert dealt.high.tolist() != pairs.high.tolist()
+    for group in range(2):
+        at = pairs.group == group
+        assert sorted(dealt.high[at].tolist()) == sorted(pairs.high[at].tolist())
