@@ -1,0 +1,258 @@
+"""What a user writes: one TOML file, checked whole before anything is computed.
+
+Every table is a frozen model that refuses unknown keys, so a misspelt key is an error and never a silent
+default. :mod:`linrep.config_file` reads one from TOML.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Fraction = Annotated[float, Field(gt=0, le=1)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class _Drawn(_Table):
+    """A world whose probabilities are drawn from a seed."""
+
+    concepts: Count
+    """m, the number of binary concepts."""
+    probability_range: tuple[Probability, Probability] = Field(default=(0.3, 0.7), strict=False)
+    """Conditional probabilities are uniform in this range."""
+    per_run: bool = True
+    """Every run draws its own world (true), or all share one (false)."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "_Drawn":
+        low, high = self.probability_range
+        if low > high:
+            raise ValueError(f"probability_range: expected [low, high] with low <= high, got [{low}, {high}]")
+        return self
+
+
+class NetworkWorld(_Table):
+    """A published Bayesian network, by name or as a BIF file."""
+
+    kind: Literal["network"]
+    network: str
+    """asia, cancer, earthquake, or the path of a .bif file."""
+
+
+class IndependentWorld(_Drawn):
+    """Concepts without edges."""
+
+    kind: Literal["independent"]
+    probabilities: tuple[Probability, ...] | None = Field(default=None, strict=False)
+    """P(C_i = 1) of each concept; drawn from probability_range when absent."""
+
+    @model_validator(mode="after")
+    def _one_each(self) -> "IndependentWorld":
+        if self.probabilities is not None and len(self.probabilities) != self.concepts:
+            raise ValueError(
+                f"probabilities: expected one per concept ({self.concepts}), got {len(self.probabilities)}"
+            )
+        return self
+
+
+class ChainWorld(_Drawn):
+    """Concepts in a line, each the parent of the next."""
+
+    kind: Literal["chain"]
+
+
+class RandomWorld(_Drawn):
+    """A random directed acyclic graph."""
+
+    kind: Literal["random"]
+    edge_probability: Probability = 0.5
+    """Each pair of concepts is joined with this probability."""
+
+
+class Variable(_Table):
+    """One concept of a world given by its tables."""
+
+    name: Annotated[str, Field(min_length=1)]
+    states: tuple[str, ...] = Field(default=("0", "1"), strict=False)
+    """Names of the states; the second one counts as 1."""
+    parents: tuple[str, ...] = Field(default=(), strict=False)
+    table: tuple[Annotated[tuple[Probability, ...], Field(strict=False)], ...] = Field(strict=False)
+    """A row of state probabilities for each parent configuration, the last parent varying fastest."""
+
+
+class TablesWorld(_Table):
+    """A Bayesian network written out in the config itself."""
+
+    kind: Literal["tables"]
+    variables: Annotated[tuple[Variable, ...], Field(min_length=1, strict=False)]
+
+
+WorldConfig = Annotated[
+    NetworkWorld | IndependentWorld | ChainWorld | RandomWorld | TablesWorld, Field(discriminator="kind")
+]
+
+
+class CompleteContexts(_Table):
+    """Every context."""
+
+    kind: Literal["complete"] = "complete"
+    weights: Literal["uniform", "occurrence"] = "uniform"
+    """ω: the same for every context, or in proportion to how often it occurs."""
+
+
+class KnownContexts(CompleteContexts):
+    """Contexts that know between at_least and at_most concepts."""
+
+    kind: Literal["known"] = "known"  # pyright: ignore[reportIncompatibleVariableOverride]
+    at_least: Annotated[int, Field(ge=0)] = 1
+    at_most: Annotated[int, Field(ge=0)]
+
+
+class FractionContexts(CompleteContexts):
+    """A random fraction of the possible contexts."""
+
+    kind: Literal["fraction"] = "fraction"  # pyright: ignore[reportIncompatibleVariableOverride]
+    fraction: Fraction
+    per_run: bool = True
+    """Every run draws its own contexts (true), or all share one draw (false)."""
+
+
+class ListContexts(CompleteContexts):
+    """Contexts written out: "smoke=yes lung=?" (concepts left out are unknown) or "1?0"."""
+
+    kind: Literal["list"] = "list"  # pyright: ignore[reportIncompatibleVariableOverride]
+    contexts: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+
+
+ContextsConfig = Annotated[
+    CompleteContexts | KnownContexts | FractionContexts | ListContexts, Field(discriminator="kind")
+]
+
+
+class CompleteTokens(_Table):
+    """Every concept vector that can occur."""
+
+    kind: Literal["complete"] = "complete"
+
+
+class FractionTokens(_Table):
+    """A random fraction of the concept vectors that can occur."""
+
+    kind: Literal["fraction"]
+    fraction: Fraction
+    per_run: bool = True
+    """Every run draws its own tokens (true), or all share one draw (false)."""
+
+
+class ListTokens(_Table):
+    """Tokens written out: "smoke=yes lung=no …" with every concept, or "110"."""
+
+    kind: Literal["list"]
+    tokens: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
+
+
+TokensConfig = Annotated[CompleteTokens | FractionTokens | ListTokens, Field(discriminator="kind")]
+
+
+class ModelConfig(_Table):
+    """The representations that are trained."""
+
+    dim: Count | None = None
+    """k, the dimension of both tables; by default the affine rank of the tokens in use."""
+    init_scale: Positive = 0.1
+    """Standard deviation of the normal start."""
+
+
+DEFAULT_STEP_SIZE = {"gd": 5.0, "sgd": 5.0, "adam": 0.01}
+DEFAULT_BATCH_SIZE = 100
+
+
+class TrainingConfig(_Table):
+    """How they are trained. After validation only what applies is left: the rest is None."""
+
+    optimizer: Literal["gd", "sgd", "adam"] = "sgd"
+    """gd: full-batch gradient descent; sgd: sampled contexts and tokens; adam: full-batch Adam."""
+    step_size: Positive | None = None
+    """Initial step size; by default 5 for gd and sgd, 0.01 for adam."""
+    steps: Annotated[int, Field(ge=0)] = 30_000
+    batch_size: Count | None = None
+    """Contexts, each with one sampled token, in a step of sgd; by default 100."""
+    schedule: Literal["constant", "geometric", "cosine"] = "constant"
+    final_step_size: Positive | None = None
+    """Step size at the last step, for geometric (required) and cosine (default 0)."""
+    snapshots: Annotated[int, Field(ge=2, le=1000)] = 40
+    """Measurements at log-spaced steps, the start and the end included."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_what_applies(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        fields = dict(given)
+        optimizer = fields.get("optimizer", "sgd")
+        if fields.get("step_size") is None and optimizer in DEFAULT_STEP_SIZE:
+            fields["step_size"] = DEFAULT_STEP_SIZE[optimizer]
+        if optimizer != "sgd":
+            fields["batch_size"] = None
+        elif fields.get("batch_size") is None:
+            fields["batch_size"] = DEFAULT_BATCH_SIZE
+        if fields.get("schedule", "constant") == "constant":
+            fields["final_step_size"] = None
+        return fields
+
+    @model_validator(mode="after")
+    def _schedule_complete(self) -> "TrainingConfig":
+        if self.schedule == "geometric" and self.final_step_size is None:
+            raise ValueError("final_step_size: a geometric schedule needs one; set the step size it ends at")
+        return self
+
+
+class ComputeConfig(_Table):
+    """Where and how it is computed. Threads are part of a run's key: they change the order of float sums."""
+
+    device: str = "cpu"
+    dtype: Literal["float32", "float64"] = "float32"
+    threads: Count | None = None
+    """Threads for tensor operations; by default one per core this process may use."""
+    method: Literal["auto", "dense", "fused"] = "auto"
+    """Form of the population gradient (gd, adam); auto chooses by size."""
+
+
+class MeasureConfig(_Table):
+    """How it is judged."""
+
+    free_threshold_nats: Positive = 0.01
+    """A run is free when its final excess loss is below this, otherwise stuck."""
+    bootstrap: Annotated[int, Field(ge=100)] = 1000
+    """Resamples behind each interval."""
+    null_draws: Annotated[int, Field(ge=2)] = 20
+    """Draws of random pairs behind each null."""
+
+
+class OutputConfig(_Table):
+    """Not part of a run's key: it changes no result."""
+
+    checkpoint_seconds: Positive = 30.0
+    """A run under way is saved about this often."""
+
+
+class Config(_Table):
+    """One experiment: a concept model, its contexts and tokens, the training and the measurement."""
+
+    seed: Annotated[int, Field(ge=0)] = 0
+    runs: Count = 20
+    """Seeds trained together."""
+    world: WorldConfig
+    contexts: ContextsConfig = CompleteContexts()
+    tokens: TokensConfig = CompleteTokens()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    compute: ComputeConfig = ComputeConfig()
+    measure: MeasureConfig = MeasureConfig()
+    output: OutputConfig = OutputConfig()

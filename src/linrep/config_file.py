@@ -1,0 +1,130 @@
+"""From a TOML file and dotted overrides to a checked :class:`~linrep.config.Config`, or to one clear line."""
+
+import difflib
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from linrep.config import Config, ContextsConfig, TokensConfig, WorldConfig
+from linrep.errors import InputError
+
+
+def load(path: Path | str, overrides: Sequence[str] = ()) -> Config:
+    """Read a config file and apply dotted overrides such as ``training.steps=5000``.
+
+    Args:
+        path: A TOML file.
+        overrides: ``key=value`` with a dotted key; the value is TOML, or else taken as a string.
+
+    Returns:
+        The checked config.
+
+    Raises:
+        InputError: Missing or unreadable file, malformed TOML, unknown key, wrong type: one line each.
+    """
+    path = Path(path)
+    try:
+        fields = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; `linrep init {path}` writes a commented one") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as UTF-8 text ({error}); give a TOML config") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: malformed TOML: {error}") from None
+    for override in overrides:
+        apply_override(fields, override)
+    return parse(fields, source=str(path))
+
+
+def parse(fields: Mapping[str, Any], *, source: str = "config") -> Config:
+    """Check plain data against the schema.
+
+    Args:
+        fields: Nested mappings as read from TOML or JSON.
+        source: Named in the error.
+
+    Raises:
+        InputError: The first thing that is wrong, with its dotted key.
+    """
+    try:
+        return Config.model_validate(fields)
+    except ValidationError as error:
+        raise InputError(f"{source}: {explain(error)}") from None
+
+
+def apply_override(fields: dict[str, Any], override: str) -> None:
+    """Set one dotted key of nested plain data in place."""
+    key, equals, text = override.partition("=")
+    parts = [part.strip() for part in key.split(".")]
+    if not equals or not all(parts):
+        raise InputError(f"--set: expected key=value such as training.steps=5000, got {override!r}")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    table = fields
+    for part in parts[:-1]:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise InputError(f"--set {override}: {part!r} is a value, not a table; name a key inside a table")
+    table[parts[-1]] = value
+
+
+_UNIONS = {"world": WorldConfig, "contexts": ContextsConfig, "tokens": TokensConfig}
+
+
+def explain(error: ValidationError) -> str:
+    """A validation error in one line: the dotted key, what was expected, what was got, a near name."""
+    # A misspelt key is more telling than the missing one it was meant to be.
+    problems = sorted(error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
+    first = problems[0]
+    location = [str(part) for part in first["loc"]]
+    # Below a table with kinds, the second part of the location is the kind, not a key.
+    kind = location.pop(1) if len(location) > 1 and location[0] in _UNIONS else None
+    key = ".".join(location) or "config"
+    context = first.get("ctx", {})
+    rest = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    match first["type"]:
+        case "extra_forbidden":
+            where = f" for kind = {kind!r}" if kind else ""
+            message = f"unknown key {key!r}{where}{_near(location, kind)}; remove it or correct its name"
+        case "missing":
+            message = f"{key}: missing; it has no default, set it"
+        case "union_tag_not_found":
+            message = f"{key}: needs a kind; set {key}.kind to one of {', '.join(_kinds(location[0]))}"
+        case "union_tag_invalid":
+            message = f"{key}.kind: expected one of {', '.join(_kinds(location[0]))}, got {context['tag']!r}"
+        case "value_error":
+            message = f"{key}: {context['error']}" if location else str(context["error"])
+        case _:
+            expected = first["msg"].replace("Input should be", "expected")
+            message = f"{key}: {expected[0].lower()}{expected[1:]}, got {_short(first['input'])}"
+    return message + rest
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _kinds(table: str) -> dict[str, type[BaseModel]]:
+    """The kinds of a table with kinds, and the model behind each."""
+    models = get_args(get_args(_UNIONS[table])[0])
+    return {get_args(model.model_fields["kind"].annotation)[0]: model for model in models}
+
+
+def _near(location: Sequence[str], kind: str | None) -> str:
+    """The nearest key that exists where an unknown one was given."""
+    model: Any = Config
+    for part in location[:-1]:
+        if part in _UNIONS:
+            model = _kinds(part).get(kind or "")
+        elif isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields:
+            model = model.model_fields[part].annotation
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        return ""
+    close = difflib.get_close_matches(location[-1], list(model.model_fields), n=1)
+    return f", did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,66 @@
+"""A progress bar on stderr with the time left; silent when asked, or when stderr is no terminal."""
+
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Generator
+from types import FrameType
+
+Advance = Callable[[int, int, float], None]
+
+
+@contextlib.contextmanager
+def progress_bar(title: str, *, quiet: bool = False) -> Generator[Advance | None, None, None]:
+    """A bar for one run: steps done, excess loss so far, time left.
+
+    Args:
+        title: What is under way.
+        quiet: Show nothing.
+
+    Yields:
+        A function of (steps done, steps in all, excess loss in nats), or None when nothing is shown.
+    """
+    if quiet:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("excess {task.fields[loss]}"),
+        TimeRemainingColumn(),
+    )
+    console = Console(file=sys.stderr)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(title, total=None, loss="…")
+
+        def advance(done: int, total: int, loss: float) -> None:
+            bar.update(task, completed=done, total=total, loss=f"{loss:.3g} nats")
+
+        yield advance
+
+
+@contextlib.contextmanager
+def stop_on_signal() -> Generator[Callable[[], bool], None, None]:
+    """Catch the first Ctrl-C or SIGTERM as a wish to stop soon; a second Ctrl-C stops at once.
+
+    Yields:
+        A function that says whether a stop was asked for.
+    """
+    asked: list[int] = []
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        del frame
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

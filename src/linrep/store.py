@@ -1,0 +1,214 @@
+"""Run folders: found by what they contain, written whole or not at all.
+
+``<root>/<key>/`` holds a finished run; ``<root>/.partial/<key>/`` the checkpoint of one under way. A folder
+gets its final name by one rename, after everything in it is on disk, so a half-written run is never seen.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from linrep.config import Config
+from linrep.errors import InputError
+
+PARTIAL = ".partial"
+CONFIG, RESULT, TRACE = "config.json", "result.json", "trace.parquet"
+WORLDS, TABLES, SNAPSHOTS, PROVENANCE = (
+    "worlds.json",
+    "tables.safetensors",
+    "snapshots.safetensors",
+    "provenance.json",
+)
+
+
+def run_key(config: Config, data_hash: str | None) -> str:
+    """Readable name and content hash of a resolved config and the data it read, not of the code's version.
+
+    Args:
+        config: Resolved.
+        data_hash: Hash of the file it reads; stands in for the file's path, which may move.
+    """
+    content = config.model_dump(mode="json", exclude={"output"})
+    if data_hash is not None:
+        content["world"]["network"] = data_hash
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    name = Path(config.world.network).stem if config.world.kind == "network" else config.world.kind
+    safe = "".join(letter if letter.isalnum() else "-" for letter in name)[:24]
+    return f"{safe}-k{config.model.dim}-{config.training.optimizer}-{digest[:12]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A folder of runs."""
+
+    root: Path
+
+    def find(self, key: str) -> Path | None:
+        """The folder of a finished run."""
+        folder = self.root / key
+        return folder if (folder / RESULT).is_file() else None
+
+    def resolve(self, name: str) -> Path:
+        """The one finished run whose key starts with, or whose hash starts with, ``name``.
+
+        Raises:
+            InputError: None or several.
+        """
+        matches = [
+            key for key in self.finished() if key.startswith(name) or key.rpartition("-")[2].startswith(name)
+        ]
+        if len(matches) == 1:
+            return self.root / matches[0]
+        if not matches:
+            raise InputError(
+                f"run {name!r}: none in {self.root}; `linrep runs --out {self.root}` lists what is there"
+            )
+        raise InputError(
+            f"run {name!r}: expected one, got {len(matches)} ({', '.join(matches[:3])} …); give more of it"
+        )
+
+    def finished(self) -> list[str]:
+        """Keys of all finished runs, sorted."""
+        if not self.root.is_dir():
+            return []
+        return sorted(
+            entry.name
+            for entry in os.scandir(self.root)
+            if entry.is_dir()
+            and not entry.name.startswith(".")
+            and os.path.isfile(os.path.join(entry.path, RESULT))
+        )
+
+    @contextlib.contextmanager
+    def claim(self, key: str) -> Generator[Path, None, None]:
+        """Hold a run's partial folder against other processes while it is trained.
+
+        Raises:
+            InputError: Another process holds it, or the folder cannot be written.
+        """
+        folder = self.root / PARTIAL / key
+        with one_line_errors(self.root):
+            folder.mkdir(parents=True, exist_ok=True)
+            handle = open(folder / "lock", "w")  # noqa: SIM115 - held until the end of the claim
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise InputError(
+                    f"run {key}: another process is training it; wait for that one to finish"
+                ) from None
+            yield folder
+        finally:
+            handle.close()
+
+    def publish(self, key: str, files: Mapping[str, "bytes | Mapping[str, Tensor]"]) -> Path:
+        """Write a finished run under its final name in one rename, and drop its partial folder.
+
+        Args:
+            key: The run's key.
+            files: Name to bytes, or to the tensors of a safetensors file.
+        """
+        with one_line_errors(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            (self.root / PARTIAL).mkdir(exist_ok=True)
+            staged = Path(tempfile.mkdtemp(prefix=f"{key}.", dir=self.root / PARTIAL))
+            try:
+                for name, content in files.items():
+                    write_file(staged / name, content)
+                os.chmod(staged, 0o755)
+                folder = self.root / key
+                if folder.exists():
+                    replaced = Path(tempfile.mkdtemp(prefix=f"{key}.old.", dir=self.root / PARTIAL))
+                    folder.rename(replaced / key)
+                    staged.rename(folder)
+                    shutil.rmtree(replaced, ignore_errors=True)
+                else:
+                    staged.rename(folder)
+            except BaseException:
+                shutil.rmtree(staged, ignore_errors=True)
+                raise
+            shutil.rmtree(self.root / PARTIAL / key, ignore_errors=True)
+        return folder
+
+
+def write_file(path: Path, content: "bytes | Mapping[str, Tensor]") -> None:
+    """Write a file whole and flushed to disk, replacing an older one only at the end."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        if isinstance(content, bytes):
+            temporary.write_bytes(content)
+        else:
+            save_file({name: tensor.contiguous() for name, tensor in content.items()}, temporary)
+            os.chmod(temporary, 0o644)
+        with open(temporary, "rb") as handle:
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a run folder.
+
+    Raises:
+        InputError: Missing, unreadable or no object.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read as JSON ({error}); run again with --force") from None
+    if not isinstance(content, dict):
+        raise InputError(
+            f"{path}: expected a JSON object, got {type(content).__name__}; run again with --force"
+        )
+    return content
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Every tensor of a safetensors file.
+
+    Raises:
+        InputError: Missing or malformed.
+    """
+    try:
+        with safe_open(path, framework="pt") as handle:
+            return {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 - no mapping
+    except (OSError, SafetensorError, ValueError, RuntimeError) as error:
+        raise InputError(f"{path}: cannot be read as safetensors ({error}); run again with --force") from None
+
+
+def file_hashes(files: Mapping[str, "bytes | Mapping[str, Tensor]"]) -> dict[str, str]:
+    """SHA-256 of each file's bytes, for tensors of their names and values."""
+
+    def digest(content: "bytes | Mapping[str, Tensor]") -> str:
+        if isinstance(content, bytes):
+            return hashlib.sha256(content).hexdigest()
+        running = hashlib.sha256()
+        for name in sorted(content):
+            running.update(name.encode())
+            running.update(content[name].contiguous().view(torch.uint8).numpy().tobytes())
+        return running.hexdigest()
+
+    return {name: digest(content) for name, content in files.items()}
+
+
+@contextlib.contextmanager
+def one_line_errors(root: Path) -> Generator[None, None, None]:
+    """Turn a full disk, a read-only folder or a file in the way into one line."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{root}: cannot be written ({error}); free space or choose another --out") from None

@@ -1,0 +1,106 @@
+"""Every mistake in a config is one line that names the key; what does not apply never reaches a run's key."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from linrep.config import Config
+from linrep.config_file import apply_override, load, parse
+from linrep.errors import InputError
+
+WORLD = {"kind": "random", "concepts": 3}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "world: missing"),
+        ({"world": {"concepts": 3}}, "set world.kind to one of network, independent"),
+        ({"world": {"kind": "foo"}}, "world.kind: expected one of network, .* got 'foo'"),
+        ({"world": WORLD | {"edge_probabilty": 0.1}}, "did you mean 'edge_probability'"),
+        ({"world": WORLD | {"concepts": 0}}, "world.concepts: expected greater than or equal to 1, got 0"),
+        ({"world": WORLD | {"concepts": "3"}}, "world.concepts: expected a valid integer, got '3'"),
+        ({"world": WORLD | {"probability_range": [0.7, 0.3]}}, "low <= high"),
+        ({"world": WORLD | {"probability_range": [0.3, 1.3]}}, "less than or equal to 1"),
+        ({"world": WORLD, "model": {"dim": 0}}, "model.dim: expected greater than or equal to 1"),
+        ({"world": WORLD, "model": {"dim": 2.5}}, "model.dim: expected a valid integer"),
+        ({"world": WORLD, "runs": True}, "runs: expected a valid integer"),
+        ({"world": WORLD, "training": {"step_size": float("nan")}}, "training.step_size"),
+        (
+            {"world": WORLD, "training": {"schedule": "geometric"}},
+            "final_step_size: a geometric schedule needs",
+        ),
+        (
+            {"world": WORLD, "training": {"optimizer": "lbfgs"}},
+            "training.optimizer: expected 'gd', 'sgd' or 'adam'",
+        ),
+        ({"world": WORLD, "contexts": {"kind": "known"}}, "contexts.at_most: missing"),
+        ({"world": WORLD, "contexts": {"kind": "complete", "fraction": 1}}, "for kind = 'complete'"),
+        ({"world": WORLD, "contexts": {"kind": "fraction", "fraction": 0}}, "greater than 0"),
+        ({"world": WORLD, "seed": -1}, "seed: expected greater than or equal to 0"),
+        ({"world": {"kind": "independent", "concepts": 2, "probabilities": [0.5]}}, "one per concept"),
+        ({"wrold": WORLD}, "did you mean 'world'"),
+    ],
+)
+def test_mistakes(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        parse(fields)
+    assert "\n" not in str(caught.value)
+
+
+def test_only_what_applies_is_kept() -> None:
+    adam = parse({"world": WORLD, "training": {"optimizer": "adam", "batch_size": 7, "final_step_size": 1.0}})
+    assert adam.training.batch_size is None
+    assert adam.training.final_step_size is None
+    assert adam.training.step_size == 0.01
+    sgd = parse({"world": WORLD})
+    assert (sgd.training.batch_size, sgd.training.step_size) == (100, 5.0)
+
+
+def test_json_round_trip() -> None:
+    config = parse({"world": {"kind": "tables", "variables": [{"name": "a", "table": [[0.5, 0.5]]}]}})
+    assert Config.model_validate_json(config.model_dump_json()) == config
+    assert parse(config.model_dump(mode="json")) == config
+
+
+def test_overrides(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text('[world]\nkind = "random"\nconcepts = 3\n')
+    config = load(path, ["training.steps=7", "training.optimizer=gd", "world.probability_range=[0.1, 0.2]"])
+    assert config.training.steps == 7
+    assert config.training.optimizer == "gd"
+    assert config.world.probability_range == (0.1, 0.2)  # pyright: ignore
+    for wrong in ("training.steps", "=3", "world.kind.x=1", ".=1"):
+        with pytest.raises(InputError, match="--set"):
+            load(path, [wrong])
+    fields: dict[str, object] = {}
+    apply_override(fields, "a.b=text")
+    assert fields == {"a": {"b": "text"}}
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"[world", b"world = 3", b""])
+def test_malformed_files(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "c.toml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"c\.toml: "):
+        load(path)
+    with pytest.raises(InputError, match="linrep init"):
+        load(tmp_path / "missing.toml")
+    with pytest.raises(InputError, match="cannot be read"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["template.toml", "demo.toml"])
+def test_shipped_configs_are_valid(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes((files("linrep") / name).read_bytes())
+    load(path)
+
+
+def test_template_shows_every_key() -> None:
+    text = (files("linrep") / "template.toml").read_text()
+    config = parse({"world": WORLD}).model_dump()
+    for section, value in config.items():
+        for key in value if isinstance(value, dict) else [section]:
+            assert f"{key} = " in text, f"{section}.{key} is missing from the template"
