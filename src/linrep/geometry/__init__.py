@@ -2,6 +2,12 @@
 language models are measured by the same functions.
 """
 
+from linrep.geometry.additive import AdditiveShare, additive_share
+from linrep.geometry.compatibility import Triples, triples
+from linrep.geometry.gauge import gauge_imbalance
+from linrep.geometry.log_odds_gap import LogOddsGap, Points, log_odds_gap
+from linrep.geometry.margin import Margin, margin
+from linrep.geometry.measurement import Measurement, Null, Similarity, measure, snapshot
 from linrep.geometry.moments import Moments, steering_moments
 from linrep.geometry.pairs import (
     Pairs,
@@ -20,14 +26,34 @@ from linrep.geometry.similarity import (
     orthogonality_mean,
     orthogonality_rms,
 )
+from linrep.geometry.spectrum import energy_by_degree
+from linrep.geometry.uncertainty import interval_over_runs, intervals_over_vectors
+from linrep.geometry.values import Values
 
 __all__ = [
+    "AdditiveShare",
+    "LogOddsGap",
+    "Margin",
+    "Measurement",
     "Moments",
+    "Null",
     "Pairs",
+    "Points",
+    "Similarity",
+    "Triples",
+    "Values",
+    "additive_share",
     "alignment",
     "alignment_matrix",
     "counterfactual_pairs",
+    "energy_by_degree",
+    "gauge_imbalance",
+    "interval_over_runs",
+    "intervals_over_vectors",
     "linearity",
+    "log_odds_gap",
+    "margin",
+    "measure",
     "off_diagonal",
     "orthogonality_mean",
     "orthogonality_rms",
@@ -35,6 +61,8 @@ __all__ = [
     "random_pairs",
     "repeat",
     "shuffled_pairs",
+    "snapshot",
     "stack",
     "steering_moments",
+    "triples",
 ]
