@@ -48,7 +48,7 @@ def parse_contexts(model: ConceptModel, texts: Sequence[str]) -> Int8[Tensor, "c
         tensor([[2, 1, 2],
                 [0, 1, 2]], dtype=torch.int8)
     """
-    rows = [_row(model, text, "context") for text in texts]
+    rows = [_row(model, _line(text), "context") for text in texts]
     return torch.tensor(rows, dtype=torch.int8).reshape(len(rows), model.concepts)
 
 
@@ -64,7 +64,7 @@ def parse_tokens(model: ConceptModel, texts: Sequence[str]) -> Int8[Tensor, "tok
         >>> parse_tokens(model, ["C2=1 C1=0"])
         tensor([[0, 1]], dtype=torch.int8)
     """
-    rows = [_row(model, text, "token") for text in texts]
+    rows = [_row(model, _line(text), "token") for text in texts]
     for text, row in zip(texts, rows, strict=True):
         for name, size, digit in zip(model.names, model.sizes, row, strict=True):
             if digit == size:
@@ -74,12 +74,16 @@ def parse_tokens(model: ConceptModel, texts: Sequence[str]) -> Int8[Tensor, "tok
     return torch.tensor(rows, dtype=torch.int8).reshape(len(rows), model.concepts)
 
 
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
 def _row(model: ConceptModel, text: str, what: str) -> list[int]:
-    if not text.strip():
+    if not text:
         raise InputError(
             f"{what} '{text}': expected text such as '{model.names[0]}={model.states[0][1]}', got none"
         )
-    return _from_words(model, text, what) if "=" in text else _from_digits(model, text.strip(), what)
+    return _from_words(model, text, what) if "=" in text else _from_digits(model, text, what)
 
 
 def _from_words(model: ConceptModel, text: str, what: str) -> list[int]:

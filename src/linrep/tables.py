@@ -1,5 +1,6 @@
 """Checks on conditional probability tables and their graph; every error names the variable, and the row."""
 
+import heapq
 import math
 from collections.abc import Mapping, Sequence
 
@@ -93,19 +94,38 @@ def check_names(
 def topological_order(
     names: Sequence[str], parents: Sequence[Sequence[int]], source: str = "graph"
 ) -> tuple[int, ...]:
+    """Parents before children, the lowest index first among those that are ready.
+
+    Raises:
+        InputError: If the graph has a cycle, naming it.
+
+    Example:
+        >>> topological_order(["a", "b", "c"], [[2], [], []])
+        (1, 2, 0)
+    """
+    waiting = [len(set(own)) for own in parents]
+    children: list[list[int]] = [[] for _ in parents]
+    for child, own in enumerate(parents):
+        for parent in set(own):
+            children[parent].append(child)
+    ready = [concept for concept, count in enumerate(waiting) if count == 0]
     order: list[int] = []
-    waiting = list(range(len(parents)))
-    while waiting:
-        ready = next((i for i in waiting if all(parent in order for parent in parents[i])), None)
-        if ready is None:
-            # Everything still waiting has a parent still waiting: walk up until a concept comes back.
-            path = [waiting[0]]
-            while path.count(path[-1]) == 1:
-                path.append(next(parent for parent in parents[path[-1]] if parent in waiting))
-            cycle = " -> ".join(names[i] for i in reversed(path[path.index(path[-1]) :]))
-            raise InputError(
-                f"{source}: the graph must have no cycle, got {cycle}; remove one of these edges"
-            )
-        order.append(ready)
-        waiting.remove(ready)
+    while ready:
+        order.append(heapq.heappop(ready))
+        for child in children[order[-1]]:
+            waiting[child] -= 1
+            if waiting[child] == 0:
+                heapq.heappush(ready, child)
+    if len(order) < len(parents):
+        cycle = " -> ".join(names[concept] for concept in _cycle(parents, set(order)))
+        raise InputError(f"{source}: the graph must have no cycle, got {cycle}; remove one of these edges")
     return tuple(order)
+
+
+def _cycle(parents: Sequence[Sequence[int]], done: set[int]) -> list[int]:
+    """A cycle, along its edges: what is not done has a parent not done, so walk up until one repeats."""
+    path, seen = [next(concept for concept in range(len(parents)) if concept not in done)], set[int]()
+    while path[-1] not in seen:
+        seen.add(path[-1])
+        path.append(next(parent for parent in parents[path[-1]] if parent not in done))
+    return path[path.index(path[-1]) :][::-1]
