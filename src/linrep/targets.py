@@ -1,8 +1,9 @@
 r"""Exact targets of a batch of runs, without ever storing p(token | context).
 
-With :math:`Z = A^{\otimes m} p` the conditional is :math:`P = \mathrm{diag}(1/Z)\, A^{\otimes m}\, \mathrm{diag}(p)`, so P·G and
-:math:`P^\top F` are a few small passes (:mod:`linrep.transforms`). Runs may differ in their joint, contexts and tokens;
-narrower runs are padded with contexts of weight 0 and masked tokens.
+With :math:`Z = A^{\otimes m} p` the conditional is :math:`P = \mathrm{diag}(1/Z)\, A^{\otimes m}\,
+\mathrm{diag}(p)`, so P·G and :math:`P^\top F` are a few small passes (:mod:`linrep.transforms`). Runs may
+differ in their joint, contexts and tokens; narrower runs are padded with contexts of weight 0 and masked
+tokens.
 """
 
 import math
@@ -14,12 +15,12 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from linrep.contexts import World, context_index
+from linrep.contexts import World, flat_index
 from linrep.errors import InputError
-from linrep.transforms import subset_sum, subset_sum_table, subset_sum_transpose_table
+from linrep.transforms import subset_sum, subset_sum_transpose
 
-# Below this ratio of probabilities rare contexts would underflow in float32: their targets are summed in float64.
-SMALLEST_FLOAT32_RATIO = 1e-30
+# Below this probability rare contexts would underflow in float32: their targets are summed in float64.
+SMALLEST_IN_FLOAT32 = 1e-30
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,7 +72,7 @@ class Population:
         return cls.build(
             sizes,
             [world.joint for world in worlds],
-            [context_index(world.model, world.codes) for world in worlds],
+            [flat_index(world.codes, world.model.sizes) for world in worlds],
             [world.weights for world in worlds],
             [world.tokens for world in worlds],
             dtype=dtype,
@@ -177,7 +178,7 @@ class Population:
 
     @cached_property
     def probability(self) -> Float[Tensor, "runs tokens"]:
-        """p of each token, 0 on padding, float64."""
+        """The probability p of each token, 0 on padding, float64."""
         probability = self.joint.gather(-1, self.token_index)
         return probability if self.token_mask is None else probability * self.token_mask
 
@@ -188,15 +189,14 @@ class Population:
 
     @cached_property
     def conditional(self) -> Float[Tensor, "runs contexts tokens"]:
-        """p(token | context) in the tables' dtype, all of it: contexts × tokens numbers a run, for small worlds."""
+        """The dense p(token | context) in the tables' dtype: contexts × tokens numbers a run."""
         return self.conditional_rows(0, self.weights.shape[1]).to(self.dtype)
 
     def conditional_rows(self, start: int, stop: int) -> Float[Tensor, "runs rows tokens"]:
-        """p(token | context) of the contexts from ``start`` up to ``stop``, float64; zero rows where Z = 0."""
+        """The p(token | context) of contexts ``start`` to ``stop``, float64; zeros where Z = 0."""
         contexts = _one_hot(self.context_index[:, start:stop], tuple(v + 1 for v in self.sizes), self.sizes)
         tokens = _one_hot(self.token_index, self.sizes, self.sizes)
-        known = contexts.sum(-1, keepdim=True)
-        compatible = contexts @ tokens.mT == known
+        compatible = contexts @ tokens.mT == contexts.sum(-1, keepdim=True)
         rows = compatible * self.probability.unsqueeze(1)
         return rows * self.inverse_normaliser[:, start:stop].unsqueeze(-1)
 
@@ -212,14 +212,13 @@ class Population:
             One row per context, in the dtype of the table; 0 where the context cannot occur.
         """
         dtype = self._sum_dtype(table)
-        rows = table.to(dtype) * self._scale("probability", dtype)
+        columns = table.mT.to(dtype) * self._row("probability", dtype)
         if not self._all_tokens:
-            full = rows.new_zeros(rows.shape[0], self.joint.shape[1], rows.shape[2])
-            rows = full.scatter_add_(1, self.token_index.unsqueeze(-1).expand_as(rows), rows)
-        mean = subset_sum_table(rows, self.sizes)
+            columns = _spread(columns, self.token_index, self.joint.shape[1])
+        mean = subset_sum(columns, self.sizes)
         if not self._all_contexts:
             mean = _take(mean, self.context_index)
-        return (mean * self._scale("inverse_normaliser", dtype)).to(table.dtype)
+        return (mean * self._row("inverse_normaliser", dtype)).to(table.dtype).mT
 
     def conditional_mean_transpose(
         self, table: Float[Tensor, "runs contexts dim"]
@@ -235,21 +234,21 @@ class Population:
             One row per token, in the dtype of the table; 0 for padded tokens.
         """
         dtype = self._sum_dtype(table)
-        rows = table.to(dtype) * self._scale("weight_over_normaliser", dtype)
+        columns = table.mT.to(dtype) * self._row("weight_over_normaliser", dtype)
         if not self._all_contexts:
-            full = rows.new_zeros(rows.shape[0], math.prod(v + 1 for v in self.sizes), rows.shape[2])
-            rows = full.scatter_add_(1, self.context_index.unsqueeze(-1).expand_as(rows), rows)
-        total = subset_sum_transpose_table(rows, self.sizes)
+            columns = _spread(columns, self.context_index, math.prod(v + 1 for v in self.sizes))
+        total = subset_sum_transpose(columns, self.sizes)
         if not self._all_tokens:
             total = _take(total, self.token_index)
-        return (total * self._scale("probability", dtype)).to(table.dtype)
+        return (total * self._row("probability", dtype)).to(table.dtype).mT
 
     def sample(
         self, n: int, *, generator: torch.Generator
     ) -> tuple[Int64[Tensor, "runs n"], Int64[Tensor, "runs n"]]:
         r"""Draw contexts from ω and, for each, a token from p(token | context), concept by concept.
 
-        Each unknown concept in turn is drawn from ratios of :math:`Z = A^{\otimes m} p`: m gathers, no dense table.
+        Each unknown concept in turn is drawn from ratios of :math:`Z = A^{\otimes m} p`: m gathers, no
+        dense table.
 
         Args:
             n: Draws per run.
@@ -284,11 +283,11 @@ class Population:
     def _sum_dtype(self, table: Tensor) -> torch.dtype:
         return torch.float64 if self._wide_range else table.dtype
 
-    def _scale(self, name: str, dtype: torch.dtype) -> Float[Tensor, "runs rows 1"]:
-        """One of the float64 row factors as a column in another dtype, cast once."""
+    def _row(self, name: str, dtype: torch.dtype) -> Float[Tensor, "runs 1 _"]:
+        """One of the float64 factors as a row in another dtype, cast once."""
         key = (name, dtype)
         if key not in self._casts:
-            self._casts[key] = getattr(self, name).to(dtype).unsqueeze(-1)
+            self._casts[key] = getattr(self, name).to(dtype).unsqueeze(1)
         return self._casts[key]
 
     @cached_property
@@ -303,7 +302,7 @@ class Population:
     @cached_property
     def _wide_range(self) -> bool:
         positive = self.joint[self.joint > 0]
-        return bool(positive.min() < SMALLEST_FLOAT32_RATIO)
+        return bool(positive.min() < SMALLEST_IN_FLOAT32)
 
     @cached_property
     def _all_tokens(self) -> bool:
@@ -338,11 +337,19 @@ def _padded(rows: Sequence[Tensor]) -> Tensor:
     return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
 
 
-def _take(table: Tensor, index: Tensor) -> Tensor:
-    """Rows of a batch of tables; one plain gather when every run takes the same."""
+def _take(columns: Tensor, index: Tensor) -> Tensor:
+    """Entries of the last axis at each run's index; one plain gather when every run takes the same."""
     if len(index) == 1 or index.stride(0) == 0:
-        return table.index_select(1, index[0])
-    return table.gather(1, index.unsqueeze(-1).expand(-1, -1, table.shape[-1]))
+        return columns.index_select(-1, index[0])
+    return columns.gather(-1, index.unsqueeze(1).expand(-1, columns.shape[1], -1))
+
+
+def _spread(columns: Tensor, index: Tensor, length: int) -> Tensor:
+    """The transpose of :func:`_take`: zeros but for the entries at each run's index; padding adds zeros."""
+    spread = columns.new_zeros(*columns.shape[:-1], length)
+    if len(index) == 1 or index.stride(0) == 0:
+        return spread.index_add_(-1, index[0], columns)
+    return spread.scatter_add_(-1, index.unsqueeze(1).expand_as(columns), columns)
 
 
 def _counts_up(index: Tensor, length: int) -> bool:
