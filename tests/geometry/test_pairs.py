@@ -43,21 +43,22 @@ def test_refusals():
         geometry.stack([geometry.pairs_from_lists([[]]), geometry.pairs_from_lists([[], []])], rows=1)
 
 
-def test_random_pairs_keep_counts_runs_and_are_uniform():
-    one = geometry.pairs_from_lists([[(0, 1)] * 3000, [], [(0, 1)] * 10])
-    pairs = geometry.repeat(one, 2, 5)
-    drawn = geometry.random_pairs(
-        pairs, rows=torch.tensor([4, 3]), stride=5, generator=torch.Generator().manual_seed(0)
-    )
-    assert drawn.counts().tolist() == pairs.counts().tolist()
-    assert bool((drawn.low != drawn.high).all())
-    first = drawn.group < 3
-    counts = torch.bincount(drawn.low[first] * 4 + drawn.high[first], minlength=16).reshape(4, 4)
-    assert counts.diagonal().tolist() == [0] * 4
-    assert counts[~torch.eye(4, dtype=torch.bool)].float().sub(3010 / 12).abs().max() < 5 * (3010 / 12) ** 0.5
-    assert set(drawn.low[~first].tolist()) == {5, 6, 7}
-    with pytest.raises(InputError, match="at least 2"):
-        geometry.random_pairs(pairs, rows=torch.tensor([4, 1]), stride=5, generator=torch.Generator())
+def test_random_pairs_keep_counts_runs_and_structure_and_are_uniform():
+    one = geometry.pairs_from_lists([[(0, 1), (2, 3)], [], [(0, 2)]])
+    pairs = geometry.repeat(one, 2, 6)
+    generator = torch.Generator().manual_seed(0)
+    seen = torch.zeros(12, 12)
+    for _ in range(2000):
+        drawn = geometry.random_pairs(pairs, rows=torch.tensor([5, 4]), stride=6, generator=generator)
+        assert drawn.group.equal(pairs.group)
+        assert drawn.low[2] == drawn.low[0]
+        assert drawn.high[2] == drawn.low[1]
+        seen[drawn.low[[0, 3]], drawn.high[[0, 3]]] += 1
+    for block, n in ((seen[:5, :5], 5), (seen[6:10, 6:10], 4)):
+        expected = 2000 / (n * (n - 1))
+        assert block.sum() == 2000
+        assert block.diagonal().sum() == 0
+        assert block[~torch.eye(n, dtype=torch.bool)].sub(expected).abs().max() < 5 * expected**0.5
 
 
 def test_shuffled_pairs_permute_within_groups():

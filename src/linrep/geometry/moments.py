@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
 from linrep.errors import InputError
 from linrep.geometry.pairs import Pairs
 
-CHUNK = 2**21
-"""Numbers per working buffer (16 MiB in float64): fast products, bounded memory."""
+CHUNK = 2**20
+"""Numbers per working buffer (8 MiB in float64): fast products, bounded memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +62,9 @@ def steering_moments(table: Float[Tensor, "rows dim"], pairs: Pairs, *, second: 
     number = torch.zeros(pairs.groups, dtype=torch.int64, device=device)
     outer = total.new_zeros(pairs.groups, dim, dim) if second and not keep_units else None
     units = total.new_zeros(pairs.groups, most, dim) if keep_units else None
-    for first, last, start, unit in unit_vectors(table, pairs, counts):
+    for first, last, start, unit, usable in unit_vectors(table, pairs, counts):
         total[first:last] += unit.sum(1)
-        number[first:last] += unit.any(-1).sum(1)
+        number[first:last] += usable.sum(1)
         if outer is not None:
             outer[first:last] += unit.mT @ unit
         if units is not None:
@@ -83,12 +83,12 @@ def steering_moments(table: Float[Tensor, "rows dim"], pairs: Pairs, *, second: 
 
 def unit_vectors(
     table: Float[Tensor, "rows dim"], pairs: Pairs, counts: Int64[Tensor, " groups"]
-) -> Iterator[tuple[int, int, int, Float64[Tensor, "some most dim"]]]:
+) -> Iterator[tuple[int, int, int, Float64[Tensor, "some most dim"], Bool[Tensor, "some most"]]]:
     """Unit steering vectors in blocks of at most about `CHUNK` numbers.
 
     Yields:
-        (first group, last group (excluded), position within the groups, vectors padded with zeros). A
-        difference of exactly zero stays zero.
+        (first group, last group (excluded), position within the groups, vectors, which of them exist).
+        Padding and differences of exactly zero are zero vectors that do not exist.
     """
     sizes = counts.tolist()
     starts = counts.cumsum(0) - counts
@@ -98,11 +98,13 @@ def unit_vectors(
         at = (starts[first:last, None] + column).clamp(max=len(pairs.low) - 1)
         # index_select is the fast gather; converting after it keeps a half-precision table half-size.
         high = table.index_select(0, pairs.high[at].flatten()).to(torch.float64)
-        difference = high.sub_(table.index_select(0, pairs.low[at].flatten()).to(torch.float64))
-        length = torch.linalg.vector_norm(difference, dim=-1, keepdim=True)
-        usable = inside.reshape(-1, 1) & (length != 0)
-        unit = torch.where(usable, difference / length, 0.0)
-        yield first, last, start, unit.reshape(last - first, width, table.shape[1])
+        difference = high.sub_(table.index_select(0, pairs.low[at].flatten()))
+        length = torch.linalg.vector_norm(difference, dim=-1)
+        usable = inside.flatten() & (length != 0)
+        # Division by infinity makes the padding zero, and keeps NaN where the table has it.
+        unit = difference.div_(length.masked_fill_(~usable, torch.inf)[:, None])
+        shape = (last - first, width)
+        yield first, last, start, unit.reshape(*shape, table.shape[1]), usable.reshape(shape)
 
 
 def _blocks(sizes: list[int], limit: int) -> Iterator[tuple[int, int, int, int]]:

@@ -158,35 +158,31 @@ def repeat(pairs: Pairs, runs: int, rows: int) -> Pairs:
 def random_pairs(
     pairs: Pairs, *, rows: Int64[Tensor, " runs"], stride: int, generator: torch.Generator
 ) -> Pairs:
-    """The null "random pairs": as many pairs in every group, each of two distinct random rows of the run.
+    """The null "random pairs": the same pairs after the rows of each run are dealt anew, at random.
+
+    Every pair becomes two distinct random rows of its run; counts stay, and so does who shares a row with
+    whom: with few rows that alone makes concepts look related, so pairs drawn one by one would mislead.
 
     Args:
-        pairs: The pairs whose counts are kept; their groups split evenly over the runs.
-        rows: How many rows of each run are real (the first ones), at least 2 where a run has pairs.
+        pairs: The pairs to imitate; their groups split evenly over the runs.
+        rows: How many rows of each run are real: the first ones. Padding is never drawn.
         stride: Rows per run in the flat table, padding included.
-        generator: Draws the rows.
-
-    Raises:
-        InputError: If a run with pairs has fewer than two rows.
+        generator: Draws the permutation of each run.
 
     Example:
         >>> pairs = pairs_from_lists([[(0, 1), (2, 3)]])
-        >>> drawn = random_pairs(pairs, rows=torch.tensor([4]), stride=4, generator=torch.Generator())
-        >>> len(drawn.low), bool((drawn.low != drawn.high).all())
-        (2, True)
+        >>> drawn = random_pairs(pairs, rows=torch.tensor([4]), stride=6, generator=torch.Generator())
+        >>> sorted(drawn.low.tolist() + drawn.high.tolist())
+        [0, 1, 2, 3]
     """
     device = pairs.group.device
-    run = pairs.group // (pairs.groups // len(rows))
-    available = rows.to(device)[run]
-    if bool((available < 2).any()):
-        raise InputError("rows: expected at least 2 rows in every run that has pairs, got 1; add rows")
-    # Float64 uniforms: exact to 2^-53, and rows differ in number from run to run.
-    uniform = torch.rand(2, len(run), dtype=torch.float64, generator=generator, device=generator.device).to(
-        device
-    )
-    low = (uniform[0] * available).to(torch.int64)
-    high = (low + 1 + (uniform[1] * (available - 1)).to(torch.int64)) % available
-    return Pairs(low=low + run * stride, high=high + run * stride, group=pairs.group, groups=pairs.groups)
+    key = torch.rand(len(rows), stride, dtype=torch.float64, generator=generator, device=generator.device)
+    key = key.to(device)
+    # Padding keeps its place behind the real rows, whose random keys are below 1.
+    position = torch.arange(stride, device=device)
+    key = torch.where(position < rows.to(device)[:, None], key, 1.0 + position)
+    dealt = (key.argsort(1) + stride * torch.arange(len(rows), device=device)[:, None]).flatten()
+    return Pairs(low=dealt[pairs.low], high=dealt[pairs.high], group=pairs.group, groups=pairs.groups)
 
 
 def shuffled_pairs(pairs: Pairs, *, generator: torch.Generator) -> Pairs:

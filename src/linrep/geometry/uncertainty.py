@@ -133,10 +133,9 @@ def _some_units(table: Tensor, pairs: Pairs, generator: torch.Generator) -> Sequ
     at = keep.nonzero()[:, 0].to(pairs.group.device)
     kept = Pairs(low=pairs.low[at], high=pairs.high[at], group=pairs.group[at], groups=pairs.groups)
     units = [table.new_zeros(0, table.shape[1], dtype=torch.float64) for _ in range(pairs.groups)]
-    for first, last, _, block in unit_vectors(table, kept, kept.counts()):
+    for first, last, _, block, exists in unit_vectors(table, kept, kept.counts()):
         for group in range(first, last):
-            vectors = block[group - first]
-            units[group] = torch.cat([units[group], vectors[vectors.any(-1)]])
+            units[group] = torch.cat([units[group], block[group - first][exists[group - first]]])
     return units
 
 

@@ -1,0 +1,72 @@
+"""Rows of representations: against numpy and SciPy, and the whitening's defining property."""
+
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from linrep import linalg
+from linrep.errors import InputError
+
+
+def random_rows(seed, *shape):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def test_naive_lines():
+    x, y = random_rows(0, 5, 3), random_rows(1, 5, 3)
+    torch.testing.assert_close(linalg.normalise(x), x / x.norm(dim=-1, keepdim=True))
+    torch.testing.assert_close(linalg.cosine(x, y), (x * y).sum(-1) / (x.norm(dim=-1) * y.norm(dim=-1)))
+    torch.testing.assert_close(linalg.centre(x), x - x.mean(-2, keepdim=True))
+    naive = torch.linalg.inv(torch.as_tensor(scipy.linalg.sqrtm((x.T @ x / len(x)).numpy())))
+    torch.testing.assert_close(linalg.whiten(x, centre=False).matrix, naive)
+
+
+def test_zero_vectors():
+    assert linalg.normalise(torch.zeros(2, 3)).tolist() == [[0.0] * 3] * 2
+    with pytest.raises(InputError, match="y: expected non-zero"):
+        linalg.cosine(torch.ones(2, 3), torch.tensor([[1.0, 0, 0], [0, 0, 0]]))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**6), st.booleans(), st.integers(1, 5))
+def test_whitened_rows_have_identity_moment(seed, centre, dim):
+    x = random_rows(seed, 40, dim) @ random_rows(seed + 1, dim, dim) + 3
+    w = linalg.whiten(x, centre=centre)
+    y = (x - w.mean) @ w.matrix
+    torch.testing.assert_close(y.mT @ y / 40, torch.eye(dim, dtype=torch.float64), rtol=0, atol=1e-6)
+    assert w.centred is centre
+    assert w.clamped == 0
+    assert bool((w.mean == 0).all()) is not centre
+    torch.testing.assert_close(w.matrix, w.matrix.mT)
+
+
+def test_clamped_modes_are_counted():
+    x = random_rows(0, 30, 2) @ random_rows(1, 2, 5)
+    assert linalg.whiten(x, centre=True).clamped == 3
+    assert torch.isfinite(linalg.whiten(x, centre=True).matrix).all()
+
+
+@pytest.mark.parametrize("centre", [True, False])
+def test_second_moment_in_chunks_of_half_precision(centre):
+    x = (random_rows(0, 33, 4) + 5).half()
+    moment, mean = linalg.second_moment(x, centre=centre, chunk=12)
+    exact = x.double().numpy()
+    expected = np.cov(exact, rowvar=False, bias=True) if centre else exact.T @ exact / 33
+    np.testing.assert_allclose(moment, expected, rtol=1e-12)
+    np.testing.assert_allclose(mean, exact.mean(0) if centre else np.zeros(4))
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (torch.zeros(0, 2), "at least one row"),
+        (torch.full((2, 2), torch.nan), "finite"),
+        (torch.ones(3, 2), "vary"),
+    ],
+)
+def test_refusals(rows, message):
+    with pytest.raises(InputError, match=message):
+        linalg.whiten(rows, centre=True)
