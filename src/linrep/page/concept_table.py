@@ -1,0 +1,138 @@
+"""The numbers: every measure with its interval and null, and every concept by itself, as tables and CSV."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from linrep.page import palette
+from linrep.page.numbers import ABSENT, central, cosine, count, finite, interval, short
+from linrep.page.shell import Block
+from linrep.page.view import View
+
+MEASURES = (
+    ("Linearity of g", ("linearity", "unembedding")),
+    ("Linearity of f", ("linearity", "embedding")),
+    ("Alignment of f with g", ("alignment",)),
+    ("Overlap of g, mean directions", ("orthogonality", "unembedding", "mean_directions")),
+    ("Overlap of f, mean directions", ("orthogonality", "embedding", "mean_directions")),
+    ("Overlap of g, RMS cosine", ("orthogonality", "unembedding", "rms")),
+    ("Overlap of f, RMS cosine", ("orthogonality", "embedding", "rms")),
+    ("Additive share of g", ("additive_share", "unembedding")),
+    ("Additive share of f", ("additive_share", "embedding")),
+    ("Margin (nats)", ("margin",)),
+    ("Gauge imbalance", ("gauge_imbalance",)),
+)
+PER_CONCEPT = (*MEASURES[:5], ("Margin (nats)", ("margin",)))
+
+
+def blocks(view: View) -> list[Block]:
+    """Both tables."""
+    return [_measures(view), _concepts(view)]
+
+
+def _measures(view: View) -> Block:
+    head = ("Measure", "mean", "median", "95 % interval", "null mean", "null 95 % quantile", "vector pairs")
+    keys = ("measure", "mean", "median", "low95", "high95", "null_mean", "null_q95", "null_kind", "pairs")
+    if view.predictions:
+        head, keys = (*head, "predicted"), (*keys, "predicted")
+    rows: list[list[str]] = []
+    lines: list[list[Any]] = []
+    for name, path in MEASURES:
+        given = view.measure(*path)
+        if given is None:
+            continue
+        whole: Mapping[str, Any] = given if isinstance(given, Mapping) else {"mean": given}
+        null = whole.get("null") or {}
+        pairs = _total(whole.get("pairs"))
+        low, high = whole.get("interval95") or (None, None)
+        level = [finite(null.get("mean")), finite(null.get("q95"))]
+        mean, median = finite(whole.get("mean")), finite(whole.get("median"))
+        write = short if "nats" in name else cosine
+        row = [name, write(mean), write(median), interval(whole, write) or ABSENT, *map(write, level)]
+        row.append(ABSENT if pairs is None else count(pairs))
+        line = [".".join(path), mean, median, low, high, *level, null.get("kind"), pairs]
+        if view.predictions:
+            predicted = finite(view.prediction(*path))
+            row.append(write(predicted))
+            line.append(predicted)
+        rows.append(row)
+        lines.append(line)
+    return Block(
+        id="measures",
+        kind="table",
+        title="All measures at the last step",
+        caption=f"Mean over concepts that have pairs, then over runs; the interval is over "
+        f"{'runs' if view.runs > 1 else 'vectors'}. Nulls: {_null_kinds(view) or 'none'}.",
+        columns=head,
+        rows=rows,
+        download=("measures.csv", to_csv(keys, lines)),
+    )
+
+
+def _null_kinds(view: View) -> str:
+    found = [view.measure(*path) for _, path in MEASURES]
+    kinds = [(each.get("null") or {}).get("kind") for each in found if isinstance(each, Mapping)]
+    return ", ".join(dict.fromkeys(str(kind) for kind in kinds if kind))
+
+
+def _total(pairs: Any) -> int | None:
+    if isinstance(pairs, Mapping):
+        values = [value for value in pairs.values() if value is not None]
+        return sum(int(value) for value in values)
+    return None if pairs is None else int(central(pairs) or 0)
+
+
+def _concepts(view: View) -> Block:
+    from linrep.page.cube import edges_by_concept
+
+    world = view.world
+    codes, joint = np.asarray(world.token_codes), np.asarray(world.joint)[np.asarray(world.tokens)]
+    pairs = [len(ends) for ends in edges_by_concept(codes)]
+    measures = [(name, _by_concept(view, path)) for name, path in PER_CONCEPT]
+    measures = [(name, values) for name, values in measures if any(v is not None for v in values.values())]
+    head = ["Concept", "state 0", "state 1", "P(state 1)", "token pairs", *(name for name, _ in measures)]
+    rows: list[list[str]] = []
+    lines: list[list[Any]] = []
+    for i, name in enumerate(view.names):
+        chance = float(joint[codes[:, i] == 1].sum() / joint.sum())
+        values = [values[name] for _, values in measures]
+        states = [view.states[i][0], view.states[i][1]]
+        written = [
+            (short if "nats" in what else cosine)(v) for (what, _), v in zip(measures, values, strict=True)
+        ]
+        rows.append([name, *states, cosine(chance), count(pairs[i]), *written])
+        lines.append([name, *states, chance, pairs[i], *values])
+    shared = all(each is view.worlds[0] for each in view.worlds)
+    whose = (
+        "" if shared else f" Probabilities and pairs are run {view.typical}'s; measures are means over runs."
+    )
+    return Block(
+        id="concepts-table",
+        kind="table",
+        title="Every concept by itself",
+        caption=f"{ABSENT}: no two tokens (contexts) differ in this concept alone, so the measure does not "
+        f"exist.{whose}",
+        columns=head,
+        rows=rows,
+        swatches=[palette.concept(i) for i in range(len(view.names))],
+        download=("concepts.csv", to_csv(["concept", "state_0", "state_1", "probability_1", "token_pairs",
+                                          *(name for name, _ in measures)], lines)),
+    )  # fmt: skip
+
+
+def _by_concept(view: View, path: Sequence[str]) -> dict[str, float | None]:
+    given = view.measure(*path)
+    each = (given.get("per_concept") or {}) if isinstance(given, Mapping) else {}
+    return {name: finite(each.get(name)) for name in view.names}
+
+
+def to_csv(head: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
+    """Comma-separated text; what is absent is an empty cell, numbers keep all their digits."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows([["" if cell is None else cell for cell in line] for line in lines])
+    return text.getvalue()

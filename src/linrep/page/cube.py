@@ -1,0 +1,224 @@
+"""The learned hypercube: unembeddings in three dimensions, edges coloured by concept, over training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linrep.page import palette
+from linrep.page.numbers import count
+from linrep.page.shell import Block, label
+from linrep.page.view import View, per_run
+
+TOKENS_SHOWN = 512
+FRAMES_SHOWN = 60
+LABELLED = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cube:
+    """One run's tokens in three dimensions at every step shown."""
+
+    run: int
+    frames: NDArray[np.float64]
+    """[steps, tokens, 3]"""
+    edges: tuple[NDArray[np.int64], ...]
+    """For each concept, [pairs, 2]: the tokens that differ in it alone."""
+    tokens: tuple[str, ...]
+    codes: NDArray[np.int8]
+    left_out: int
+
+
+def frames_shown(view: View) -> NDArray[np.int64]:
+    """Positions of the snapshots shown: all, or an even choice that keeps the first and the last."""
+    steps = len(view.steps)
+    return np.unique(np.linspace(0, steps - 1, min(steps, FRAMES_SHOWN)).round().astype(np.int64))
+
+
+def cube(view: View, run: int) -> Cube:
+    """Project one run.
+
+    The projection is orthogonal, fixed over training, and chosen so that the mean concept directions of the
+    last step spread out evenly. What looks parallel may be so by projection; what does not look so is not.
+    """
+    world = view.worlds[run]
+    codes = np.asarray(world.token_codes)
+    rows = _face(codes)
+    table = np.nan_to_num(view.snapshots[frames_shown(view), run][:, rows])
+    table = table - table.mean(axis=1, keepdims=True)
+    edges = edges_by_concept(codes[rows])
+    labels = world.token_labels()
+    return Cube(
+        run=run,
+        frames=table @ _projection(table[-1], codes[rows], edges),
+        edges=edges,
+        tokens=tuple(labels[row] for row in rows),
+        codes=codes[rows],
+        left_out=len(codes) - len(rows),
+    )
+
+
+def edges_by_concept(codes: NDArray[np.int8]) -> tuple[NDArray[np.int64], ...]:
+    """The rows that are equal but in one concept, for each concept: [pairs, 2], state 0 first."""
+    where = {row.tobytes(): i for i, row in enumerate(np.ascontiguousarray(codes))}
+    edges: list[NDArray[np.int64]] = []
+    for concept in range(codes.shape[1]):
+        pairs: list[tuple[int, int]] = []
+        for i in np.flatnonzero(codes[:, concept] == 0):
+            other = codes[i].copy()
+            other[concept] = 1
+            if (j := where.get(other.tobytes())) is not None:
+                pairs.append((int(i), j))
+        edges.append(np.array(pairs, dtype=np.int64).reshape(-1, 2))
+    return tuple(edges)
+
+
+def runs_shown(view: View) -> list[tuple[int, str]]:
+    """The typical run, then the ones with the lowest and the highest linearity of g, each with its label."""
+    chosen = {view.typical: "typical"}
+    values = per_run(view.measure("linearity", "unembedding"), view.runs)
+    kept = range(view.snapshots.shape[1])
+    known = [r for r in kept if values[r] is not None and r not in view.diverged]
+    if view.runs > 1 and known:
+        chosen.setdefault(min(known, key=lambda r: values[r] or 0.0), "least linear")
+        chosen.setdefault(max(known, key=lambda r: values[r] or 0.0), "most linear")
+    named = ((run, f"{run} ({name}{'' if view.free[run] else ', stuck'})") for run, name in chosen.items())
+    return list(named) if view.runs > 1 else [(view.typical, "0")]
+
+
+def block(view: View) -> Block:
+    """The cube for the page."""
+    shown = [(cube(view, run), name) for run, name in runs_shown(view)]
+    first = shown[0][0]
+    steps = view.steps[frames_shown(view)]
+    absent = [name for name, ends in zip(view.names, first.edges, strict=True) if not len(ends)]
+    spec = {
+        "steps": steps,
+        "concepts": [
+            {"name": label(name), "color": palette.concept(i), "dash": palette.dash(i)}
+            for i, name in enumerate(view.names)
+        ],
+        "size": 4.5 if len(first.tokens) <= 64 else 3,
+        "width": 4 if len(first.tokens) <= 64 else 2,
+        "zoom": 1.75,
+        "eye": {"x": 0.42, "y": 0.3, "z": 1.7},
+        "runs": [
+            {
+                "label": name,
+                "frames": [frame.T for frame in each.frames],
+                "edges": [ends.ravel() for ends in each.edges],
+                "tokens": [label(token) for token in each.tokens],
+                "codes": _short_codes(each),
+            }
+            for each, name in shown
+        ],
+    }
+    face = f" {count(first.left_out)} more tokens are not drawn: this is one face." if first.left_out else ""
+    missing = f" {', '.join(absent)}: no two tokens differ in it alone, so it has no edge." if absent else ""
+    return Block(
+        id="cube",
+        kind="cube",
+        title="Unembeddings g in three dimensions; an edge joins two tokens that differ in one concept",
+        caption="Parallel edges of one colour: that concept is one direction. The projection is orthogonal "
+        "and the same at every step; axes carry no unit. Drag to turn, point at a vertex to read its token, "
+        f"click a name to hide its edges.{missing}{face}",
+        alt=f"Three-dimensional picture of {len(first.tokens)} token vectors at steps {count(int(steps[0]))} "
+        f"to {count(int(steps[-1]))}, joined by edges coloured by concept: {', '.join(view.names)}.",
+        spec=spec,
+        size="wide",
+    )
+
+
+def paper(view: View) -> Any:
+    """The typical run at the start, half way in log steps, and at the end, for a paper."""
+    from matplotlib.figure import Figure
+    from mpl_toolkits.mplot3d.art3d import Line3DCollection
+
+    from linrep.page.paper import plain
+
+    each = cube(view, view.typical)
+    steps = view.steps[frames_shown(view)]
+    figure = Figure(figsize=(7.2, 2.9), layout="constrained")
+    moments = _moments(steps)
+    for column, moment in enumerate(moments):
+        axes: Any = figure.add_subplot(1, len(moments), column + 1, projection="3d", proj_type="ortho")
+        points = each.frames[moment]
+        for i, ends in ((i, ends) for i, ends in enumerate(each.edges) if len(ends)):
+            style = ("-", "--", ":", "-.")[palette.DASHES.index(palette.dash(i))]
+            width = 1.1 if len(each.tokens) <= 64 else 0.5
+            colour = palette.paper(palette.concept(i))
+            axes.add_collection3d(
+                Line3DCollection(points[ends], colors=colour, linestyles=style, linewidths=width)
+            )
+        axes.scatter(*points.T, s=7 if len(each.tokens) <= 64 else 2, color="#15191f", depthshade=False)
+        reach = np.abs(each.frames[-1]).max()
+        axes.set(xlim=(-reach, reach), ylim=(-reach, reach), zlim=(-reach, reach))
+        axes.set_box_aspect((1, 1, 1), zoom=1.45)
+        axes.view_init(elev=70, azim=-70)
+        axes.set_axis_off()
+        axes.set_title(f"step {count(int(steps[moment]))}", y=0.97)
+    lines = [
+        _line(palette.paper(palette.concept(i)), plain(name) + ("" if len(ends) else " (no pair)"))
+        for i, (name, ends) in enumerate(zip(view.names, each.edges, strict=True))
+    ]
+    figure.legend(handles=lines, loc="outside lower center", ncols=min(len(lines), 8), frameon=False)
+    return figure
+
+
+def _line(colour: str, text: str) -> Any:
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], color=colour, label=text)
+
+
+def _moments(steps: NDArray[np.int64]) -> list[int]:
+    middle = int(np.abs(np.log(steps + 1) - np.log(steps[-1] + 1) * 0.6).argmin())
+    return sorted({0, middle, len(steps) - 1})
+
+
+def _short_codes(each: Cube) -> list[str] | None:
+    """Vertex texts such as ``011``, only where there is room for them."""
+    return ["".join(map(str, code)) for code in each.codes] if len(each.tokens) <= LABELLED else None
+
+
+def _face(codes: NDArray[np.int8]) -> NDArray[np.int64]:
+    """Rows of the tokens drawn: all, or those equal to the first one in as many first concepts as needed."""
+    keep = np.ones(len(codes), dtype=bool)
+    for concept in range(codes.shape[1]):
+        if keep.sum() <= TOKENS_SHOWN:
+            break
+        keep &= codes[:, concept] == codes[0, concept]
+    return np.flatnonzero(keep)
+
+
+def _projection(
+    table: NDArray[np.float64], codes: NDArray[np.int8], edges: Sequence[NDArray[np.int64]]
+) -> NDArray[np.float64]:
+    """[dim, 3] with orthonormal columns (zero ones when dim < 3)."""
+    directions: list[NDArray[np.float64]] = []
+    for concept, ends in enumerate(edges):
+        on = codes[:, concept] == 1
+        if len(ends):
+            mean = (table[ends[:, 1]] - table[ends[:, 0]]).mean(axis=0)
+        elif on.any() and not on.all():  # no pair: the way between the two halves
+            mean = table[on].mean(axis=0) - table[~on].mean(axis=0)
+        else:
+            continue
+        directions.append(mean / max(float(np.linalg.norm(mean)), 1e-12))
+    dim, found = table.shape[1], len(directions)
+    if not found:
+        return np.eye(dim, 3)
+    spread = _polar(np.stack(directions, axis=1))
+    # From the front this is the Petrie projection of the hypercube: its directions share half a turn equally.
+    angle = np.pi * np.arange(found) / found
+    waves = np.stack([np.cos(angle), np.sin(angle), np.cos(3 * angle)], axis=1)[:, :found]
+    projection = _polar(spread @ (waves / np.linalg.norm(waves, axis=0)))
+    return np.pad(projection, ((0, 0), (0, 3 - projection.shape[1])))
+
+
+def _polar(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The nearest matrix with orthonormal columns (rows, if it is wide)."""
+    left, _, right = np.linalg.svd(matrix, full_matrices=False)
+    return left @ right

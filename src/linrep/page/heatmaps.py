@@ -1,0 +1,149 @@
+"""Concept × concept cosines: do different concepts take different directions?"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from linrep.page import palette
+from linrep.page.numbers import ABSENT, cosine, finite
+from linrep.page.shell import Block, label
+from linrep.page.view import View
+
+Matrix = list[list[float | None]]
+TABLES = ("unembedding", "embedding")
+FORMS = ("mean_directions", "rms")
+TABLE_WORDS = {"unembedding": "unembedding g", "embedding": "embedding f"}
+FORM_WORDS = {
+    "mean_directions": ("Mean directions", "|cosine|"),
+    "rms": ("All steering vectors", "RMS cosine"),
+}
+NUMBERED = 10
+
+
+def matrices(view: View) -> list[tuple[str, str, Matrix]]:
+    """(table, form, matrix) of every matrix computed; None where a concept has no pair."""
+    given = view.figures.get("orthogonality") or {}
+    found: list[tuple[str, str, Matrix]] = []
+    for form in FORMS:
+        for table in TABLES:
+            matrix = (given.get(table) or {}).get(form)
+            if matrix is not None:
+                rows = [[finite(value) for value in row] for row in matrix]
+                if form == "mean_directions":  # a direction's cosine with itself says nothing
+                    for i, row in enumerate(rows):
+                        row[i] = None
+                found.append((table, form, rows))
+    return found
+
+
+def largest(view: View, table: str, form: str = "mean_directions") -> tuple[float, str, str] | None:
+    """The largest entry off the diagonal and its two concepts."""
+    for each_table, each_form, matrix in matrices(view):
+        if (each_table, each_form) == (table, form):
+            entries = [
+                (value, view.names[i], view.names[j])
+                for i, row in enumerate(matrix)
+                for j, value in enumerate(row)
+                if i < j and value is not None
+            ]
+            return max(entries, default=None)
+    return None
+
+
+def blocks(view: View) -> list[Block]:
+    """One heatmap for each table and form."""
+    return [_block(view, table, form, matrix) for table, form, matrix in matrices(view)]
+
+
+def _block(view: View, table: str, form: str, matrix: Matrix) -> Block:
+    top = largest(view, table, form)
+    what, unit = FORM_WORDS[form]
+    found = f"largest {unit} {cosine(top[0])} ({top[1]} × {top[2]})" if top else "no two concepts have pairs"
+    names = [label(name) for name in view.names]
+    axis = {
+        "tickvals": list(range(len(names))),
+        "ticktext": names,
+        "showgrid": False,
+        "zeroline": False,
+        "ticks": "",
+        "showline": False,
+    }
+    text = [[_cell(value, i == j, form) for j, value in enumerate(row)] for i, row in enumerate(matrix)]
+    heat: dict[str, Any] = {
+        "type": "heatmap",
+        "z": matrix,
+        "zmin": 0,
+        "zmax": 1,
+        "xgap": 1,
+        "ygap": 1,
+        "colorscale": [[0, "--heat-0"], [0.5, "--heat-1"], [1, "--heat-2"]],
+        "colorbar": {"thickness": 10, "outlinewidth": 0, "tickvals": [0, 0.5, 1], "len": 0.9},
+        "hovertemplate": "%{y} × %{x}: %{z:.3f}<extra></extra>",
+        "hoverongaps": False,
+    }
+    numbers = [
+        {
+            "x": j,
+            "y": i,
+            "text": text[i][j],
+            "showarrow": False,
+            "font": {"size": 11, "color": "--surface" if (matrix[i][j] or 0) > 0.72 else "--ink"},
+        }
+        for i in range(len(names))
+        for j in range(len(names))
+    ]
+    layout = {
+        "xaxis": {**axis, "tickangle": -40 if len(names) > 5 else 0},
+        "yaxis": {**axis, "autorange": "reversed"},
+        "margin": {"l": 60, "r": 8, "t": 8, "b": 40},
+        "annotations": numbers if len(names) <= NUMBERED else [],
+    }
+    return Block(
+        id=f"overlap-{table}-{form.replace('_', '-')}",
+        kind="plot",
+        title=f"{what}, {TABLE_WORDS[table]}: {found}",
+        alt=f"Heatmap, concept by concept: {unit} of {what.lower()}, {TABLE_WORDS[table]}; {found}.",
+        spec={"data": [heat], "layout": layout},
+    )
+
+
+def _cell(value: float | None, diagonal: bool, form: str) -> str:
+    if value is None:
+        return "" if diagonal and form == "mean_directions" else ABSENT
+    return f"{value:.2f}"
+
+
+def paper(view: View) -> Any:
+    """All heatmaps for a paper."""
+    from matplotlib.figure import Figure
+
+    found = matrices(view)
+    figure = Figure(figsize=(7.2, 3.3 * -(-len(found) // 2)), layout="constrained")
+    for place, (table, form, matrix) in enumerate(found):
+        axes: Any = figure.add_subplot(-(-len(found) // 2), 2, place + 1)
+        image = _draw(axes, view.names, matrix, form)
+        axes.set_title(f"{FORM_WORDS[form][0]}, {TABLE_WORDS[table]}")
+        figure.colorbar(image, ax=axes, shrink=0.8, ticks=[0, 0.5, 1], label=FORM_WORDS[form][1])
+    return figure
+
+
+def _draw(axes: Any, names: Sequence[str], matrix: Matrix, form: str) -> Any:
+    import numpy as np
+    from matplotlib.colors import LinearSegmentedColormap
+
+    from linrep.page.paper import plain
+
+    stops = [palette.paper(f"--heat-{i}") for i in range(3)]
+    colours = LinearSegmentedColormap.from_list("heat", stops)
+    values = np.array([[np.nan if value is None else value for value in row] for row in matrix])
+    image = axes.imshow(values, cmap=colours, vmin=0, vmax=1)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    axes.set_xticks(range(len(names)), [plain(name) for name in names], rotation=40, ha="right")
+    axes.set_yticks(range(len(names)), [plain(name) for name in names])
+    if len(names) <= NUMBERED:
+        for i, row in enumerate(matrix):
+            for j, value in enumerate(row):
+                colour = "white" if (value or 0) > 0.6 else "#15191f"
+                text = _cell(value, i == j, form)
+                axes.text(j, i, text, ha="center", va="center", fontsize=6.5, color=colour)
+    return image

@@ -1,0 +1,78 @@
+"""How numbers are written for a reader."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+ABSENT = "–"
+
+
+def finite(value: Any) -> float | None:
+    """A finite float, or None for null, NaN, infinity and what is no number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def central(measure: Any) -> float | None:
+    """The number to quote of a measure: itself, or its mean, or its median."""
+    if isinstance(measure, Mapping):
+        mean = finite(measure.get("mean"))
+        return mean if mean is not None else finite(measure.get("median"))
+    return finite(measure)
+
+
+def short(value: Any) -> str:
+    """A quantity with a unit: two decimals, below 0.01 two digits, from 100 on none after the point.
+
+    Example:
+        >>> short(0.1871), short(0.00071), short(1234.5), short(None)
+        ('0.19', '0.00071', '1,234', '–')
+    """
+    number = finite(value)
+    if number is None:
+        return ABSENT
+    size = abs(number)
+    if size == 0 or 0.01 <= size < 100:
+        text = f"{number:.2f}"
+    else:
+        text = f"{number:.2g}" if size < 1 else f"{number:,.0f}"
+    return text.replace("-", "−", 1) if number < 0 else text
+
+
+def cosine(value: Any) -> str:
+    """A cosine or a share: two decimals, and as many more as tell it from 1.
+
+    Example:
+        >>> cosine(0.9871), cosine(0.9994), cosine(-0.004), cosine(-0.5)
+        ('0.99', '0.9994', '0.00', '−0.50')
+    """
+    number = finite(value)
+    if number is None:
+        return ABSENT
+    digits = 2
+    while 1 - 10.0**-6 > abs(number) > 1 - 0.5 * 10.0**-digits:
+        digits += 1
+    text = f"{number:.{digits}f}"
+    return f"{0:.{digits}f}" if float(text) == 0 else text.replace("-", "−")
+
+
+def interval(measure: Any, write: Callable[[Any], str] = cosine) -> str:
+    """``[low, high]`` of a measure's 95 % interval, or nothing when it has none."""
+    bounds = measure.get("interval95") if isinstance(measure, Mapping) else None
+    if not bounds or any(finite(bound) is None for bound in bounds):
+        return ""
+    low, high = bounds
+    return f"[{write(low)}, {write(high)}]"
+
+
+def count(value: int) -> str:
+    """A whole number with thousands separated."""
+    return f"{value:,}"
+
+
+def listed(names: list[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    if len(names) < 2:
+        return "".join(names)
+    return ", ".join(names[:-1]) + " and " + names[-1]

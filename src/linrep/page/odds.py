@@ -1,0 +1,147 @@
+"""Measured against true log-odds: does f(d)·Δg_i(c) say what the world says?"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linrep.page import palette
+from linrep.page.numbers import finite, short
+from linrep.page.shell import Block, label
+from linrep.page.view import View
+
+
+def sample(view: View) -> list[tuple[int, NDArray[np.float64], NDArray[np.float64]]]:
+    """(concept, true, measured) of the sampled log-odds, in nats."""
+    given = view.figures.get("log_odds") or {}
+    concepts = [_index(view, value) for value in given.get("concept") or ()]
+    pairs = [
+        (finite(t), finite(m))
+        for t, m in zip(given.get("true") or (), given.get("measured") or (), strict=True)
+    ]
+    found: list[tuple[int, NDArray[np.float64], NDArray[np.float64]]] = []
+    for concept in sorted(set(concepts)):
+        mine = [p for c, p in zip(concepts, pairs, strict=True) if c == concept and None not in p]
+        if mine:
+            true, measured = np.array(mine, dtype=np.float64).T
+            found.append((concept, true, measured))
+    return found
+
+
+def _index(view: View, concept: Any) -> int:
+    return view.names.index(concept) if isinstance(concept, str) else int(concept)
+
+
+def gap(view: View) -> tuple[float | None, float | None, float | None]:
+    """RMSE, RMSE of predicting zero, and the largest gap, in nats."""
+    given = view.measure("log_odds_gap_nats") or {}
+    largest = given.get("max")
+    if isinstance(largest, dict):
+        largest = largest.get("max") or largest.get("median") or largest.get("mean")
+    return rmse(given.get("rmse")), zero(given), finite(largest)
+
+
+def rmse(given: Any) -> float | None:
+    """The typical run's RMSE: the median, where there is one."""
+    if isinstance(given, dict):
+        median = finite(given.get("median"))
+        return median if median is not None else finite(given.get("mean"))
+    return finite(given)
+
+
+def zero(given: Any) -> float | None:
+    """RMSE of predicting zero, beside the RMSE or as its null."""
+    for key in ("rmse_zero", "zero_rmse", "zero", "null"):
+        found = given.get(key)
+        if found is not None:
+            return rmse(found)
+    within = given.get("rmse")
+    return rmse(within.get("null")) if isinstance(within, dict) else None
+
+
+def block(view: View) -> Block | None:
+    """The scatter, coloured by concept; None when nothing was sampled."""
+    found = sample(view)
+    if not found:
+        return None
+    low, high = _reach(found)
+    ends = [low, high]
+    lines = {"type": "scatter", "mode": "lines", "x": ends, "hoverinfo": "skip"}
+    data: list[dict[str, Any]] = [
+        {**lines, "y": ends, "name": "measured = true", "line": {"color": "--ink", "width": 1.5}},
+        {
+            **lines,
+            "y": [0, 0],
+            "name": "predicting zero",
+            "line": {"color": "--null", "width": 1.5, "dash": "dot"},
+        },
+    ]
+    for concept, true, measured in found:
+        name = label(view.names[concept])
+        marker = {
+            "color": f"{palette.concept(concept)}/0.6",
+            "size": 6,
+            "symbol": palette.MARKERS[concept % len(palette.MARKERS)],
+        }
+        point = {"type": "scatter", "mode": "markers", "name": name, "marker": marker}
+        hover = f"true %{{x:.3f}}, measured %{{y:.3f}} nats<extra>{name}</extra>"
+        data.append({**point, "x": true, "y": measured, "hovertemplate": hover})
+    layout = {
+        "showlegend": True,
+        "legend": {"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0.5, "xanchor": "center"},
+        "xaxis": {"title": {"text": "true log-odds (nats)"}, "range": ends, "zeroline": False},
+        "yaxis": {"title": {"text": "measured f(d)·Δg (nats)"}, "range": ends, "zeroline": False},
+        "margin": {"l": 52, "r": 12, "t": 8, "b": 40},
+    }
+    size = sum(len(true) for _, true, _ in found)
+    return Block(
+        id="log-odds",
+        kind="plot",
+        title=title(view),
+        caption=f"A sample of {size:,} pairs: a context that does not know the concept, a token it allows.",
+        alt=f"Scatter of measured against true log-odds, {size} points. {title(view)}.",
+        spec={"data": data, "layout": layout},
+    )
+
+
+def title(view: View) -> str:
+    """The finding in one line."""
+    error, null, _ = gap(view)
+    beside = f", against {short(null)} nats for predicting zero" if null is not None else ""
+    return f"Measured against true log-odds: RMSE {short(error)} nats{beside}"
+
+
+def _reach(found: Sequence[tuple[int, NDArray[np.float64], NDArray[np.float64]]]) -> tuple[float, float]:
+    values = np.concatenate([part for _, true, measured in found for part in (true, measured)])
+    low, high = float(values.min()), float(values.max())
+    margin = 0.06 * max(high - low, 1e-6)
+    return min(low, 0.0) - margin, max(high, 0.0) + margin
+
+
+def paper(view: View) -> Any:
+    """The scatter for a paper; None when nothing was sampled."""
+    from matplotlib.figure import Figure
+
+    from linrep.page.paper import plain
+
+    found = sample(view)
+    if not found:
+        return None
+    figure = Figure(figsize=(3.9, 2.9), layout="constrained")
+    axes: Any = figure.add_subplot()
+    ends = _reach(found)
+    axes.plot(ends, ends, color="#15191f", linewidth=0.8)
+    axes.plot(ends, (0, 0), color=palette.paper("--null"), linestyle=":", linewidth=0.9)
+    shapes = {"circle": "o", "square": "s", "diamond": "D", "cross": "P", "x": "X"}
+    for concept, true, measured in found:
+        shape = shapes[palette.MARKERS[concept % len(palette.MARKERS)]]
+        colour = palette.paper(palette.concept(concept))
+        axes.scatter(
+            true, measured, s=5, marker=shape, color=colour, alpha=0.6, linewidths=0,
+            label=plain(view.names[concept]), rasterized=len(true) > 3000,
+        )  # fmt: skip
+    axes.set(xlim=ends, ylim=ends, aspect="equal")
+    axes.set(xlabel="true log-odds (nats)", ylabel=r"measured $f(d)\cdot\Delta g$ (nats)")
+    figure.legend(loc="outside right center", frameon=False, markerscale=1.6)
+    return figure

@@ -1,0 +1,87 @@
+"""The page of one run: which figures, in which order, with which words."""
+
+from dataclasses import replace
+from typing import Any
+
+import linrep
+from linrep.page import concept_table, cube, graph, heatmaps, odds, recipe, spectrum, traces, verdict
+from linrep.page.numbers import count
+from linrep.page.shell import Page, Section
+from linrep.page.view import View
+
+OVERLAP = (
+    "How much two different concepts share a direction: 0 is orthogonal, 1 the same line. Of mean "
+    "directions, and of all pairs of steering vectors, which also counts how far single vectors stray."
+)
+
+
+def page(view: View) -> Page:
+    """All that the page of a run says."""
+    return Page(
+        title=verdict.title(view),
+        kicker=_kicker(view),
+        facts=facts(view),
+        lines=verdict.lines(view),
+        thresholds=verdict.THRESHOLDS,
+        sections=[section for section in _sections(view) if section.blocks or section.intro],
+        footer=f"linrep {linrep.__version__}. f(d) is the embedding of a context, g(c) the unembedding of a "
+        "token; their product is the logit. Losses and log-odds are in nats, similarities are cosines.",
+    )
+
+
+def _kicker(view: View) -> str:
+    training: dict[str, Any] = dict(view.config.get("training") or {})
+    name = {"gd": "gradient descent", "sgd": "stochastic gradient descent", "adam": "Adam"}
+    optimizer = name.get(str(training.get("optimizer")), "training")
+    return f"A next-token predictor on the world “{verdict.world_name(view)}”, trained by {optimizer}"
+
+
+def facts(view: View) -> list[tuple[str, str]]:
+    """What was trained."""
+    counts, training = view.summary.get("counts") or {}, view.config.get("training") or {}
+    model = view.config.get("model") or {}
+    schedule = str(training.get("schedule", "constant"))
+    rate = f"{training.get('step_size'):g}, {schedule}"
+    if training.get("final_step_size") is not None:
+        rate += f" to {training['final_step_size']:g}"
+    batch = f", batches of {training['batch_size']}" if training.get("batch_size") else ""
+    return [
+        ("Concepts", f"{len(view.names)}: {', '.join(view.names)}"),
+        ("Contexts in use", count(int(counts.get("contexts", 0)))),
+        ("Tokens", count(int(counts.get("tokens", 0)))),
+        ("Dimension k", str(model.get("dim", view.snapshots.shape[-1]))),
+        ("Training", f"{training.get('optimizer', '')}, {count(int(view.final['step']))} steps{batch}"),
+        ("Step size", rate),
+        ("Runs", f"{view.runs}, seed {view.config.get('seed', 0)}"),
+        ("Run", str(view.summary.get("run", ""))),
+    ]
+
+
+def _sections(view: View) -> list[Section]:
+    fit = [each for each in (spectrum.block(view), odds.block(view)) if each is not None]
+    if len(fit) == 1:
+        fit = [replace(fit[0], size="wide")]
+    return [
+        Section(id="hypercube", title="The learned hypercube", blocks=[cube.block(view)]),
+        Section(
+            id="training",
+            title="Training",
+            intro=["Each measure over training, on a logarithmic step axis."],
+            blocks=traces.blocks(view),
+        ),
+        Section(
+            id="directions",
+            title="Directions",
+            intro=[OVERLAP] if heatmaps.matrices(view) else [],
+            blocks=heatmaps.blocks(view),
+        ),
+        Section(
+            id="fit",
+            title="Additivity and log-odds",
+            intro=[text for text in [spectrum.absence(view)] if text],
+            blocks=fit,
+        ),
+        Section(id="world", title="The world", blocks=[graph.block(view)]),
+        Section(id="numbers", title="Numbers", blocks=concept_table.blocks(view)),
+        Section(id="again", title="Config and citation", blocks=recipe.blocks(view)),
+    ]

@@ -1,0 +1,132 @@
+"""The shell every page shares: sections of blocks in, one self-contained HTML file out."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from html import escape
+from importlib.resources import files
+from typing import Any, Literal
+
+from linrep.page import palette
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A figure, a table or a text, with what a reader who cannot see it needs to know."""
+
+    id: str
+    kind: Literal["plot", "cube", "drawing", "table", "code", "legend"]
+    title: str
+    caption: str = ""
+    alt: str = ""
+    """The figure in words, for screen readers."""
+    spec: Mapping[str, Any] | None = None
+    """plot: plotly data and layout, colours named as in the palette; cube: see :mod:`linrep.page.cube`."""
+    drawing: str = ""
+    """drawing: an SVG element that is safe as it stands."""
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    swatches: Sequence[str] = ()
+    """table: the colour of each row, if rows are concepts; legend: see the template."""
+    text: str = ""
+    """code: what it says."""
+    download: tuple[str, str] | None = None
+    """File name and content behind a download button."""
+    size: Literal["small", "half", "wide"] = "half"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A heading, some words and blocks."""
+
+    id: str
+    title: str
+    intro: Sequence[str] = ()
+    blocks: Sequence[Block] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One sentence of a verdict, with its standing in a word."""
+
+    standing: Literal["yes", "partly", "no", "note"]
+    claim: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """All that a page says."""
+
+    title: str
+    kicker: str
+    facts: Sequence[tuple[str, str]] = ()
+    lines: Sequence[Line] = ()
+    thresholds: Sequence[str] = ()
+    sections: Sequence[Section] = field(default_factory=tuple)
+    footer: str = ""
+
+
+def assemble(page: Page) -> str:
+    """One HTML file that needs nothing else: plotly, styles and data are inside, once.
+
+    Args:
+        page: Its words, figures and tables. Every text is escaped here; only ``Block.drawing`` is trusted.
+
+    Returns:
+        The file's text. Its content security policy forbids every network request.
+    """
+    from jinja2 import Environment, StrictUndefined
+    from plotly.offline import get_plotlyjs
+
+    blocks = [block for section in page.sections for block in section.blocks]
+    data = {
+        "figures": {b.id: {"kind": b.kind, **(b.spec or {})} for b in blocks if b.kind in ("plot", "cube")},
+        "downloads": {b.id: b.download for b in blocks if b.download},
+    }
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(_asset("page.html")).render(
+        page=page,
+        data=safe_json(data),
+        colours=palette.custom_properties(),
+        css=_asset("page.css"),
+        js=_asset("page.js"),
+        plotly=get_plotlyjs(),
+    )
+
+
+def safe_json(data: Any) -> str:
+    """JSON that may stand inside a script element: no ``<``, ``>``, ``&`` and no NaN; five digits are kept.
+
+    Example:
+        >>> safe_json({"name": "</script>", "value": float("nan")})
+        '{"name":"\\u003c/script\\u003e","value":null}'
+    """
+    text = json.dumps(_plain(data), separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def label(text: str) -> str:
+    """A name as plotly must be given it: plotly reads a little HTML, names are not HTML."""
+    return escape(text, quote=False)
+
+
+def _plain(data: Any) -> Any:
+    if isinstance(data, Mapping):
+        return {str(key): _plain(value) for key, value in data.items()}
+    if isinstance(data, (str, bool, int)) or data is None:
+        return data
+    if isinstance(data, float):
+        return float(f"{data:.5g}") if math.isfinite(data) else None
+    if hasattr(data, "tolist"):
+        return _plain(data.tolist())
+    return [_plain(value) for value in data]
+
+
+@cache
+def _asset(name: str) -> str:
+    return files("linrep.page").joinpath(name).read_text(encoding="utf-8")

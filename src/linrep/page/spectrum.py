@@ -1,0 +1,162 @@
+"""Walsh spectrum: how much of each table's energy lies in single concepts, pairs, triples, …"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from linrep.page import palette
+from linrep.page.numbers import central, cosine, finite
+from linrep.page.shell import Block
+from linrep.page.view import View
+
+TABLES = ("unembedding", "embedding")
+WORDS = {"unembedding": "unembedding g", "embedding": "embedding f"}
+Shares = list[tuple[int, float]]
+
+
+def spectra(view: View) -> dict[str, Shares]:
+    """Share of the non-constant energy by degree, for each table that has a spectrum."""
+    given = view.summary.get("spectrum") or view.figures.get("spectrum") or {}
+    found: dict[str, Shares] = {}
+    for table in TABLES:
+        shares = _shares(given.get(table))
+        if shares:
+            found[table] = shares
+    return found
+
+
+def _shares(given: Any) -> Shares:
+    rows = given or []
+    pairs = [(int(row["degree"]), finite(row["share"])) for row in rows if int(row["degree"]) > 0]
+    return [(degree, share) for degree, share in pairs if share is not None]
+
+
+def block(view: View) -> Block | None:
+    """Bars by degree, predicted shares beside them when there are any; None when no table has a spectrum."""
+    found = spectra(view)
+    if not found:
+        return None
+    data: list[dict[str, Any]] = []
+    for table, shares in found.items():
+        data.append(
+            {
+                "type": "bar",
+                "name": WORDS[table],
+                "x": [degree for degree, _ in shares],
+                "y": [share for _, share in shares],
+                "marker": {
+                    "color": f"--{table}",
+                    "pattern": {"shape": "" if table == "unembedding" else "/"},
+                },
+                "text": [cosine(share) if share >= 0.02 else "" for _, share in shares],
+                "textposition": "outside",
+                "textfont": {"size": 11},
+                "cliponaxis": False,
+                "hovertemplate": f"degree %{{x}}: %{{y:.4f}}<extra>{WORDS[table]}</extra>",
+            }
+        )
+        predicted = predictions(view, table)
+        if predicted:
+            data.append(
+                {
+                    "type": "scatter",
+                    "mode": "markers",
+                    "name": f"predicted, {WORDS[table]}",
+                    "x": [degree + (-0.2 if table == "unembedding" else 0.2) for degree, _ in predicted],
+                    "y": [share for _, share in predicted],
+                    "marker": {
+                        "symbol": "line-ew-open",
+                        "size": 22,
+                        "color": "--predicted",
+                        "line": {"width": 3},
+                    },
+                    "hovertemplate": f"predicted: %{{y:.4f}}<extra>{WORDS[table]}</extra>",
+                }
+            )
+    layout = {
+        "barmode": "group",
+        "bargap": 0.3,
+        "showlegend": True,
+        "legend": {"x": 1, "xanchor": "right", "y": 1, "yanchor": "top"},
+        "xaxis": {"title": {"text": "degree (number of concepts that act together)"}, "dtick": 1},
+        "yaxis": {
+            "title": {"text": "share of non-constant energy"},
+            "range": [0, 1.1],
+            "tickvals": [0, 0.25, 0.5, 0.75, 1],
+        },
+    }
+    words = "; ".join(
+        f"{WORDS[t]} " + ", ".join(f"{d}: {cosine(s)}" for d, s in shares) for t, shares in found.items()
+    )
+    return Block(
+        id="spectrum",
+        kind="plot",
+        title=title(found),
+        caption="Degree 1 is the additive part, one vector a concept; higher degrees are interactions.",
+        alt=f"Share of energy by degree. {words}.",
+        spec={"data": data, "layout": layout},
+    )
+
+
+def title(found: dict[str, Shares]) -> str:
+    """The finding in one line."""
+    first = {table: dict(shares).get(1) for table, shares in found.items()}
+    said = ", ".join(f"{WORDS[t]} {cosine(share)}" for t, share in first.items() if share is not None)
+    return f"Walsh spectrum: additive (degree 1) share {said}"
+
+
+def absence(view: View) -> str:
+    """Why a spectrum is missing, with the number that stands in for it; empty when none is."""
+    missing = [table for table in TABLES if table not in spectra(view)]
+    if not missing:
+        return ""
+    said = ", ".join(
+        f"{WORDS[table]} {cosine(central(view.measure('additive_share', table)))}" for table in missing
+    )
+    return (
+        "The Walsh spectrum exists only on a complete set of tokens or contexts, and here some cannot occur "
+        "or were left out. In its place, the share of energy that an additive table explains (R² of least "
+        f"squares): {said}."
+    )
+
+
+def predictions(view: View, table: str) -> Shares:
+    """Predicted shares by degree, given as records or as a sequence that starts at degree 1."""
+    given = view.prediction("spectrum", table)
+    if not isinstance(given, Sequence):
+        return []
+    if given and isinstance(given[0], (int, float)):
+        return [(degree, float(share)) for degree, share in enumerate(given, start=1)]
+    return _shares(given)
+
+
+def paper(view: View) -> Any:
+    """The spectrum for a paper; None when no table has one."""
+    from matplotlib.figure import Figure
+
+    found = spectra(view)
+    if not found:
+        return None
+    figure = Figure(figsize=(3.5, 2.5), layout="constrained")
+    axes: Any = figure.add_subplot()
+    for i, (table, shares) in enumerate(found.items()):
+        offset = (i - (len(found) - 1) / 2) * 0.38
+        colour = palette.paper(f"--{table}")
+        at = [degree + offset for degree, _ in shares]
+        heights = [share for _, share in shares]
+        axes.bar(
+            at,
+            heights,
+            0.36,
+            color=colour,
+            hatch="" if i == 0 else "///",
+            edgecolor="white",
+            label=WORDS[table],
+        )
+        predicted = predictions(view, table)
+        for degree, share in predicted:
+            x = degree + offset
+            axes.plot([x - 0.18, x + 0.18], [share, share], color=palette.paper("--predicted"), linewidth=2)
+    axes.set(xlabel="degree", ylabel="share of non-constant energy", ylim=(0, 1.05))
+    axes.set_xticks(sorted({degree for shares in found.values() for degree, _ in shares}))
+    axes.legend(frameon=False)
+    return figure

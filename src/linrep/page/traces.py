@@ -1,0 +1,320 @@
+"""Every measure over training: one panel each, with its spread, its null and what theory predicts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linrep.page import palette
+from linrep.page.numbers import finite, short
+from linrep.page.shell import Block, label
+from linrep.page.view import View
+
+THIN_LINES = 32
+ZERO = 0.5
+"""Where step 0 stands on a logarithmic axis."""
+TABLES = ("unembedding", "embedding", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """How one measure of the trace is drawn."""
+
+    name: str
+    title: str
+    axis: str
+    log: bool = False
+    bounds: tuple[float, float] | None = None
+
+
+MEASURES = (
+    Measure(name="linearity", title="Linearity", axis="mean cosine", bounds=(-0.08, 1.05)),
+    Measure(name="alignment", title="Alignment of f with g", axis="mean cosine", bounds=(-0.08, 1.05)),
+    Measure(
+        name="orthogonality_mean",
+        title="Overlap, mean directions",
+        axis="mean |cosine|",
+        bounds=(-0.03, 1.03),
+    ),
+    Measure(
+        name="orthogonality_rms",
+        title="Overlap, all vectors",
+        axis="RMS cosine",
+        bounds=(-0.03, 1.03),
+    ),
+    Measure(name="additive_share", title="Additive share", axis="share of energy", bounds=(-0.03, 1.05)),
+    Measure(name="excess_loss_nats", title="Excess loss", axis="nats", log=True),
+    Measure(name="log_odds_rmse_nats", title="Log-odds gap", axis="RMSE, nats"),
+    Measure(name="margin", title="Margin of known concepts", axis="logit difference, nats"),
+    Measure(name="gauge_imbalance", title="Gauge imbalance", axis="relative"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """One table's values of one measure."""
+
+    table: str
+    steps: NDArray[np.float64]
+    free: NDArray[np.float64] | None
+    """[3, steps]: 10 % quantile, median and 90 % quantile over free runs."""
+    stuck: NDArray[np.float64] | None
+    thin: Sequence[tuple[str, NDArray[np.float64]]]
+    """Each run, or each concept when there is one run."""
+    null: NDArray[np.float64] | None
+    predicted: float | None
+
+
+def curves(view: View, measure: Measure) -> list[Curve]:
+    """The curves of one panel, unembedding first."""
+    rows = view.trace[view.trace["measure"] == measure.name]
+    found: list[Curve] = []
+    for table in TABLES:
+        mine = rows[rows["table"] == table]
+        values = mine[mine["kind"] == "value"]
+        over = values[values["concept"] == ""]
+        if over.empty:
+            continue
+        wide = over.pivot_table(index="step", columns="run", values="value", dropna=False)
+        steps = wide.index.to_numpy(dtype=np.float64)
+        free = [run for run in wide.columns if view.free[int(run)]]
+        stuck = [run for run in wide.columns if not view.free[int(run)]]
+        null = mine[(mine["kind"] == "null") & (mine["concept"] == "")].groupby("step")["value"].median()
+        found.append(
+            Curve(
+                table=table,
+                steps=steps,
+                free=_quantiles(wide[free].to_numpy(dtype=np.float64)),
+                stuck=_quantiles(wide[stuck].to_numpy(dtype=np.float64)),
+                thin=_thin(wide, values, view),
+                null=_along(null, steps),
+                predicted=finite(view.prediction(measure.name, table)),
+            )
+        )
+    return found
+
+
+def _quantiles(values: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    if not values.shape[1]:
+        return None
+    safe = np.where(np.isfinite(values), values, np.nan)
+    with np.errstate(all="ignore"):
+        empty = np.isnan(safe).all(axis=1)
+        safe[empty] = 0.0
+        quantiles = np.nanquantile(safe, [0.1, 0.5, 0.9], axis=1)
+    quantiles[:, empty] = np.nan
+    return quantiles
+
+
+def _thin(wide: Any, values: Any, view: View) -> list[tuple[str, NDArray[np.float64]]]:
+    if view.runs > 1:
+        some = list(wide.columns)[:THIN_LINES]
+        return [
+            (f"run {run}{'' if view.free[int(run)] else ', stuck'}", wide[run].to_numpy(dtype=np.float64))
+            for run in some
+        ]
+    concepts = values[values["concept"] != ""]
+    if concepts.empty:
+        return []
+    each = concepts.pivot_table(index="step", columns="concept", values="value", dropna=False)
+    each = each.reindex(wide.index)
+    return [(str(name), each[name].to_numpy(dtype=np.float64)) for name in view.names if name in each]
+
+
+def _along(null: Any, steps: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    if null.empty:
+        return None
+    at, level = null.index.to_numpy(dtype=np.float64), null.to_numpy(dtype=np.float64)
+    return np.interp(steps, at, level)
+
+
+def blocks(view: View) -> list[Block]:
+    """The legend of the traces and their panels."""
+    panels = [block for measure in MEASURES if (block := _panel(view, measure)) is not None]
+    return [_legend(view), *panels]
+
+
+def _legend(view: View) -> Block:
+    thin = "each run" if view.runs > 1 else "each concept"
+    rows = [
+        ("unembedding", "", "unembedding g"),
+        ("embedding", "", "embedding f"),
+        ("both", "", "both tables"),
+        ("unembedding", "thin", thin),
+    ]
+    if view.runs > 1:
+        rows.append(("unembedding", "band", "10 to 90 % of runs"))
+    if not all(view.free) and any(view.free):
+        rows.append(("both", "dashed", "stuck runs (solid: free runs)"))
+    rows.append(("null", "dotted", "null: random pairs; predicting zero for log-odds"))
+    if view.predictions:
+        rows.append(("predicted", "dashed", "predicted limit"))
+    return Block(id="traces-legend", kind="legend", title="Lines of the traces", rows=rows)
+
+
+def _panel(view: View, measure: Measure) -> Block | None:
+    found = curves(view, measure)
+    if not found:
+        return None
+    data: list[dict[str, Any]] = []
+    for curve in found:
+        data += _lines(curve, view)
+    ends = "; ".join(
+        f"{curve.table or 'value'} {short(float(group[1, -1]))}{word}"
+        for curve in found
+        for group, word in _groups(curve, view)
+    )
+    return Block(
+        id=f"trace-{measure.name.replace('_', '-')}",
+        kind="plot",
+        title=measure.title,
+        alt=f"{measure.title} ({measure.axis}) over training steps. At the last step, median: {ends}.",
+        spec={"data": data, "layout": _layout(measure, found)},
+        size="small",
+    )
+
+
+def _groups(curve: Curve, view: View) -> list[tuple[NDArray[np.float64], str]]:
+    split = curve.free is not None and curve.stuck is not None
+    groups: list[tuple[NDArray[np.float64], str]] = []
+    if curve.free is not None:
+        groups.append((curve.free, " in free runs" if split else ""))
+    if curve.stuck is not None:
+        groups.append((curve.stuck, " in stuck runs" if split else (", stuck" if not any(view.free) else "")))
+    return groups
+
+
+def _lines(curve: Curve, view: View) -> list[dict[str, Any]]:
+    colour = f"--{curve.table or 'both'}"
+    x = np.where(curve.steps == 0, ZERO, curve.steps)
+    base = {"type": "scatter", "mode": "lines", "x": x}
+    data: list[dict[str, Any]] = []
+    for name, values in curve.thin:
+        dash = "dot" if name.endswith("stuck") else "solid"
+        line = {"color": f"{colour}/0.3", "width": 1, "dash": dash}
+        hover = f"{label(name)}: %{{y:.3g}}<extra>{curve.table}</extra>"
+        data.append({**base, "y": values, "line": line, "hovertemplate": hover})
+    for group, word in _groups(curve, view):
+        dash = "dash" if word == " in stuck runs" else "solid"
+        if view.runs > 1:
+            none = {"width": 0, "color": f"{colour}/0"}
+            data.append({**base, "y": group[0], "line": none, "hoverinfo": "skip"})
+            fill = {"fill": "tonexty", "fillcolor": f"{colour}/0.14"}
+            data.append({**base, "y": group[2], "line": none, "hoverinfo": "skip", **fill})
+        hover = f"median{word}: %{{y:.3g}}<extra>{curve.table}</extra>"
+        line = {"color": colour, "width": 2.4, "dash": dash}
+        data.append({**base, "y": group[1], "line": line, "hovertemplate": hover})
+    if curve.null is not None:
+        line = {"color": "--null", "width": 1.8, "dash": "dot"}
+        data.append(
+            {
+                **base,
+                "y": curve.null,
+                "line": line,
+                "hovertemplate": f"null: %{{y:.3g}}<extra>{curve.table}</extra>",
+            }
+        )
+    if curve.predicted is not None:
+        line = {"color": "--predicted", "width": 1.8, "dash": "dash"}
+        level = np.full(len(x), curve.predicted)
+        hover = f"predicted: %{{y:.4g}}<extra>{curve.table}</extra>"
+        data.append({**base, "y": level, "line": line, "hovertemplate": hover})
+    return data
+
+
+def ticks(steps: NDArray[np.float64]) -> tuple[list[float], list[str]]:
+    """Positions and texts of the step axis: 0 and the powers of ten, every second one when they are many."""
+    top = int(np.floor(np.log10(max(float(steps.max()), 1.0)))) if len(steps) else 0
+    powers = range(0, top + 1, 1 if top < 4 else 2)
+    at = [10.0**power for power in powers]
+    text = [f"{value:,.0f}" for value in at]
+    return ([ZERO, *at[1:]], ["0", *text[1:]]) if 0 in steps and len(at) > 1 else (at, text)
+
+
+def _layout(measure: Measure, found: Sequence[Curve]) -> Mapping[str, Any]:
+    at, text = ticks(found[0].steps)
+    y: dict[str, Any] = {"title": {"text": measure.axis}}
+    if measure.log:
+        decades = _decades(found)
+        y |= {"type": "log", "tickvals": decades, "ticktext": [f"{value:g}" for value in decades]}
+    elif measure.bounds:
+        y |= {
+            "range": list(measure.bounds),
+            "dtick": 0.25 if measure.bounds[1] - measure.bounds[0] < 1.2 else 0.5,
+        }
+    else:
+        y |= {"rangemode": "tozero"}
+    x = {"type": "log", "title": {"text": "training step"}, "tickvals": at, "ticktext": text}
+    return {"xaxis": x, "yaxis": y, "margin": {"l": 50, "r": 10, "t": 8, "b": 40}}
+
+
+def _decades(found: Sequence[Curve]) -> list[float]:
+    """Powers of ten around the medians, five at most."""
+    values = np.concatenate([g[1] for c in found for g in (c.free, c.stuck) if g is not None])
+    values = values[np.isfinite(values) & (values > 0)]
+    if not len(values):
+        return [1.0]
+    low, high = int(np.floor(np.log10(values.min()))), int(np.ceil(np.log10(values.max())))
+    return [10.0**power for power in range(low, high + 1, -(-(high - low + 1) // 5))]
+
+
+def paper(view: View) -> Any:
+    """The same panels for a paper."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    from linrep.page.paper import plain
+
+    panels = [(measure, found) for measure in MEASURES if (found := curves(view, measure))]
+    columns = 3
+    lines = -(-len(panels) // columns)
+    figure = Figure(figsize=(7.2, 1.85 * max(lines, 1) + 0.4), layout="constrained")
+    for place, (measure, found) in enumerate(panels):
+        axes: Any = figure.add_subplot(lines, columns, place + 1)
+        for curve in found:
+            _draw(axes, curve, view)
+        at, text = ticks(found[0].steps)
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(FixedLocator(at))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xticklabels(text)
+        axes.set(xlabel="training step", ylabel=measure.axis)
+        axes.set_title(plain(measure.title))
+        if measure.log:
+            axes.set_yscale("log")
+        elif measure.bounds:
+            axes.set_ylim(*measure.bounds)
+        else:
+            axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+    figure.legend(handles=_handles(view), loc="outside lower center", ncols=5, frameon=False)
+    return figure
+
+
+def _draw(axes: Any, curve: Curve, view: View) -> None:
+    colour = palette.paper(f"--{curve.table or 'both'}")
+    x = np.where(curve.steps == 0, ZERO, curve.steps)
+    for _, values in curve.thin:
+        axes.plot(x, values, color=colour, alpha=0.25, linewidth=0.5)
+    for group, word in _groups(curve, view):
+        if view.runs > 1:
+            axes.fill_between(x, group[0], group[2], color=colour, alpha=0.14, linewidth=0)
+        axes.plot(
+            x, group[1], color=colour, linestyle="--" if word == " in stuck runs" else "-", linewidth=1.4
+        )
+    if curve.null is not None:
+        axes.plot(x, curve.null, color=palette.paper("--null"), linestyle=":", linewidth=1.1)
+    if curve.predicted is not None:
+        axes.axhline(curve.predicted, color=palette.paper("--predicted"), linestyle="--", linewidth=1.1)
+
+
+def _handles(view: View) -> list[Any]:
+    from matplotlib.lines import Line2D
+
+    styles = [("unembedding", "-", "unembedding g"), ("embedding", "-", "embedding f"), ("null", ":", "null")]
+    if not all(view.free) and any(view.free):
+        styles.append(("both", "--", "stuck runs"))
+    if view.predictions:
+        styles.append(("predicted", "--", "predicted"))
+    return [Line2D([], [], color=palette.paper(f"--{n}"), linestyle=s, label=text) for n, s, text in styles]

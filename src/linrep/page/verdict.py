@@ -1,0 +1,246 @@
+"""The verdict in plain words, from the numbers by thresholds that the page states."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from linrep.page import odds
+from linrep.page.cube import edges_by_concept
+from linrep.page.numbers import central, cosine, count, finite, interval, listed, short
+from linrep.page.shell import Line
+from linrep.page.view import View, per_run
+
+HIGH = 0.95
+"""A cosine or share from here on counts as reached."""
+FAIR = 0.75
+"""From here on as partly reached, below as not."""
+SMALL = 0.05
+"""An overlap up to here counts as orthogonal."""
+MIDDLING = 0.2
+"""Up to here as partly so."""
+MATCHED = 0.5
+"""A log-odds gap of at most this share of predicting zero's counts as matched."""
+
+THRESHOLDS = (
+    f"A linearity or alignment of at least {HIGH} is “yes”, of at least {FAIR} “partly”, below “no”; so is "
+    "one whose interval does not clear the 95 % quantile of its null.",
+    f"An overlap of mean directions (|cosine| between different concepts) of at most {SMALL} is “yes”, of at "
+    f"most {MIDDLING} “partly”, above “no”.",
+    f"Log-odds are matched (“yes”) when their RMSE is at most {MATCHED:.0%} of the RMSE of predicting zero, "
+    "“partly” when it is below that of predicting zero, and “no” otherwise.",
+)
+
+
+def title(view: View) -> str:
+    """The finding in one line."""
+    name, missing = world_name(view), absent(view)
+    values = {n: v for n, v in _concept_values(view).items() if v is not None}
+    bent = [n for n, v in values.items() if v < FAIR]
+    standing = _similar(view.measure("linearity", "unembedding"))
+    if standing == "yes" and not bent:
+        if missing:
+            found = f"{len(values)} of {len(view.names)} concepts became directions"
+            return f"{name}: {found}; {listed(missing)} cannot"
+        return f"{name}: concepts became linear directions"
+    if standing == "yes" and len(bent) < len(values):
+        return f"{name}: concepts became linear directions, but not {listed(bent)}"
+    if standing == "partly":
+        return f"{name}: concepts became linear directions only partly"
+    if standing == "note":
+        return f"{name}: linearity has no value here"
+    return f"{name}: concepts did not become linear directions"
+
+
+def world_name(view: View) -> str:
+    """The world in a few words."""
+    world: Mapping[str, Any] = view.config.get("world") or {}
+    kind, m = str(world.get("kind", "")), len(view.names)
+    if kind == "network":
+        return str(world.get("network", kind)).replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".bif")
+    words = {"random": "Random graphs of", "chain": "A chain of", "independent": "Independent,"}
+    return f"{words.get(kind, 'A world of')} {m} concept{'' if m == 1 else 's'}"
+
+
+def absent(view: View) -> list[str]:
+    """Concepts that no two tokens of any run differ in alone."""
+    worlds = list({id(world): world for world in view.worlds}.values())
+    missing = [np.array([not len(e) for e in edges_by_concept(np.asarray(w.token_codes))]) for w in worlds]
+    return [name for name, gone in zip(view.names, np.logical_and.reduce(missing), strict=True) if gone]
+
+
+def lines(view: View) -> list[Line]:
+    """The verdict, the main claims first."""
+    claims = [_linear(view), _aligned(view), _orthogonal(view), _matched(view), _trained(view)]
+    return [line for line in claims if line is not None] + _notes(view)
+
+
+def _similar(measure: Any) -> Any:
+    value = central(measure)
+    if value is None:
+        return "note"
+    bounds = measure.get("interval95") if isinstance(measure, Mapping) else None
+    low = finite(bounds[0]) if bounds else None
+    null = finite((measure.get("null") or {}).get("q95")) if isinstance(measure, Mapping) else None
+    if null is not None and (value if low is None else low) <= null:
+        return "no"
+    return "yes" if value >= HIGH else "partly" if value >= FAIR else "no"
+
+
+def _said(measure: Any) -> str:
+    """``0.98 [0.97, 0.99] against 0.02 for random pairs``."""
+    null = (measure.get("null") or {}) if isinstance(measure, Mapping) else {}
+    level = finite(null.get("mean"))
+    words = str(null.get("kind") or "random pairs").replace("_", " ")
+    against = f" against {cosine(level)} for {words}" if level is not None else ""
+    return " ".join(part for part in (cosine(central(measure)), interval(measure)) if part) + against
+
+
+def _linear(view: View) -> Line | None:
+    g, f = view.measure("linearity", "unembedding"), view.measure("linearity", "embedding")
+    if central(g) is None:
+        return Line(
+            standing="note", claim="Linearity has no value.", detail="No concept has two token pairs."
+        )
+    standing = _similar(g)
+    claim = {
+        "yes": "Concepts became linear directions.",
+        "partly": "Concepts became directions only partly.",
+        "no": "Concepts did not become linear directions.",
+    }[standing]
+    detail = f"Linearity of g {_said(g)}; of f {_said(f)}."
+    values = {name: value for name, value in _concept_values(view).items() if value is not None}
+    if len(values) > 1:
+        worst = min(values, key=lambda name: values[name])
+        if values[worst] < (central(g) or 0.0) - 0.05:
+            detail += f" The least linear is {worst}, {cosine(values[worst])}."
+    return Line(standing=standing, claim=claim, detail=detail)
+
+
+def _concept_values(view: View) -> dict[str, float | None]:
+    given = view.measure("linearity", "unembedding")
+    each = (given.get("per_concept") or {}) if isinstance(given, Mapping) else {}
+    return {name: finite(each.get(name)) for name in view.names}
+
+
+def _aligned(view: View) -> Line | None:
+    measure = view.measure("alignment")
+    if central(measure) is None:
+        return None
+    standing = _similar(measure)
+    claim = {
+        "yes": "Embeddings and unembeddings take the same directions.",
+        "partly": "Embeddings and unembeddings take similar directions.",
+        "no": "Embeddings and unembeddings do not take the same directions.",
+    }[standing]
+    return Line(standing=standing, claim=claim, detail=f"Alignment {_said(measure)}.")
+
+
+def _orthogonal(view: View) -> Line | None:
+    measure = view.measure("orthogonality", "unembedding", "mean_directions")
+    value = central(measure)
+    if value is None:
+        return None
+    standing = "yes" if value <= SMALL else "partly" if value <= MIDDLING else "no"
+    claim = {
+        "yes": "Different concepts are orthogonal.",
+        "partly": "Different concepts are nearly orthogonal.",
+        "no": "Different concepts are not orthogonal.",
+    }[standing]
+    rms = central(view.measure("orthogonality", "unembedding", "rms"))
+    rest = f" RMS cosine over all steering vectors {cosine(rms)}." if rms is not None else ""
+    return Line(
+        standing=standing,
+        claim=claim,
+        detail=f"|Cosine| between mean directions of g {_said(measure)}.{rest}",
+    )
+
+
+def _matched(view: View) -> Line | None:
+    error, null, largest = odds.gap(view)
+    if error is None:
+        return None
+    worst = f", at most {short(largest)}" if largest is not None else ""
+    if null is None:
+        return Line(standing="note", claim="Log-odds:", detail=f"RMSE {short(error)} nats{worst}.")
+    detail = f"RMSE {short(error)} nats{worst}; predicting zero would give {short(null)}."
+    if error >= null:
+        return Line(
+            standing="no", claim="Log-odds are not matched better than by predicting zero.", detail=detail
+        )
+    if error <= MATCHED * null:
+        return Line(standing="yes", claim="Log-odds are matched.", detail=detail)
+    return Line(standing="partly", claim="Log-odds are matched only in part.", detail=detail)
+
+
+def _trained(view: View) -> Line:
+    loss = view.measure("excess_loss_nats")
+    middle = loss.get("median") if isinstance(loss, Mapping) else loss
+    criterion = (view.summary.get("stuck") or {}).get(
+        "criterion"
+    ) or "excess loss stayed at 0.01 nats or more"
+    stuck, runs = sum(not free for free in view.free), view.runs
+    said = f"Median excess loss {short(middle)} nats at step {count(int(view.final['step']))}."
+    rule = f" Stuck means: {criterion}."
+    if not stuck:
+        claim = "No run is stuck." if runs > 1 else "The run is not stuck."
+        return Line(standing="yes", claim=claim, detail=said + rule)
+    if stuck == runs:
+        claim = f"All {runs} runs are stuck." if runs > 1 else "The run is stuck."
+        return Line(standing="no", claim=claim, detail=said + rule)
+    values = per_run(view.measure("linearity", "unembedding"), runs)
+    groups = [
+        [v for v, free in zip(values, view.free, strict=True) if free is f and v is not None]
+        for f in (True, False)
+    ]
+    apart = ""
+    if all(groups):
+        free, held = (float(np.median(np.array(group))) for group in groups)
+        apart = f" Median linearity of g: {cosine(free)} in free runs, {cosine(held)} in stuck ones."
+    verb = "is" if stuck == 1 else "are"
+    return Line(standing="partly", claim=f"{stuck} of {runs} runs {verb} stuck.", detail=said + apart + rule)
+
+
+def _notes(view: View) -> list[Line]:
+    notes = [_no_pair(view, name) for name in absent(view)]
+    dropped = int((view.summary.get("counts") or {}).get("dropped_contexts") or 0)
+    if dropped:
+        kept = int(view.summary["counts"]["contexts"])
+        notes.append(
+            Line(
+                standing="note",
+                claim=f"{count(dropped)} of {count(kept + dropped)} contexts cannot occur.",
+                detail="No token agrees with them, so they were dropped.",
+            )
+        )
+    for each in view.summary.get("diverged") or ():
+        at = f" at step {count(int(each['step']))}" if "step" in each else ""
+        notes.append(
+            Line(
+                standing="no",
+                claim=f"Run {each['run']} diverged{at}.",
+                detail="It is left out of every number; lower training.step_size.",
+            )
+        )
+    return notes
+
+
+def _no_pair(view: View, name: str) -> Line:
+    from linrep.contexts import affine_rank
+
+    world, i = view.world, view.names.index(name)
+    parents = [view.names[p] for p in world.model.parents[i]]
+    table = np.asarray(world.model.tables[i])
+    why = "the other concepts settle it"
+    if parents and bool(np.isin(table, (0.0, 1.0)).all()):
+        why = f"it is a function of {listed(parents)}"
+    codes = world.token_codes
+    others = [j for j in range(codes.shape[1]) if j != i]
+    full, rest = affine_rank(codes), affine_rank(codes[:, others])
+    cost = (
+        f" It costs a dimension all the same: the tokens span {full}, without it {rest}."
+        if full > rest
+        else ""
+    )
+    detail = f"No two tokens differ in it alone, for {why}, so its linearity does not exist.{cost}"
+    return Line(standing="note", claim=f"{name} has no counterfactual pair.", detail=detail)

@@ -1,0 +1,122 @@
+"""What the page reads of a result, in one place: the only file that knows how a result is laid out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linrep.page.numbers import finite
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A result as the page sees it: plain data, numpy arrays and one tidy table."""
+
+    names: tuple[str, ...]
+    states: tuple[tuple[str, ...], ...]
+    worlds: tuple[Any, ...]
+    """One per run; read: model, codes, tokens, token_codes, joint, token_labels()."""
+    summary: Mapping[str, Any]
+    trace: Any
+    """Tidy pandas frame: step, run, measure, table, concept, kind, value."""
+    steps: NDArray[np.int64]
+    snapshots: NDArray[np.float64]
+    """Unembeddings of the first runs, [steps, kept, tokens, dim]; rows past a run's tokens are padding."""
+    free: tuple[bool, ...]
+    config: Mapping[str, Any]
+    predictions: Mapping[str, Any]
+
+    @property
+    def runs(self) -> int:
+        """Number of runs."""
+        return len(self.free)
+
+    @property
+    def diverged(self) -> frozenset[int]:
+        """Runs that left the finite numbers."""
+        return frozenset(int(each["run"]) for each in self.summary.get("diverged") or ())
+
+    @property
+    def final(self) -> Mapping[str, Any]:
+        """Measures at the last step."""
+        return self.summary["final"]
+
+    @property
+    def figures(self) -> Mapping[str, Any]:
+        """What was computed for figures alone."""
+        return self.summary.get("figures") or {}
+
+    @property
+    def world(self) -> Any:
+        """The world of the run that stands for all."""
+        return self.worlds[self.typical]
+
+    @property
+    def typical(self) -> int:
+        """The free run with snapshots (any such, if none is free) nearest to the median linearity of g."""
+        values = per_run(self.measure("linearity", "unembedding"), self.runs)
+        kept = [r for r in range(self.snapshots.shape[1]) if r not in self.diverged] or [0]
+        among = [r for r in kept if self.free[r]] or kept
+        known = [values[r] for r in among if values[r] is not None]
+        if not known:
+            return among[0]
+        median = float(np.median(np.array(known)))
+        return min(among, key=lambda r: abs(v - median) if (v := values[r]) is not None else np.inf)
+
+    def measure(self, *path: str) -> Any:
+        """A measure of the summary, at the last step or beside it; None when absent."""
+        for root in (self.final, self.summary):
+            found: Any = root
+            for part in path:
+                found = found.get(part) if isinstance(found, Mapping) else None
+            if found is not None:
+                return found
+        return None
+
+    def prediction(self, *path: str) -> Any:
+        """What theory predicts for ``measure.table`` or ``measure``; None when it does not."""
+        return self.predictions.get(".".join(path), self.predictions.get(path[0]) if path[1:] else None)
+
+
+def view(result: Any, predictions: Mapping[str, Any] | None = None) -> View:
+    """Read a result.
+
+    Args:
+        result: What :func:`linrep.run` returns, or anything with its attributes.
+        predictions: Values theory gives, keyed like ``linearity.unembedding``.
+    """
+    world = result.worlds[0]
+    runs = len(result.worlds)
+    return View(
+        names=tuple(world.model.names),
+        states=tuple(tuple(states) for states in world.model.states),
+        worlds=tuple(result.worlds),
+        summary=result.summary,
+        trace=result.trace,
+        steps=np.asarray(result.snapshot_steps, dtype=np.int64),
+        snapshots=np.asarray(result.snapshots, dtype=np.float64),
+        free=_free(result.summary, runs),
+        config=_plain(result.config),
+        predictions=predictions or {},
+    )
+
+
+def per_run(measure: Any, runs: int) -> list[float | None]:
+    """A measure's value in each run; None where it has none."""
+    values: Sequence[Any] = (measure.get("per_run") if isinstance(measure, Mapping) else None) or []
+    return [finite(values[r]) if r < len(values) else None for r in range(runs)]
+
+
+def _free(summary: Mapping[str, Any], runs: int) -> tuple[bool, ...]:
+    stuck = summary.get("stuck") or {}
+    if stuck.get("per_run"):
+        return tuple(not flag for flag in stuck["per_run"])
+    threshold = finite(stuck.get("threshold_nats")) or 0.01
+    loss = per_run(summary["final"]["excess_loss_nats"], runs)
+    return tuple(value is not None and value < threshold for value in loss)
+
+
+def _plain(config: Any) -> Mapping[str, Any]:
+    return config if isinstance(config, Mapping) else config.model_dump(mode="json", exclude_none=True)

@@ -1,0 +1,177 @@
+"""The page in a real browser, from a file, without network."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+DESKTOP = {"viewport": {"width": 1280, "height": 900}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+class Tab:
+    """A loaded page with everything it complained about and asked for."""
+
+    def __init__(self, browser: Any, path: Path, **options: Any) -> None:
+        self.context = browser.new_context(offline=True, accept_downloads=True, **options)
+        self.page = self.context.new_page()
+        self.errors: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("dialog", lambda dialog: (self.errors.append(dialog.message), dialog.dismiss()))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(path.as_uri())
+        self.page.wait_for_selector("html[data-ready]", timeout=90_000)
+
+    def until(self, expression: str) -> None:
+        """Wait for it. The page's own policy forbids evaluating text, so the test asks from outside."""
+        limit = time.monotonic() + 30
+        while not self.page.evaluate(expression):
+            assert time.monotonic() < limit, f"never came true: {expression}"
+            self.page.wait_for_timeout(30)
+
+    def cube(self) -> list[float]:
+        return self.page.evaluate("Array.from(document.querySelector('#cube-plot').data.at(-1).x)")
+
+
+@pytest.fixture(scope="module")
+def tab(chromium: Any, dags_page: Path) -> Iterator[Tab]:
+    opened = Tab(chromium, dags_page, **DESKTOP)
+    yield opened
+    assert opened.errors == []
+    opened.context.close()
+
+
+def test_opens_offline_without_error_or_request(tab: Tab, dags_page: Path) -> None:
+    assert tab.errors == []
+    outside = [
+        url for url in tab.requests if not url.startswith(("data:", "blob:")) and url != dags_page.as_uri()
+    ]
+    assert outside == []
+
+
+def test_every_plot_is_drawn(tab: Tab) -> None:
+    count, drawn = tab.page.evaluate(
+        "[document.querySelectorAll('[data-figure]').length,"
+        " [...document.querySelectorAll('[data-figure]')]"
+        ".filter(e => e.data && e.querySelector('.main-svg')).length]"
+    )
+    assert count == drawn >= 16
+
+
+def test_slider_moves_the_cube(tab: Tab, dags: Any) -> None:
+    end = tab.cube()
+    slider = tab.page.locator("#cube input[type=range]")
+    slider.focus()
+    tab.page.keyboard.press("Home")
+    tab.until("document.querySelector('#cube output').textContent === '0'")
+    start = tab.cube()
+    assert len(start) == len(end) == 32
+    assert max(map(abs, start)) < 0.2 * max(map(abs, end))
+    assert slider.get_attribute("aria-valuetext") == "step 0"
+    tab.page.keyboard.press("End")
+    last = f"{dags.snapshot_steps[-1]:,}"
+    tab.until(f"document.querySelector('#cube output').textContent === '{last}'")
+    assert tab.cube() == end
+
+
+def test_play_goes_on_by_itself_and_pauses(tab: Tab) -> None:
+    play = tab.page.locator("#cube .play")
+    play.click()
+    tab.until("Number(document.querySelector('#cube input[type=range]').value) >= 2")
+    assert play.text_content() == "Pause"
+    play.click()
+    assert play.text_content() == "Play"
+
+
+def test_run_can_be_chosen(tab: Tab) -> None:
+    tab.page.locator("#cube input[type=range]").press("End")
+    typical = tab.cube()
+    options = tab.page.locator("#cube select option").all_text_contents()
+    assert "stuck" in " ".join(options)
+    tab.page.locator("#cube select").select_option(index=1)
+    assert tab.cube() != typical
+    tab.page.locator("#cube select").select_option(index=0)
+    assert tab.cube() == typical
+
+
+def test_dark_mode_reaches_the_figures(tab: Tab) -> None:
+    ink = "document.querySelector('#trace-linearity-plot').layout.font.color"
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = tab.page.evaluate(f"[{ink}, {ground}]")
+    tab.page.locator("#theme").click()
+    tab.until(f"{ink} !== '{light[0]}'")
+    assert tab.page.evaluate(ground) != light[1]
+    assert tab.page.locator("#theme").get_attribute("aria-pressed") == "true"
+    tab.page.locator("#theme").click()
+    tab.until(f"{ink} === '{light[0]}'")
+
+
+def test_csv_download(tab: Tab) -> None:
+    with tab.page.expect_download() as waiting:
+        tab.page.locator("[data-download=concepts-table]").click()
+    assert waiting.value.suggested_filename == "concepts.csv"
+    lines = Path(waiting.value.path()).read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("concept,state_0,state_1,probability_1,token_pairs,Linearity of g")
+    assert [line.split(",")[0] for line in lines[1:]] == ["C1", "C2", "C3", "C4", "C5"]
+
+
+def test_keyboard_reaches_every_control(tab: Tab) -> None:
+    first = "document.querySelector('a, button, input, select, [tabindex]:not([tabindex=\"-1\"])').className"
+    assert tab.page.evaluate(first) == "skip"
+    tab.page.locator(".skip").focus()
+    reached: list[str] = []
+    for _ in range(60):
+        tab.page.keyboard.press("Tab")
+        reached.append(
+            tab.page.evaluate(
+                "(e => e.id || e.dataset.download || e.className || e.type || e.hash)(document.activeElement)"
+            )
+        )
+    wanted = {
+        "theme",
+        "play",
+        "range",
+        "select-one",
+        "rescale",
+        "measures",
+        "concepts-table",
+        "config",
+        "cite",
+    }
+    assert wanted <= set(reached)
+
+
+def test_phone_has_no_sideways_scroll(chromium: Any, hostile_page: Path) -> None:
+    opened = Tab(chromium, hostile_page, **PHONE, color_scheme="dark")
+    wide, window = opened.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert wide <= window == 390
+    assert opened.errors == []
+    # Names are text everywhere: no element of theirs came alive, and plotly shows them as they are.
+    assert opened.page.evaluate("document.querySelectorAll('img, main b').length") == 0
+    assert "onerror=alert(1)" in opened.page.locator("#concepts-table").text_content()
+    legend = opened.page.locator("#cube .legendtext").first.text_content()
+    assert legend == "</script><img src=x onerror=alert(1)>"
+    opened.context.close()
+
+
+def test_dark_preference_is_followed_and_the_cube_falls_back_without_webgl(
+    chromium: Any, hostile_page: Path
+) -> None:
+    context = chromium.new_context(offline=True, color_scheme="dark", **DESKTOP)
+    context.add_init_script(
+        "const real = HTMLCanvasElement.prototype.getContext;"
+        "HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {"
+        " return kind.includes('webgl') ? null : real.call(this, kind, ...rest); }"
+    )
+    page = context.new_page()
+    page.goto(hostile_page.as_uri())
+    page.wait_for_selector("html[data-ready]", timeout=60_000)
+    assert page.evaluate("document.querySelector('#cube-plot').data.at(-1).type") == "scatter"
+    assert page.locator("#theme").get_attribute("aria-pressed") == "true"
+    context.close()

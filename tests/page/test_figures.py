@@ -1,0 +1,41 @@
+"""Figures for a paper."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from linrep import page
+
+NAMES = ["concept-graph", "hypercube", "log-odds", "overlap", "spectrum", "traces"]
+
+
+def test_every_figure_as_pdf_and_svg(dags: Any, tmp_path: Path) -> None:
+    written = page.save_figures(dags, tmp_path / "figures")
+    assert sorted({path.stem for path in written}) == NAMES
+    assert sorted(path.suffix for path in written) == [".pdf"] * 6 + [".svg"] * 6
+    for path in written:
+        assert path.read_bytes().startswith(b"%PDF" if path.suffix == ".pdf" else b"<?xml")
+    assert "C5" in (tmp_path / "figures" / "overlap.svg").read_text(encoding="utf-8")
+
+
+def test_equal_results_give_equal_bytes(dags: Any, tmp_path: Path) -> None:
+    first = page.save_figures(dags, tmp_path / "a")
+    again = page.save_figures(dags, tmp_path / "b")
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
+
+
+def test_a_figure_that_does_not_exist_is_left_out(asia: Any) -> None:
+    assert "spectrum" not in page.figures(asia)
+
+
+@pytest.mark.parametrize("which", ["asia", "hostile"])
+def test_absent_concepts_and_odd_names(which: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    assert page.save_figures(request.getfixturevalue(which), tmp_path, {"linearity": 0.5})
+
+
+def test_no_window_is_opened(dags: Any) -> None:
+    import matplotlib.pyplot as plt
+
+    page.figures(dags)
+    assert plt.get_fignums() == []

@@ -1,0 +1,200 @@
+"""What the page says and how it is built, without a browser."""
+
+import json
+import re
+import tomllib
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+
+from linrep import page
+from linrep.config_file import parse
+from linrep.page import recipe, traces, verdict
+from linrep.page.cube import cube, edges_by_concept
+from linrep.page.run_page import page as run_page
+from linrep.page.shell import safe_json
+from linrep.page.view import view
+
+from .planted import DAGS, HOSTILE_NAMES, planted
+
+
+@pytest.fixture(scope="module")
+def html(dags: Any) -> str:
+    return page.render(dags)
+
+
+def said(result: Any) -> str:
+    return " ".join(f"{line.standing}: {line.claim} {line.detail}" for line in verdict.lines(view(result)))
+
+
+def changed(result: Any, **final: Any) -> Any:
+    return replace(result, summary=result.summary | {"final": result.summary["final"] | final})
+
+
+def test_one_file_with_plotly_once(html: str) -> None:
+    assert html.count("* plotly.js v") == 1
+    assert len(html) < 8_000_000
+    tags = re.findall(r"<(?:script|link|img|iframe)\b[^>]*", html.split('id="page-data"')[0])
+    assert not [tag for tag in tags if re.search(r"(src|href)=\"(?!data:,)", tag)]
+
+
+def test_html_is_well_formed_and_ids_are_unique(html: str) -> None:
+    class Check(HTMLParser):
+        ids: list[str] = []  # noqa: RUF012
+        unnamed: list[Any] = []  # noqa: RUF012
+
+        def handle_starttag(self, tag: str, attrs: Any) -> None:
+            given = dict(attrs)
+            if "id" in given:
+                self.ids.append(given["id"])
+            if given.get("role") == "img" and not given.get("aria-label"):
+                self.unnamed.append(given)
+
+    check = Check()
+    check.feed(html)
+    assert len(check.ids) == len(set(check.ids))
+    assert check.unnamed == []
+
+
+def test_verdict_of_a_linear_world(dags: Any) -> None:
+    free = planted(DAGS, stuck=())
+    assert verdict.title(view(free)) == "Random graphs of 5 concepts: concepts became linear directions"
+    words = said(free)
+    mean = free.summary["final"]["linearity"]["unembedding"]["mean"]
+    assert f"yes: Concepts became linear directions. Linearity of g {mean:.2f} [" in words
+    assert "for random pairs" in words
+    assert (
+        "yes: Log-odds are matched. RMSE 0.18 nats, at most 0.61; predicting zero would give 0.56." in words
+    )
+    assert "yes: No run is stuck." in words
+    assert "partly: 2 of 8 runs are stuck." in said(dags)
+
+
+def test_verdict_says_when_it_did_not(dags: Any) -> None:
+    # Negative control: numbers that look fair but do not clear their null are a "no".
+    linearity = dags.summary["final"]["linearity"]
+    weak = {**linearity["unembedding"], "mean": 0.8, "interval95": [0.4, 0.9]}
+    weak["null"] = {"mean": 0.3, "q95": 0.45, "kind": "random pairs"}
+    result = changed(
+        dags,
+        linearity={**linearity, "unembedding": weak},
+        log_odds_gap_nats={"rmse": 0.78, "max": 2.0, "rmse_zero": 0.56},
+    )
+    assert "no: Concepts did not become linear directions." in said(result)
+    assert "no: Log-odds are not matched better than by predicting zero." in said(result)
+    assert verdict.title(view(result)).endswith("concepts did not become linear directions")
+
+
+def test_verdict_names_the_concept_without_a_pair(asia: Any) -> None:
+    words = said(asia)
+    assert "either has no counterfactual pair." in words
+    assert "function of lung and tub" in words or "function of tub and lung" in words
+    assert "the tokens span 8, without it 7" in words
+    assert "1,458 of 6,561 contexts cannot occur" in words
+    assert verdict.title(view(asia)) == "asia: 7 of 8 concepts became directions; either cannot"
+
+
+def test_absent_numbers_are_dashes_not_zeros(asia: Any) -> None:
+    table = next(b for s in run_page(view(asia)).sections for b in s.blocks if b.id == "concepts-table")
+    row = next(row for row in table.rows if row[0] == "either")
+    assert row[4] == "0"
+    assert set(row[5:]) == {"–"}
+    assert table.download is not None
+    assert next(line for line in table.download[1].splitlines() if line.startswith("either")).endswith(",,,,")
+
+
+def test_names_are_escaped_everywhere(hostile: Any) -> None:
+    text = page.render(hostile)
+    body = text.split('<script type="application/json"')[0]
+    assert "<img" not in body
+    assert "<b>no" not in body
+    assert "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;" in body
+    data = text.split('id="page-data">')[1].split("</script>")[0]
+    assert "<" not in data
+    names = [each["name"] for each in json.loads(data)["figures"]["cube"]["concepts"]]
+    assert names[0] == "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;"
+
+
+def test_json_has_no_nan_and_keeps_five_digits() -> None:
+    data = {"a": [float("nan"), float("inf"), 1.23456789, None, True, 3], "b": np.array([[0.5, np.nan]])}
+    assert json.loads(safe_json(data)) == {"a": [None, None, 1.2346, None, True, 3], "b": [[0.5, None]]}
+
+
+@pytest.mark.parametrize("which", ["dags", "asia", "hostile"])
+def test_every_spec_is_valid_plotly(which: str, request: pytest.FixtureRequest) -> None:
+    result = request.getfixturevalue(which)
+    predictions = {"linearity.unembedding": 0.268, "alignment": 0.587, "spectrum.unembedding": [0.776, 0.224]}
+    sections = run_page(view(result, predictions)).sections
+    specs = [block.spec for section in sections for block in section.blocks if block.kind == "plot"]
+    assert len(specs) >= 12
+    for spec in specs:
+        text = re.sub(r'"--[a-z0-9-]+(/[0-9.]+)?"', '"#123456"', safe_json(spec))
+        go.Figure(json.loads(text))
+
+
+def test_predictions_are_drawn(dags: Any) -> None:
+    seen = view(dags, {"linearity.unembedding": 0.268})
+    measure = next(m for m in traces.MEASURES if m.name == "linearity")
+    assert [curve.predicted for curve in traces.curves(seen, measure)] == [0.268, None]
+    table = next(b for s in run_page(seen).sections for b in s.blocks if b.id == "measures")
+    assert table.columns[-1] == "predicted"
+    assert table.rows[0][-1] == "0.27"
+
+
+def test_traces_tell_free_and_stuck_runs_apart(dags: Any) -> None:
+    measure = next(m for m in traces.MEASURES if m.name == "linearity")
+    curve = traces.curves(view(dags), measure)[0]
+    assert curve.free is not None
+    assert curve.stuck is not None
+    assert curve.free[1, -1] > 0.95 > 0.85 > curve.stuck[1, -1]
+    assert len(curve.thin) == 8
+
+
+def test_missing_values_leave_a_gap(dags: Any) -> None:
+    frame = dags.trace.copy()
+    frame.loc[(frame["measure"] == "linearity") & (frame["step"] == 0), "value"] = float("nan")
+    measure = next(m for m in traces.MEASURES if m.name == "linearity")
+    curve = traces.curves(view(replace(dags, trace=frame)), measure)[0]
+    assert curve.free is not None
+    assert np.isnan(curve.free[:, 0]).all()
+    assert np.isfinite(curve.free[:, 1:]).all()
+    assert page.render(replace(dags, trace=frame))
+
+
+def test_cube_projection_is_orthogonal_and_fixed(dags: Any) -> None:
+    seen = view(dags)
+    each = cube(seen, seen.typical)
+    world = dags.worlds[seen.typical]
+    table = seen.snapshots[:, seen.typical]
+    table = table - table.mean(axis=1, keepdims=True)
+    # An orthogonal projection shortens, and one linear map serves every step.
+    assert (np.linalg.norm(each.frames, axis=-1) <= np.linalg.norm(table, axis=-1) + 1e-9).all()
+    fit = np.linalg.lstsq(table.reshape(-1, table.shape[-1]), each.frames.reshape(-1, 3), rcond=None)[0]
+    np.testing.assert_allclose(fit.T @ fit, np.eye(3), atol=1e-8)
+    np.testing.assert_allclose(table @ fit, each.frames, atol=1e-8)
+    assert [len(ends) for ends in edges_by_concept(world.token_codes.numpy())] == [16] * 5
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_cube_in_few_dimensions(dim: int) -> None:
+    result = planted({**DAGS, "runs": 1, "model": {"dim": dim}}, stuck=())
+    frames = cube(view(result), 0).frames
+    assert frames.shape[1:] == (32, 3)
+    assert np.isfinite(frames).all()
+    assert page.render(result)
+
+
+def test_config_round_trip(dags: Any, hostile: Any) -> None:
+    for result in (dags, hostile):
+        text = recipe.to_toml(result.config.model_dump(mode="json", exclude_none=True))
+        assert parse(tomllib.loads(text)) == result.config
+    assert HOSTILE_NAMES[0] in text
+
+
+def test_diverged_runs_are_named(dags: Any) -> None:
+    summary = dags.summary | {"diverged": [{"run": 4, "step": 1200}]}
+    assert "Run 4 diverged at step 1,200." in said(replace(dags, summary=summary))
