@@ -192,10 +192,24 @@ def _text(path: Path, source: str) -> str:
 def _pgmpy_tables(text: str, variables: int, source: str) -> list["np.ndarray"]:
     """What pgmpy reads from plain text: for each variable an array (states, parent configurations)."""
     with _silent_pgmpy():
+        import pyparsing as pp
         from pgmpy.readwrite import BIFReader
 
+        class PlainReader(BIFReader):
+            """Pgmpy's own grammar lists all letters of Unicode, which takes seconds; plain text is ASCII."""
+
+            def get_variable_grammar(self) -> tuple[pp.ParserElement, pp.ParserElement, pp.ParserElement]:
+                name = pp.Suppress("variable") + pp.Word(pp.alphanums)
+                return name, name, name
+
+            def get_probability_grammar(self) -> tuple[pp.ParserElement, pp.ParserElement]:
+                label = pp.Word(pp.alphanums) + pp.Suppress(pp.Optional(","))
+                number = pp.Word(pp.nums + "+-.eE") + pp.Suppress(pp.Optional(","))
+                where = pp.Suppress("(") + pp.OneOrMore(label) + pp.Suppress(")") | pp.Suppress("table")
+                return label, where + pp.OneOrMore(number)
+
         try:
-            found = BIFReader(string=text).variable_cpds
+            found = PlainReader(string=text).variable_cpds
         except Exception as error:
             # pgmpy raises whatever its parser or numpy stumbles over; its reader is a boundary.
             raise InputError(

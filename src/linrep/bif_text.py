@@ -140,7 +140,8 @@ def _without_comments(text: str, source: str) -> str:
 def _variable(words: _Words, variables: dict[str, Variable]) -> None:
     name = _one(words.until("{", "variable"), "variable name", words.source)
     where = f"variable '{name}'"
-    variable = variables.setdefault(name, Variable(name))
+    # Put last, in the order of declaration, even if its probabilities came first.
+    variable = variables[name] = variables.pop(name, Variable(name))
     if variable.declared:
         raise InputError(f"{words.source}: {where} is declared twice; rename one")
     variable.declared = True

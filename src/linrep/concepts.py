@@ -64,7 +64,7 @@ class ConceptModel:
         Example:
             >>> model = from_tables(
             ...     ["a", "b", "c"],
-            ...     {"a": [[0.5, 0.5]], "b": [[0.2, 0.8]], "c": [[1, 0], [0, 1], [0, 1], [0, 1]]},
+            ...     {"a": [[0.5, 0.5]], "b": [[0.2, 0.8]], "c": [[0.5, 0.5]] * 4},
             ...     parents={"c": ["a", "b"]},
             ... )
             >>> model.markov_blanket(0)
@@ -267,7 +267,7 @@ def from_tables(
         InputError: Naming the variable, and the row where it applies.
 
     Example:
-        >>> tables = {"rain": [[0.8, 0.2]], "wet": [[1, 0], [0.1, 0.9]]}
+        >>> tables = {"rain": [[0.8, 0.2]], "wet": [[1.0, 0.0], [0.1, 0.9]]}
         >>> from_tables(["rain", "wet"], tables, parents={"wet": ["rain"]}).joint()
         tensor([0.8000, 0.0000, 0.0200, 0.1800], dtype=torch.float64)
     """

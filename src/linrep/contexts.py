@@ -164,7 +164,8 @@ def world(
 
     Example:
         >>> from linrep.concepts import from_tables
-        >>> model = from_tables(["a", "b"], {"a": [[0.5, 0.5]], "b": [[1, 0], [0, 1]]}, parents={"b": ["a"]})
+        >>> tables = {"a": [[0.5, 0.5]], "b": [[1.0, 0.0], [0.0, 1.0]]}
+        >>> model = from_tables(["a", "b"], tables, parents={"b": ["a"]})
         >>> copy = world(model)
         >>> copy.token_labels(), len(copy.codes), copy.dropped_contexts
         (('a=0 b=0', 'a=1 b=1'), 7, 2)
