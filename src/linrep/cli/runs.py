@@ -1,0 +1,168 @@
+"""``linrep demo``, ``run``, ``runs``, ``report`` and ``init``: the main path."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from linrep.errors import InputError
+
+if TYPE_CHECKING:
+    from linrep.result import Result
+
+Out = Annotated[Path, typer.Option("--out", help="Folder of runs.", show_default=True)]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on stdout; everything else goes to stderr.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no words.")]
+DEFAULT_OUT = Path("runs")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of the main path."""
+    for command in (demo, run, runs, report, init):
+        app.command()(command)
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Folder for the run and its page.")] = Path("demo"),
+    quiet: Quiet = False,
+) -> None:
+    """Train on a real published network (asia) and draw the page. About a minute."""
+    from importlib.resources import as_file, files
+
+    with as_file(files("linrep") / "demo.toml") as config:
+        _run(config, [], out, as_json=False, quiet=quiet, force=False, page=True)
+
+
+def run(
+    config: Annotated[Path, typer.Argument(help="A TOML file; `linrep init` writes one.")],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. training.steps=5000."),
+    ] = None,
+    out: Out = DEFAULT_OUT,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    force: Annotated[bool, typer.Option("--force", help="Train again even if this run is there.")] = False,
+    page: Annotated[bool, typer.Option(help="Draw the page too.")] = True,
+) -> int:
+    """Train one experiment and measure it. A finished run is found again, an interrupted one goes on."""
+    return _run(config, set_ or [], out, as_json=as_json, quiet=quiet, force=force, page=page)
+
+
+def _run(
+    config: Path, overrides: list[str], out: Path, *, as_json: bool, quiet: bool, force: bool, page: bool
+) -> int:
+    from linrep import experiment
+    from linrep.config_file import load
+    from linrep.progress import progress_bar, stop_on_signal
+
+    checked = load(config, overrides)
+    with stop_on_signal() as stop, progress_bar("training", quiet=quiet) as advance:
+        result = experiment.run(checked, out=out, force=force, progress=advance, stop=stop)
+    drawn = _draw(result) if page else None
+    if as_json:
+        typer.echo(json.dumps(_public(result.summary), allow_nan=False))
+    elif not quiet:
+        _show(result, drawn)
+    for entry in result.summary["diverged"]:
+        typer.echo(
+            f"linrep: run {entry['run']} diverged at step {entry['step']} with step size "
+            f"{entry['step_size']:g} and is left out; lower training.step_size",
+            err=True,
+        )
+    return 1 if result.summary["diverged"] else 0
+
+
+def _public(summary: dict[str, Any]) -> dict[str, Any]:
+    """The summary without the numbers that only figures need."""
+    return {name: value for name, value in summary.items() if name != "figures"}
+
+
+def _draw(result: "Result", target: Path | None = None) -> Path:
+    from linrep.page import render
+    from linrep.store import one_line_errors, write_file
+
+    if target is None:
+        assert result.folder is not None, "a stored run has a folder"
+        target = result.folder / "page.html"
+        if target.exists():
+            return target
+    with one_line_errors(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_file(target, render(result).encode())
+    return target
+
+
+def _show(result: "Result", page: Path | None) -> None:
+    from rich.console import Console
+
+    from linrep.overview import overview
+
+    console = Console()
+    for part in overview(result):
+        console.print(part)
+    console.print(f"run   {result.folder}", soft_wrap=True)
+    if page is not None:
+        console.print(f"page  {page.resolve()}", soft_wrap=True)
+
+
+def runs(out: Out = DEFAULT_OUT, as_json: Json = False) -> None:
+    """List finished runs."""
+    from rich.console import Console
+
+    from linrep.overview import listing
+    from linrep.store import RESULT, Store, read_json
+
+    store = Store(out)
+    rows = [_public(read_json(store.root / key / RESULT)) for key in store.finished()]
+    if as_json:
+        typer.echo(json.dumps(rows, allow_nan=False))
+    elif rows:
+        Console().print(listing(rows))
+    else:
+        typer.echo(f"no runs in {out}; `linrep run CONFIG.toml --out {out}` makes one", err=True)
+
+
+def report(
+    name: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run's key or hash (or their beginning), or its folder.")
+    ],
+    out: Out = DEFAULT_OUT,
+    page: Annotated[
+        Path | None, typer.Option("--page", help="Where to write the page; by default in the run's folder.")
+    ] = None,
+    figures: Annotated[
+        Path | None, typer.Option("--figures", help="Also write every figure as PDF and SVG here.")
+    ] = None,
+) -> None:
+    """Draw the page of a finished run again."""
+    from linrep import run_folder
+    from linrep.page import save_figures
+    from linrep.store import RESULT, Store, one_line_errors
+
+    folder = Path(name) if (Path(name) / RESULT).is_file() else Store(out).resolve(name)
+    result = run_folder.read(folder)
+    typer.echo(f"page  {_draw(result, page or folder / 'page.html').resolve()}")
+    if figures is not None:
+        with one_line_errors(figures):
+            for path in save_figures(result, figures):
+                typer.echo(f"figure  {path}")
+
+
+def init(
+    file: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("linrep.toml"),
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+) -> None:
+    """Write a commented config: every key, its meaning and its default."""
+    from importlib.resources import files
+
+    from linrep.store import one_line_errors, write_file
+
+    if file.exists() and not force:
+        raise InputError(f"{file}: exists already; give another name or --force")
+    with one_line_errors(file.parent):
+        write_file(file, (files("linrep") / "template.toml").read_bytes())
+    typer.echo(f"wrote {file}; next: linrep run {file}")

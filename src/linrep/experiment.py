@@ -1,0 +1,228 @@
+"""Config to Result: the one place where worlds, training, ruler and store meet.
+
+A run is deterministic: equal resolved configs give bit-equal tables and summaries on CPU at equal thread
+counts, whether or not it was stopped and resumed on the way.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Generator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from linrep import checkpoint, run_folder
+from linrep.config import Config
+from linrep.config_file import load, parse
+from linrep.contexts import World
+from linrep.errors import DivergedError, InputError
+from linrep.laboratory import data_hash, resolve, worlds
+from linrep.measurement import Ruler, trace_frame
+from linrep.population import Population
+from linrep.provenance import provenance
+from linrep.result import Result
+from linrep.schedule import Schedule, schedule, snapshot_steps
+from linrep.seeds import generator
+from linrep.store import Store, run_key
+from linrep.summary import summarise
+from linrep.training import State, resumable, start, train
+
+Progress = Callable[[int, int, float], None]
+"""Called with steps done, steps in all, and the mean excess loss last measured."""
+
+SNAPSHOT_BYTES = 64 * 2**20
+"""Room for the unembeddings kept over training."""
+
+
+def run(
+    config: Config | Mapping[str, Any] | str | Path,
+    *,
+    out: Path | str | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Result:
+    """The whole path: concept model, contexts, training, geometry.
+
+    Args:
+        config: A checked config, plain data, or the path of a TOML file.
+        out: Folder of runs. There a finished run is found again, and an interrupted one goes on; without it
+            nothing is written.
+        force: Train again even if the run is there.
+        progress: Called as training goes on.
+        stop: Asked between steps; when true the run is left resumable and KeyboardInterrupt is raised.
+
+    Returns:
+        Tables, trace and summary. Runs that diverged are named in ``summary["diverged"]``.
+
+    Raises:
+        InputError: Whatever in the config cannot be used.
+        DivergedError: When every run diverged; names the step and the step size.
+        KeyboardInterrupt: When stopped.
+
+    Example:
+        >>> import linrep
+        >>> world = {"kind": "chain", "concepts": 2}
+        >>> result = linrep.run({"runs": 2, "world": world, "training": {"steps": 10}})
+        >>> result.unembedding.shape
+        torch.Size([2, 4, 2])
+    """
+    if isinstance(config, str | Path):
+        config = load(config)
+    elif not isinstance(config, Config):
+        config = parse(config)
+    require_device(config.compute.device)
+    built = worlds(config)
+    config = resolve(config, built)
+    key = run_key(config, data_hash(config))
+    if out is None:
+        return _train_and_measure(config, key, built, None, progress, stop)
+    store = Store(Path(out))
+    found = None if force else store.find(key)
+    if found is not None:
+        return run_folder.read(found)
+    with store.claim(key) as partial:
+        # Another process may have finished it between the look and the claim.
+        found = None if force else store.find(key)
+        if found is not None:
+            return run_folder.read(found)
+        result = _train_and_measure(config, key, built, partial, progress, stop)
+        return run_folder.write(store, result)
+
+
+def require_device(device: str) -> None:
+    """Refuse a device this machine does not have.
+
+    Raises:
+        InputError: Unknown or absent device.
+    """
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"compute.device: {device!r} cannot be used here ({reason}); use 'cpu'") from None
+
+
+@contextlib.contextmanager
+def threads(count: int | None) -> Generator[None, None, None]:
+    """A number of tensor threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _train_and_measure(
+    config: Config,
+    key: str,
+    built: tuple[World, ...],
+    partial: Path | None,
+    progress: Progress | None,
+    stop: Callable[[], bool],
+) -> Result:
+    began = time.time()
+    with threads(config.compute.threads):
+        population = Population.of(
+            built, dtype=getattr(torch, config.compute.dtype), device=torch.device(config.compute.device)
+        )
+        ruler = Ruler(built, population, config)
+        state, history, steps = _train(config, population, ruler, partial, progress, stop)
+        summary = summarise(ruler, state, key, _rate(config))
+    kept = history.pop("snapshots")
+    return Result(
+        key=key,
+        config=config,
+        worlds=built,
+        embedding=state.embedding.cpu(),
+        unembedding=state.unembedding.cpu(),
+        trace=trace_frame(history, steps, built[0].model.names),
+        snapshot_steps=tuple(steps),
+        snapshots=kept,
+        summary=summary,
+        provenance=provenance(config, data_hash(config), began),
+    )
+
+
+def _train(
+    config: Config,
+    population: Population,
+    ruler: Ruler,
+    partial: Path | None,
+    progress: Progress | None,
+    stop: Callable[[], bool],
+) -> tuple[State, dict[str, Tensor], list[int]]:
+    """Train to the end, measuring at the snapshots and saving on the way."""
+    settings = config.training
+    dim = config.model.dim
+    assert dim is not None, "resolve() fills it in"
+    state = start(
+        population,
+        dim,
+        init_scale=config.model.init_scale,
+        optimizer=settings.optimizer,
+        generators=[generator(config.seed, "start", run) for run in range(config.runs)],
+        order=generator(config.seed, "order", device=config.compute.device),
+    )
+    rate = _rate(config)
+    wanted = snapshot_steps(settings.steps, settings.snapshots)
+    rows: list[dict[str, Tensor]] = []
+    steps: list[int] = []
+    if partial is not None:
+        past, steps = checkpoint.restore(partial, state)
+        rows = [{name: value[row] for name, value in past.items()} for row in range(len(steps))]
+    saved = time.monotonic()
+
+    def look() -> None:
+        rows.append(ruler.observe(state, rate(max(state.step - 1, 0))) | {"snapshots": _kept(config, state)})
+        steps.append(state.step)
+
+    if not steps:
+        look()
+    for _ in train(
+        population,
+        state,
+        optimizer=settings.optimizer,
+        schedule=rate,
+        steps=settings.steps,
+        stops=[step for step in wanted if step > state.step],
+        batch_size=settings.batch_size or 1,
+        method=config.compute.method,
+    ):
+        if not bool(state.alive.any()):
+            step = int(state.diverged_at.max())
+            size = rate(step - 1)
+            raise DivergedError(
+                f"training diverged: no run stayed finite, the last left at step {step} with step size "
+                f"{size:g}; lower training.step_size"
+            )
+        if state.step in wanted:
+            look()
+        if progress is not None:
+            progress(state.step, settings.steps, float(rows[-1]["excess_loss_nats||value"].nanmean()))
+        if partial is not None and resumable(settings.optimizer, state.step):
+            stopping = stop()
+            if stopping or time.monotonic() - saved > config.output.checkpoint_seconds:
+                checkpoint.save(partial, state, _stacked(rows), steps)
+                saved = time.monotonic()
+            if stopping:
+                raise KeyboardInterrupt
+    return state, _stacked(rows), steps
+
+
+def _rate(config: Config) -> Schedule:
+    settings = config.training
+    return schedule(settings.schedule, settings.step_size or 0.0, settings.steps, settings.final_step_size)
+
+
+def _kept(config: Config, state: State) -> Tensor:
+    """The unembeddings that are kept over training: those of as many first runs as fit the budget."""
+    one = state.unembedding[0].numel() * 4 * config.training.snapshots
+    return state.unembedding[: max(1, SNAPSHOT_BYTES // one)].detach().to("cpu", torch.float32, copy=True)
+
+
+def _stacked(rows: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}

@@ -1,0 +1,146 @@
+"""From a config to worlds: one place where the world, context and token sections become exact objects."""
+
+import hashlib
+from pathlib import Path
+from typing import assert_never
+
+import torch
+from jaxtyping import Int8, Int64
+from torch import Tensor
+
+from linrep import contexts as context_sets
+from linrep.bif import load_network, network_path
+from linrep.concepts import ConceptModel, chain, from_tables, independent, random_dag
+from linrep.config import (
+    ChainWorld,
+    CompleteContexts,
+    CompleteTokens,
+    Config,
+    FractionContexts,
+    FractionTokens,
+    IndependentWorld,
+    KnownContexts,
+    ListContexts,
+    ListTokens,
+    NetworkWorld,
+    RandomWorld,
+    TablesWorld,
+)
+from linrep.contexts import World, world
+from linrep.labels import parse_contexts
+from linrep.seeds import generator
+from linrep.tokens import affine_rank, token_fraction, token_list
+
+
+def worlds(config: Config) -> tuple[World, ...]:
+    """The exact world of every run; the same object where nothing in it is drawn per run.
+
+    Args:
+        config: A checked config.
+
+    Returns:
+        One world per run.
+
+    Raises:
+        InputError: Whatever cannot be built: a malformed network, an empty context set, too many concepts.
+    """
+    if not _drawn_per_run(config):
+        return (_world(config, 0),) * config.runs
+    return tuple(_world(config, run) for run in range(config.runs))
+
+
+def resolve(config: Config, built: tuple[World, ...]) -> Config:
+    """The config with every default that depends on the world or the machine filled in."""
+    dim = config.model.dim or max(affine_rank(each.token_codes) for each in set_of(built))
+    threads = config.compute.threads or torch.get_num_threads()
+    return config.model_copy(
+        update={
+            "model": config.model.model_copy(update={"dim": dim}),
+            "compute": config.compute.model_copy(update={"threads": threads}),
+        }
+    )
+
+
+def set_of(built: tuple[World, ...]) -> list[World]:
+    """The distinct worlds, in order of first appearance."""
+    return list({id(each): each for each in built}.values())
+
+
+def data_hash(config: Config) -> str | None:
+    """SHA-256 of the file a config reads, or None when it reads none."""
+    if not isinstance(config.world, NetworkWorld):
+        return None
+    return hashlib.sha256(Path(network_path(config.world.network)).read_bytes()).hexdigest()
+
+
+def _drawn_per_run(config: Config) -> bool:
+    drawn = [config.world, config.contexts, config.tokens]
+    fixed = isinstance(config.world, IndependentWorld) and config.world.probabilities is not None
+    return any(getattr(part, "per_run", False) for part in (drawn[1:] if fixed else drawn))
+
+
+def _world(config: Config, run: int) -> World:
+    model = _model(config, run)
+    return world(
+        model,
+        codes=_codes(config, model, run),
+        tokens=_tokens(config, model, run),
+        weighting=config.contexts.weights,
+    )
+
+
+def _model(config: Config, run: int) -> ConceptModel:
+    match config.world:
+        case NetworkWorld() as given:
+            return load_network(given.network)
+        case TablesWorld() as given:
+            return from_tables(
+                [variable.name for variable in given.variables],
+                {variable.name: variable.table for variable in given.variables},
+                parents={variable.name: variable.parents for variable in given.variables},
+                states={variable.name: variable.states for variable in given.variables},
+            )
+        case IndependentWorld() | ChainWorld() | RandomWorld() as given:
+            draw = generator(config.seed, "world", run if given.per_run else 0)
+    low_high = given.probability_range
+    match given:
+        case IndependentWorld():
+            return independent(
+                given.concepts, probabilities=given.probabilities, probability_range=low_high, generator=draw
+            )
+        case ChainWorld():
+            return chain(given.concepts, probability_range=low_high, generator=draw)
+        case RandomWorld():
+            return random_dag(
+                given.concepts,
+                edge_probability=given.edge_probability,
+                probability_range=low_high,
+                generator=draw,
+            )
+        case _:
+            assert_never(given)
+
+
+def _codes(config: Config, model: ConceptModel, run: int) -> Int8[Tensor, "contexts concepts"] | None:
+    match config.contexts:
+        case KnownContexts() as given:
+            return context_sets.known(model.sizes, at_least=given.at_least, at_most=given.at_most)
+        case FractionContexts() as given:
+            draw = generator(config.seed, "contexts", run if given.per_run else 0)
+            tokens = _tokens(config, model, run)
+            return context_sets.fraction(model, given.fraction, tokens=tokens, generator=draw)
+        case ListContexts() as given:
+            return parse_contexts(model, given.contexts)
+        case CompleteContexts():
+            return None
+
+
+def _tokens(config: Config, model: ConceptModel, run: int) -> Int64[Tensor, " tokens"] | None:
+    match config.tokens:
+        case FractionTokens() as given:
+            draw = generator(config.seed, "tokens", run if given.per_run else 0)
+            return token_fraction(model, given.fraction, generator=draw)
+        case ListTokens() as given:
+            return token_list(model, given.tokens)
+        case CompleteTokens():
+            return None
