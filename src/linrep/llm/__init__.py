@@ -1,0 +1,1 @@
+"""The same ruler on language models. Importing this loads neither transformers nor pandas."""

@@ -1,0 +1,203 @@
+"""Finding a model without loading it: its configuration, its kind and its files, by folder or by Hub id.
+
+Only safetensors are read: pickle runs code. Every way a source can fail is one line that says what was tried.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from linrep.errors import InputError
+
+Kind = Literal["causal", "masked", "encoder"]
+AUTO_CLASS = {"causal": "AutoModelForCausalLM", "masked": "AutoModelForMaskedLM", "encoder": "AutoModel"}
+PICKLES = ("*.bin", "*.bin.index.json", "*.pt", "*.pth", "*.ckpt")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadOptions:
+    """What passes through to the library (R9).
+
+    `device` is never guessed: "mps" must be asked for, since it is known to give silently wrong results.
+    """
+
+    device: str = "cpu"
+    dtype: str = "auto"
+    device_map: str | dict[str, Any] | None = None
+    revision: str | None = None
+    trust_remote_code: bool = False
+    token: str | bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A model that was found, but not loaded: its configuration and how to reach its files."""
+
+    name: str
+    folder: Path | None
+    revision: str | None
+    config: Any
+    options: LoadOptions
+
+    @property
+    def location(self) -> str:
+        """What the library's own loaders take."""
+        return str(self.folder) if self.folder is not None else self.name
+
+    def file(self, filename: str) -> Path | None:
+        """The local path of one file of the model, fetched from the Hub when need be; None if it has no such
+        file.
+        """
+        if self.folder is not None:
+            path = self.folder / filename
+            return path if path.is_file() else None
+        from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+        try:
+            return Path(_download(self.name, filename, self.options))
+        except LocalEntryNotFoundError as error:
+            if _offline():
+                return None
+            raise InputError(
+                f"model {self.name}: {filename} could not be fetched: {first_line(error)}"
+            ) from None
+        except EntryNotFoundError:
+            return None
+
+
+def locate(name: str | Path, options: LoadOptions | None = None) -> Source:
+    """Find a model by local folder or Hub id and read its configuration, without its weights.
+
+    Args:
+        name: A folder holding `config.json`, or a Hub id such as `openai-community/gpt2`.
+        options: What passes through to the library.
+
+    Returns:
+        The source; `revision` is the commit of the Hub's snapshot when there is one.
+
+    Raises:
+        InputError: If the folder holds no model, or the Hub's model is missing, gated or not at hand offline.
+    """
+    options = options or LoadOptions()
+    path = Path(name)
+    if path.exists():
+        if not path.is_dir():
+            raise InputError(
+                f"model {name}: expected a folder or a Hub id, got a file; give the folder that holds it"
+            )
+        if not (path / "config.json").is_file():
+            raise InputError(
+                f"model {name}: expected a model folder with config.json, found none; "
+                "save one with model.save_pretrained(folder) and tokenizer.save_pretrained(folder)"
+            )
+        config = library(name, lambda auto: auto.AutoConfig.from_pretrained(path, **trust(options)))
+        return Source(name=path.name, folder=path, revision=None, config=config, options=options)
+    text = str(name)
+    if text.count("/") > 1 or text.startswith((".", "/", "~")):
+        raise InputError(f"model {text}: no such folder, and not a Hub id of the form owner/name")
+    config = library(
+        text,
+        lambda auto: auto.AutoConfig.from_pretrained(
+            text, revision=options.revision, token=options.token, **trust(options)
+        ),
+    )
+    commit = getattr(config, "_commit_hash", None) or options.revision
+    return Source(name=text, folder=None, revision=commit, config=config, options=options)
+
+
+def kind_of_config(source: Source) -> Kind:
+    """Whether the configuration is a decoder's, a masked model's or a headless encoder's."""
+    config = source.config
+    if getattr(config, "is_encoder_decoder", False):
+        raise InputError(
+            f"model {source.name}: encoder-decoder models ({config.model_type}) are not read; "
+            "give a decoder or an encoder"
+        )
+    names = tuple(getattr(config, "architectures", None) or ())
+    if any("MaskedLM" in name or "ForPreTraining" in name for name in names):
+        return "masked"
+    if any(name.endswith(("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")) for name in names):
+        return "causal"
+    if names:
+        return "encoder"
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
+
+    return (
+        "causal"
+        if config.model_type in CAUSAL and config.model_type not in {"bert", "roberta"}
+        else "encoder"
+    )
+
+
+def refuse_pickle(source: Source) -> None:
+    """Raise unless a folder's weights are safetensors; from the Hub nothing else is ever asked for."""
+    folder = source.folder
+    if folder is None or any((folder / f"model.safetensors{end}").is_file() for end in ("", ".index.json")):
+        return
+    if any(True for pattern in PICKLES for _ in folder.glob(pattern)):
+        raise InputError(
+            f"model {source.name}: its weights are pickled, which can run code, and are refused; "
+            "convert them with model.save_pretrained(folder, safe_serialization=True)"
+        )
+    raise InputError(
+        f"model {source.name}: no model.safetensors and no index in the folder; save the weights there"
+    )
+
+
+def estimate_bytes(source: Source) -> int | None:
+    """Bytes of weights on disk, read from the index or the file's size; None when that is not known before
+    loading.
+    """
+    index = source.file("model.safetensors.index.json")
+    if index is not None:
+        return int(json.loads(index.read_text())["metadata"].get("total_size", 0)) or None
+    single = None if source.folder is None else source.folder / "model.safetensors"
+    return single.stat().st_size if single is not None and single.is_file() else None
+
+
+def library(name: str | Path, call: Callable[[Any], Any], *, what: str = "model") -> Any:
+    """Run one of transformers' loaders; every way the source can fail becomes one line."""
+    try:
+        import transformers
+    except ImportError:
+        raise InputError('language models need more packages: pip install "linrep[lm]"') from None
+    try:
+        return call(transformers)
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason, text = first_line(error), str(name)
+        if Path(text).exists():
+            raise InputError(f"{what} {text}: the folder cannot be loaded: {reason}") from None
+        tried = (
+            "the local cache only (HF_HUB_OFFLINE is set)" if _offline() else "the local cache and the Hub"
+        )
+        raise InputError(
+            f"{what} {text}: not found, gated or out of reach; tried {tried}; fetch it with "
+            f"`hf download {text}` (gated: accept its licence and set HF_TOKEN first); "
+            f"the library said: {reason}"
+        ) from None
+
+
+def _offline() -> bool:
+    from huggingface_hub import constants
+
+    return bool(constants.HF_HUB_OFFLINE)
+
+
+def _download(name: str, filename: str, options: LoadOptions) -> str:
+    from huggingface_hub import hf_hub_download
+
+    return hf_hub_download(name, filename, revision=options.revision, token=options.token)
+
+
+def trust(options: LoadOptions) -> dict[str, bool]:
+    """Whether code that comes with a model may run: not unless asked for."""
+    return {"trust_remote_code": options.trust_remote_code}
+
+
+def first_line(error: BaseException) -> str:
+    """What a library's error says first."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

@@ -1,0 +1,218 @@
+"""Word pairs in a model's table: linearity, leave-one-out projections, orthogonality and interaction, each
+with its interval and the null of random pairs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from linrep.geometry import (
+    Pairs,
+    linearity,
+    off_diagonal,
+    orthogonality_mean,
+    orthogonality_rms,
+    steering_moments,
+)
+from linrep.geometry.moments import Moments
+from linrep.geometry.spectrum import energy_by_degree
+from linrep.llm.inner import InnerProduct
+from linrep.llm.resampling import (
+    NullPool,
+    auc,
+    cluster_weights,
+    interval,
+    null_pool,
+    units_by_group,
+    weighted_linearity,
+)
+from linrep.llm.result import CHANCE, Matrix, Null, Row, Subject
+from linrep.llm.tokens import TokenPairs, usable_ids
+from linrep.llm.weights import VocabularyTable
+from linrep.llm.word_squares import WordSquares
+from linrep.seeds import generator
+
+NULL_ROWS = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WordGeometry:
+    """The words of a table in one gauge, with the moments of their steering vectors and the null to judge
+    them by.
+    """
+
+    tokens: TokenPairs
+    inner: InnerProduct
+    words: Float64[Tensor, "words dim"]
+    pairs: Pairs
+    units: list[Tensor]
+    moments: Moments
+    pool: NullPool
+    seed: int
+    draws: int
+
+    def unit_directions(self) -> Float64[Tensor, "concepts dim"]:
+        """The mean direction of each concept, unit length (zero if its vectors cancel)."""
+        return torch.nn.functional.normalize(self.moments.direction, dim=1)
+
+
+def word_geometry(
+    table: VocabularyTable, tokens: TokenPairs, inner: InnerProduct, *, seed: int, draws: int
+) -> WordGeometry:
+    """Read the words' rows in the gauge of `inner`, and draw random pairs of the whole vocabulary."""
+    words = inner.unembedding(tokens.word_vectors(table.vectors))
+    pairs = Pairs(low=tokens.low, high=tokens.high, group=tokens.group, groups=len(tokens.concepts))
+    usable = table.usable.nonzero()[:, 0]
+    draw = generator(seed, "null", 0)
+    some = usable[torch.randperm(len(usable), generator=draw)[:NULL_ROWS]]
+    random_rows = table.vectors[some.to(table.vectors.device)].to("cpu", torch.float64)
+    return WordGeometry(
+        tokens=tokens,
+        inner=inner,
+        words=words,
+        pairs=pairs,
+        units=units_by_group(words, pairs),
+        moments=steering_moments(words, pairs),
+        pool=null_pool(inner.unembedding(random_rows), generator=draw),
+        seed=seed,
+        draws=draws,
+    )
+
+
+def linearity_rows(geometry: WordGeometry) -> list[Row]:
+    """Linearity, and leave-one-out projections of each pair on the others' mean direction, for every concept.
+
+    `projection` is the mean cosine of a steering vector with the direction of all the others;
+    `projection_auc` the probability that it exceeds a random pair's cosine with that direction. `found` is 1
+    where linearity's interval lies above the null's 97.5 % quantile.
+    """
+    rows: list[Row] = []
+    values = linearity(geometry.moments)
+    for concept, name in enumerate(geometry.tokens.concepts):
+        units = geometry.units[concept]
+        number = int(geometry.moments.count[concept])
+        gram = units @ units.mT
+        weights = cluster_weights(
+            torch.arange(len(units)),
+            resamples=geometry.draws,
+            generator=generator(geometry.seed, "bootstrap", concept),
+        )
+        between = interval(weighted_linearity(gram, weights))
+        draw = generator(geometry.seed, "null", 1, concept)
+        null = Null.of(geometry.pool.linearity(geometry.pairs, concept, draws=geometry.draws, generator=draw))
+        about = Subject(table="unembedding", inner=geometry.inner.name, layer="", concept=name, pairs=number)
+        rows.append(about.row("linearity", float(values[concept]), between, null))
+        if number > 1:
+            rows.append(about.row("found", float(between[0] > null.high)))
+            rows += _projection_rows(geometry, gram, units, weights, about)
+    return rows
+
+
+def _projection_rows(
+    geometry: WordGeometry, gram: Tensor, units: Tensor, weights: Tensor, about: Subject
+) -> list[Row]:
+    toward = gram.sum(1)
+    others = (gram.sum() - 2 * toward + gram.diagonal()).clamp(min=1e-24).sqrt()
+    left_out = (toward - gram.diagonal()) / others
+    random = geometry.pool.units @ torch.nn.functional.normalize(units.sum(0), dim=0)
+    between = interval(weights @ left_out / weights.sum(1))
+    return [
+        about.row("projection", float(left_out.mean()), between, Null.of(random)),
+        about.row("projection_auc", auc(left_out, random), null=CHANCE),
+    ]
+
+
+def orthogonality_rows(geometry: WordGeometry) -> tuple[list[Row], dict[str, Matrix]]:
+    """|cos| between mean directions and RMS cosine of every two concepts, with the null of random pairs."""
+    names, inner, counts = geometry.tokens.concepts, geometry.inner.name, geometry.moments.count
+    # The null of a mean direction hardly depends on which concept's pairs are dealt anew: two stand for all.
+    first, second = (
+        geometry.pool.directions(
+            geometry.pairs, group, draws=geometry.draws, generator=generator(geometry.seed, "null", i)
+        )
+        for i, group in ((2, 0), (3, len(names) - 1))
+    )
+    cosines = geometry.pool.units[::2] @ geometry.pool.units[1::2].mT
+    rms = float(cosines.square().mean().sqrt())
+    rows: list[Row] = []
+    matrices: dict[str, Matrix] = {}
+    for metric, matrix, null in (
+        (
+            "orthogonality_mean",
+            orthogonality_mean(geometry.moments)[0],
+            Null.of((first * second).sum(1).abs()),
+        ),
+        ("orthogonality_rms", orthogonality_rms(geometry.moments)[0], Null(mean=rms)),
+    ):
+        matrices[f"{metric}, {inner}"] = as_matrix(f"{metric}, {inner}", names, names, matrix)
+        others = off_diagonal(matrix[None])[0]
+        for i, name in enumerate(names):
+            about = Subject(table="unembedding", inner=inner, layer="", concept=name, pairs=int(counts[i]))
+            rows.append(about.row(metric, float(others[i]), null=null))
+    return rows, matrices
+
+
+def interaction_rows(
+    table: VocabularyTable, tokenizer: Any, geometry: WordGeometry, squares: Sequence[WordSquares]
+) -> list[Row]:
+    """The share of a word square's energy that no sum of two directions explains: king − queen − kings +
+    queens.
+
+    0 for an exactly additive square, 1/3 on average for four unrelated words (the null drawn from the
+    vocabulary).
+    """
+    rows: list[Row] = []
+    tokens, draw = geometry.tokens, generator(geometry.seed, "null", 4)
+    usable = table.usable.nonzero()[:, 0]
+    for index, crossing in enumerate(squares):
+        read = [
+            [
+                usable_ids(tokenizer, word, tokens.leading_space, tokens.multi_token, table.usable)
+                for word in square
+            ]
+            for square in crossing.squares
+        ]
+        kept = [[ids for ids in square if ids] for square in read if all(square) and len(set(square)) == 4]
+        if not kept:
+            continue
+        vectors = torch.stack(
+            [table.vectors[list(ids)].to("cpu", torch.float64).mean(0) for square in kept for ids in square]
+        )
+        shares = _interaction(geometry.inner.unembedding(vectors))
+        chosen = usable[torch.randint(len(usable), (400,), generator=draw)]
+        null = _interaction(geometry.inner.unembedding(table.vectors[chosen].to("cpu", torch.float64)))
+        weights = cluster_weights(
+            torch.arange(len(shares)),
+            resamples=geometry.draws,
+            generator=generator(geometry.seed, "bootstrap", 5, index),
+        )
+        between = interval(weights @ shares / len(shares))
+        about = Subject(
+            table="unembedding",
+            inner=geometry.inner.name,
+            layer="",
+            concept=f"{crossing.first} × {crossing.second}",
+            pairs=len(kept),
+        )
+        rows.append(about.row("interaction_share", float(shares.mean()), between, Null.of(null)))
+    return rows
+
+
+def _interaction(vectors: Float64[Tensor, "words dim"]) -> Float64[Tensor, " squares"]:
+    energy = energy_by_degree(vectors.reshape(-1, 4, vectors.shape[1]), (2, 2))
+    varying = energy[:, 1] + energy[:, 2]
+    return energy[:, 2] / varying.clamp(min=1e-300)
+
+
+def as_matrix(name: str, rows: Sequence[str], columns: Sequence[str], values: Tensor) -> Matrix:
+    """A labelled matrix out of a tensor."""
+    return Matrix(
+        name=name,
+        rows=tuple(rows),
+        columns=tuple(columns),
+        values=tuple(tuple(row) for row in values.tolist()),
+    )
