@@ -131,7 +131,7 @@ def _similarity(frame: pd.DataFrame, measure: str, table: str, absent: Sequence[
         "null": {"mean": float(null.mean()), "q95": float(null.mean()) + 0.03, "kind": "random pairs"}
         if len(null)
         else None,
-        "pairs": {name: None if name in absent else 16 for name in each},
+        "pairs": 16 * len(each),
         "per_concept": {name: None if name in absent else float(v) for name, v in each.items()},
         "per_run": over.tolist(),
     }
@@ -175,15 +175,16 @@ def _summary(
             "linearity": both("linearity"),
             "alignment": pick("alignment"),
             "orthogonality": orthogonality,
-            "log_odds_gap_nats": {"rmse": 0.18, "max": 0.61, "rmse_zero": 0.56},
+            "log_odds_gap_nats": {"rmse": 0.18, "max": 0.61, "rmse_of_zero": 0.56},
             "additive_share": both("additive_share"),
-            "margin": pick("margin"),
-            "gauge_imbalance": 0.02,
         },
+        "margin": {"mean": 7.1, "min": -0.4, "triples": 9000, "per_run": pick("margin")["per_run"]},
+        "gauge_imbalance": {"mean": 0.02, "median": 0.02, "per_run": pick("gauge_imbalance")["per_run"]},
+        "diverged": [],
         "spectrum": dict.fromkeys(("embedding", "unembedding"), spectrum if complete else None),
         "stuck": {
             "share": len([r for r in stuck if r < config.runs]) / config.runs,
-            "criterion": "excess loss of 0.01 nats or more at the last step",
+            "criterion": "excess loss >= 0.01 nats",
             "per_run": [run in stuck for run in range(config.runs)],
         },
         "figures": _figures(names, absent, draw),
@@ -200,7 +201,7 @@ def _figures(names: Sequence[str], absent: Sequence[str], draw: Any) -> dict[str
             for i, row in enumerate(entries)
         ]
 
-    concept = draw.integers(len(names), size=600)
+    concept = draw.choice([i for i, name in enumerate(names) if name not in absent], size=600)
     centres = draw.normal(size=(len(names), 4)) * 0.7
     true = centres[concept, draw.integers(4, size=600)]
     return {
@@ -208,9 +209,10 @@ def _figures(names: Sequence[str], absent: Sequence[str], draw: Any) -> dict[str
             table: {"mean_directions": matrix(0.03, 1.0), "rms": matrix(0.07, 0.98)}
             for table in ("embedding", "unembedding")
         },
+        "alignment": matrix(0.02, 0.98),
         "log_odds": {
             "true": true.tolist(),
             "measured": (true * 0.96 + 0.15 * draw.normal(size=600)).tolist(),
-            "concept": [names[i] for i in concept],
+            "concept": concept.tolist(),
         },
     }

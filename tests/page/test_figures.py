@@ -7,13 +7,13 @@ import pytest
 
 from linrep import page
 
-NAMES = ["concept-graph", "hypercube", "log-odds", "overlap", "spectrum", "traces"]
+NAMES = ["alignment", "concept-graph", "hypercube", "log-odds", "overlap", "spectrum", "traces"]
 
 
 def test_every_figure_as_pdf_and_svg(dags: Any, tmp_path: Path) -> None:
     written = page.save_figures(dags, tmp_path / "figures")
     assert sorted({path.stem for path in written}) == NAMES
-    assert sorted(path.suffix for path in written) == [".pdf"] * 6 + [".svg"] * 6
+    assert sorted(path.suffix for path in written) == [".pdf"] * 7 + [".svg"] * 7
     for path in written:
         assert path.read_bytes().startswith(b"%PDF" if path.suffix == ".pdf" else b"<?xml")
     assert "C5" in (tmp_path / "figures" / "overlap.svg").read_text(encoding="utf-8")

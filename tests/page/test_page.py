@@ -82,7 +82,7 @@ def test_verdict_says_when_it_did_not(dags: Any) -> None:
     result = changed(
         dags,
         linearity={**linearity, "unembedding": weak},
-        log_odds_gap_nats={"rmse": 0.78, "max": 2.0, "rmse_zero": 0.56},
+        log_odds_gap_nats={"rmse": 0.78, "max": 2.0, "rmse_of_zero": 0.56},
     )
     assert "no: Concepts did not become linear directions." in said(result)
     assert "no: Log-odds are not matched better than by predicting zero." in said(result)
@@ -196,5 +196,9 @@ def test_config_round_trip(dags: Any, hostile: Any) -> None:
 
 
 def test_diverged_runs_are_named(dags: Any) -> None:
-    summary = dags.summary | {"diverged": [{"run": 4, "step": 1200}]}
-    assert "Run 4 diverged at step 1,200." in said(replace(dags, summary=summary))
+    flags = [None if run == 4 else flag for run, flag in enumerate(dags.summary["stuck"]["per_run"])]
+    stuck = dags.summary["stuck"] | {"per_run": flags}
+    summary = dags.summary | {"stuck": stuck, "diverged": [{"run": 4, "step": 1200, "step_size": 50.0}]}
+    words = said(replace(dags, summary=summary))
+    assert "Run 4 diverged at step 1,200. The step size was 50" in words
+    assert "2 of 7 runs are stuck." in words

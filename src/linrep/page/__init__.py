@@ -47,6 +47,7 @@ def figures(result: Any, predictions: Mapping[str, Any] | None = None) -> "dict[
         "hypercube": cube.paper,
         "traces": traces.paper,
         "overlap": heatmaps.paper,
+        "alignment": heatmaps.paper_alignment,
         "spectrum": spectrum.paper,
         "log-odds": odds.paper,
         "concept-graph": graph.paper,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from linrep.page import palette
-from linrep.page.numbers import ABSENT, central, cosine, count, finite, interval, short
+from linrep.page.numbers import ABSENT, cosine, count, finite, interval, short
 from linrep.page.shell import Block
 from linrep.page.view import View
 
@@ -24,8 +24,9 @@ MEASURES = (
     ("Additive share of f", ("additive_share", "embedding")),
     ("Margin (nats)", ("margin",)),
     ("Gauge imbalance", ("gauge_imbalance",)),
+    ("Excess loss (nats)", ("excess_loss_nats",)),
 )
-PER_CONCEPT = (*MEASURES[:5], ("Margin (nats)", ("margin",)))
+PER_CONCEPT = MEASURES[:7]
 
 
 def blocks(view: View) -> list[Block]:
@@ -34,8 +35,8 @@ def blocks(view: View) -> list[Block]:
 
 
 def _measures(view: View) -> Block:
-    head = ("Measure", "mean", "median", "95 % interval", "null mean", "null 95 % quantile", "vector pairs")
-    keys = ("measure", "mean", "median", "low95", "high95", "null_mean", "null_q95", "null_kind", "pairs")
+    head = ("Measure", "mean", "median", "95 % interval", "null mean", "null 95 % quantile", "n")
+    keys = ("measure", "mean", "median", "low95", "high95", "null_mean", "null_q95", "null_kind", "n")
     if view.predictions:
         head, keys = (*head, "predicted"), (*keys, "predicted")
     rows: list[list[str]] = []
@@ -46,7 +47,7 @@ def _measures(view: View) -> Block:
             continue
         whole: Mapping[str, Any] = given if isinstance(given, Mapping) else {"mean": given}
         null = whole.get("null") or {}
-        pairs = _total(whole.get("pairs"))
+        pairs = next((whole[key] for key in ("pairs", "triples") if whole.get(key) is not None), None)
         low, high = whole.get("interval95") or (None, None)
         level = [finite(null.get("mean")), finite(null.get("q95"))]
         mean, median = finite(whole.get("mean")), finite(whole.get("median"))
@@ -65,7 +66,8 @@ def _measures(view: View) -> Block:
         kind="table",
         title="All measures at the last step",
         caption=f"Mean over concepts that have pairs, then over runs; the interval is over "
-        f"{'runs' if view.runs > 1 else 'vectors'}. Nulls: {_null_kinds(view) or 'none'}.",
+        f"{'runs' if view.runs > 1 else 'vectors'}. Nulls: {_null_kinds(view) or 'none'}. n: steering "
+        "vectors; rows of one table for the additive share; triples of a context and two tokens for the margin.",
         columns=head,
         rows=rows,
         download=("measures.csv", to_csv(keys, lines)),
@@ -76,13 +78,6 @@ def _null_kinds(view: View) -> str:
     found = [view.measure(*path) for _, path in MEASURES]
     kinds = [(each.get("null") or {}).get("kind") for each in found if isinstance(each, Mapping)]
     return ", ".join(dict.fromkeys(str(kind) for kind in kinds if kind))
-
-
-def _total(pairs: Any) -> int | None:
-    if isinstance(pairs, Mapping):
-        values = [value for value in pairs.values() if value is not None]
-        return sum(int(value) for value in values)
-    return None if pairs is None else int(central(pairs) or 0)
 
 
 def _concepts(view: View) -> Block:

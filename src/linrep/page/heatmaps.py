@@ -54,10 +54,48 @@ def blocks(view: View) -> list[Block]:
     return [_block(view, table, form, matrix) for table, form, matrix in matrices(view)]
 
 
+def alignment(view: View) -> Block | None:
+    """Concept × concept mean cosine between f and g: the diagonal is alignment. None when not computed."""
+    given = view.figures.get("alignment")
+    if given is None:
+        return None
+    matrix = [[finite(value) for value in row] for row in given]
+    own = [row[i] for i, row in enumerate(matrix) if row[i] is not None]
+    others = [
+        abs(value)
+        for i, row in enumerate(matrix)
+        for j, value in enumerate(row)
+        if i != j and value is not None
+    ]
+    found = (
+        f"{cosine(sum(own) / len(own))} within a concept" if own else "no concept has pairs in both tables"
+    )
+    if others:
+        found += f", at most {cosine(max(others))} across concepts"
+    return Block(
+        id="alignment-matrix",
+        kind="plot",
+        title=f"Alignment of f with g: {found}",
+        caption="Rows: steering vectors of f; columns: of g. Mean cosine of all pairs.",
+        alt=f"Heatmap, concept by concept: mean cosine of f with g, {found}.",
+        spec=_spec(view, matrix, "", "f: %{y}, g: %{x}: %{z:.3f}<extra></extra>"),
+    )
+
+
 def _block(view: View, table: str, form: str, matrix: Matrix) -> Block:
     top = largest(view, table, form)
     what, unit = FORM_WORDS[form]
     found = f"largest {unit} {cosine(top[0])} ({top[1]} × {top[2]})" if top else "no two concepts have pairs"
+    return Block(
+        id=f"overlap-{table}-{form.replace('_', '-')}",
+        kind="plot",
+        title=f"{what}, {TABLE_WORDS[table]}: {found}",
+        alt=f"Heatmap, concept by concept: {unit} of {what.lower()}, {TABLE_WORDS[table]}; {found}.",
+        spec=_spec(view, matrix, form, "%{y} × %{x}: %{z:.3f}<extra></extra>"),
+    )
+
+
+def _spec(view: View, matrix: Matrix, form: str, hover: str) -> dict[str, Any]:
     names = [label(name) for name in view.names]
     axis = {
         "tickvals": list(range(len(names))),
@@ -77,7 +115,7 @@ def _block(view: View, table: str, form: str, matrix: Matrix) -> Block:
         "ygap": 1,
         "colorscale": [[0, "--heat-0"], [0.5, "--heat-1"], [1, "--heat-2"]],
         "colorbar": {"thickness": 10, "outlinewidth": 0, "tickvals": [0, 0.5, 1], "len": 0.9},
-        "hovertemplate": "%{y} × %{x}: %{z:.3f}<extra></extra>",
+        "hovertemplate": hover,
         "hoverongaps": False,
     }
     numbers = [
@@ -97,19 +135,13 @@ def _block(view: View, table: str, form: str, matrix: Matrix) -> Block:
         "margin": {"l": 60, "r": 8, "t": 8, "b": 40},
         "annotations": numbers if len(names) <= NUMBERED else [],
     }
-    return Block(
-        id=f"overlap-{table}-{form.replace('_', '-')}",
-        kind="plot",
-        title=f"{what}, {TABLE_WORDS[table]}: {found}",
-        alt=f"Heatmap, concept by concept: {unit} of {what.lower()}, {TABLE_WORDS[table]}; {found}.",
-        spec={"data": [heat], "layout": layout},
-    )
+    return {"data": [heat], "layout": layout}
 
 
 def _cell(value: float | None, diagonal: bool, form: str) -> str:
     if value is None:
         return "" if diagonal and form == "mean_directions" else ABSENT
-    return f"{value:.2f}"
+    return cosine(value) if abs(value) < 0.995 else f"{value:.2f}"
 
 
 def paper(view: View) -> Any:
@@ -123,6 +155,21 @@ def paper(view: View) -> Any:
         image = _draw(axes, view.names, matrix, form)
         axes.set_title(f"{FORM_WORDS[form][0]}, {TABLE_WORDS[table]}")
         figure.colorbar(image, ax=axes, shrink=0.8, ticks=[0, 0.5, 1], label=FORM_WORDS[form][1])
+    return figure
+
+
+def paper_alignment(view: View) -> Any:
+    """The alignment matrix for a paper; None when it was not computed."""
+    from matplotlib.figure import Figure
+
+    given = view.figures.get("alignment")
+    if given is None:
+        return None
+    figure = Figure(figsize=(3.7, 3.1), layout="constrained")
+    axes: Any = figure.add_subplot()
+    image = _draw(axes, view.names, [[finite(value) for value in row] for row in given], "")
+    axes.set(xlabel="unembedding g", ylabel="embedding f")
+    figure.colorbar(image, ax=axes, shrink=0.8, ticks=[0, 0.5, 1], label="mean cosine")
     return figure
 
 

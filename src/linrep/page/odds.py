@@ -11,6 +11,9 @@ from linrep.page.numbers import finite, short
 from linrep.page.shell import Block, label
 from linrep.page.view import View
 
+NARROW = {"legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.2, "yanchor": "top"}}
+"""On a narrow screen the legend stands below."""
+
 
 def sample(view: View) -> list[tuple[int, NDArray[np.float64], NDArray[np.float64]]]:
     """(concept, true, measured) of the sampled log-odds, in nats."""
@@ -34,30 +37,9 @@ def _index(view: View, concept: Any) -> int:
 
 
 def gap(view: View) -> tuple[float | None, float | None, float | None]:
-    """RMSE, RMSE of predicting zero, and the largest gap, in nats."""
+    """RMSE, RMSE of predicting zero, and the largest gap, in nats; None where there are no odds to match."""
     given = view.measure("log_odds_gap_nats") or {}
-    largest = given.get("max")
-    if isinstance(largest, dict):
-        largest = largest.get("max") or largest.get("median") or largest.get("mean")
-    return rmse(given.get("rmse")), zero(given), finite(largest)
-
-
-def rmse(given: Any) -> float | None:
-    """The typical run's RMSE: the median, where there is one."""
-    if isinstance(given, dict):
-        median = finite(given.get("median"))
-        return median if median is not None else finite(given.get("mean"))
-    return finite(given)
-
-
-def zero(given: Any) -> float | None:
-    """RMSE of predicting zero, beside the RMSE or as its null."""
-    for key in ("rmse_zero", "zero_rmse", "zero", "null"):
-        found = given.get(key)
-        if found is not None:
-            return rmse(found)
-    within = given.get("rmse")
-    return rmse(within.get("null")) if isinstance(within, dict) else None
+    return finite(given.get("rmse")), finite(given.get("rmse_of_zero")), finite(given.get("max"))
 
 
 def block(view: View) -> Block | None:
@@ -65,8 +47,8 @@ def block(view: View) -> Block | None:
     found = sample(view)
     if not found:
         return None
-    low, high = _reach(found)
-    ends = [low, high]
+    ends = _reach([true for _, true, _ in found])
+    height = _reach([measured for _, _, measured in found])
     lines = {"type": "scatter", "mode": "lines", "x": ends, "hoverinfo": "skip"}
     data: list[dict[str, Any]] = [
         {**lines, "y": ends, "name": "measured = true", "line": {"color": "--ink", "width": 1.5}},
@@ -89,9 +71,9 @@ def block(view: View) -> Block | None:
         data.append({**point, "x": true, "y": measured, "hovertemplate": hover})
     layout = {
         "showlegend": True,
-        "legend": {"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0.5, "xanchor": "center"},
+        "legend": {"x": 1.01, "xanchor": "left", "y": 1, "yanchor": "top"},
         "xaxis": {"title": {"text": "true log-odds (nats)"}, "range": ends, "zeroline": False},
-        "yaxis": {"title": {"text": "measured f(d)·Δg (nats)"}, "range": ends, "zeroline": False},
+        "yaxis": {"title": {"text": "measured f(d)·Δg (nats)"}, "range": height, "zeroline": False},
         "margin": {"l": 52, "r": 12, "t": 8, "b": 40},
     }
     size = sum(len(true) for _, true, _ in found)
@@ -101,7 +83,8 @@ def block(view: View) -> Block | None:
         title=title(view),
         caption=f"A sample of {size:,} pairs: a context that does not know the concept, a token it allows.",
         alt=f"Scatter of measured against true log-odds, {size} points. {title(view)}.",
-        spec={"data": data, "layout": layout},
+        spec={"data": data, "layout": layout, "narrow": NARROW},
+        size="wide",
     )
 
 
@@ -112,11 +95,12 @@ def title(view: View) -> str:
     return f"Measured against true log-odds: RMSE {short(error)} nats{beside}"
 
 
-def _reach(found: Sequence[tuple[int, NDArray[np.float64], NDArray[np.float64]]]) -> tuple[float, float]:
-    values = np.concatenate([part for _, true, measured in found for part in (true, measured)])
-    low, high = float(values.min()), float(values.max())
-    margin = 0.06 * max(high - low, 1e-6)
-    return min(low, 0.0) - margin, max(high, 0.0) + margin
+def _reach(parts: Sequence[NDArray[np.float64]]) -> tuple[float, float]:
+    """From the least to the largest value, zero included, with some room."""
+    values = np.concatenate(parts)
+    low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
+    room = 0.06 * max(high - low, 1e-6)
+    return low - room, high + room
 
 
 def paper(view: View) -> Any:
@@ -130,7 +114,7 @@ def paper(view: View) -> Any:
         return None
     figure = Figure(figsize=(3.9, 2.9), layout="constrained")
     axes: Any = figure.add_subplot()
-    ends = _reach(found)
+    ends = _reach([true for _, true, _ in found])
     axes.plot(ends, ends, color="#15191f", linewidth=0.8)
     axes.plot(ends, (0, 0), color=palette.paper("--null"), linestyle=":", linewidth=0.9)
     shapes = {"circle": "o", "square": "s", "diamond": "D", "cross": "P", "x": "X"}
@@ -141,7 +125,7 @@ def paper(view: View) -> Any:
             true, measured, s=5, marker=shape, color=colour, alpha=0.6, linewidths=0,
             label=plain(view.names[concept]), rasterized=len(true) > 3000,
         )  # fmt: skip
-    axes.set(xlim=ends, ylim=ends, aspect="equal")
+    axes.set(xlim=ends, ylim=_reach([measured for _, _, measured in found]))
     axes.set(xlabel="true log-odds (nats)", ylabel=r"measured $f(d)\cdot\Delta g$ (nats)")
     figure.legend(loc="outside right center", frameon=False, markerscale=1.6)
     return figure

@@ -3,7 +3,6 @@
   const data = JSON.parse(document.getElementById("page-data").textContent);
   const root = document.documentElement;
   const sans = getComputedStyle(root).getPropertyValue("--sans").trim();
-  const narrow = () => window.innerWidth < 672;
 
   // Colours are named in the data and looked up for the theme in use: "--ink" or, with opacity, "--ink/0.2".
   const probe = document.body.appendChild(document.createElement("span"));
@@ -47,7 +46,8 @@
 
   const plot = (element, figure) => {
     redraw[element.dataset.figure] = () =>
-      Plotly.react(element, resolve(figure.data), themed(figure.layout), config);
+      Plotly.react(element, resolve(figure.data),
+        themed({ ...figure.layout, ...(element.clientWidth < 560 ? figure.narrow : {}) }), config);
   };
 
   const webgl = (() => {

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-STYLE: dict[str, Any] = {
+STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 7.5,
     "axes.titlesize": 8,

@@ -1,5 +1,6 @@
 """The page of one run: which figures, in which order, with which words."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -41,14 +42,14 @@ def facts(view: View) -> list[tuple[str, str]]:
     counts, training = view.summary.get("counts") or {}, view.config.get("training") or {}
     model = view.config.get("model") or {}
     schedule = str(training.get("schedule", "constant"))
-    rate = f"{training.get('step_size'):g}, {schedule}"
+    rate = f"{training.get('step_size', 0):g}, {schedule}"
     if training.get("final_step_size") is not None:
         rate += f" to {training['final_step_size']:g}"
     batch = f", batches of {training['batch_size']}" if training.get("batch_size") else ""
     return [
         ("Concepts", f"{len(view.names)}: {', '.join(view.names)}"),
-        ("Contexts in use", count(int(counts.get("contexts", 0)))),
-        ("Tokens", count(int(counts.get("tokens", 0)))),
+        ("Contexts in use", _range(counts, "contexts")),
+        ("Tokens", _range(counts, "tokens")),
         ("Dimension k", str(model.get("dim", view.snapshots.shape[-1]))),
         ("Training", f"{training.get('optimizer', '')}, {count(int(view.final['step']))} steps{batch}"),
         ("Step size", rate),
@@ -57,10 +58,16 @@ def facts(view: View) -> list[tuple[str, str]]:
     ]
 
 
+def _range(counts: Mapping[str, Any], name: str) -> str:
+    ends = counts.get(f"{name}_range") or [counts[name]]
+    return " to ".join(count(int(end)) for end in ends)
+
+
 def _sections(view: View) -> list[Section]:
-    fit = [each for each in (spectrum.block(view), odds.block(view)) if each is not None]
-    if len(fit) == 1:
-        fit = [replace(fit[0], size="wide")]
+    fit = [each for each in (heatmaps.alignment(view), spectrum.block(view)) if each is not None]
+    fit = [replace(each, size="half" if len(fit) == 2 else "wide") for each in fit]
+    if (scatter := odds.block(view)) is not None:
+        fit.append(scatter)
     return [
         Section(id="hypercube", title="The learned hypercube", blocks=[cube.block(view)]),
         Section(
@@ -77,7 +84,7 @@ def _sections(view: View) -> list[Section]:
         ),
         Section(
             id="fit",
-            title="Additivity and log-odds",
+            title="Alignment, additivity, log-odds",
             intro=[text for text in [spectrum.absence(view)] if text],
             blocks=fit,
         ),

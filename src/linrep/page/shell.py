@@ -34,7 +34,7 @@ class Block:
     """code: what it says."""
     download: tuple[str, str] | None = None
     """File name and content behind a download button."""
-    size: Literal["small", "half", "wide"] = "half"
+    size: Literal["small", "third", "half", "wide"] = "half"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

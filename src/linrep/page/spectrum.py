@@ -77,7 +77,7 @@ def block(view: View) -> Block | None:
         "bargap": 0.3,
         "showlegend": True,
         "legend": {"x": 1, "xanchor": "right", "y": 1, "yanchor": "top"},
-        "xaxis": {"title": {"text": "degree (number of concepts that act together)"}, "dtick": 1},
+        "xaxis": {"title": {"text": "degree (concepts that act together)"}, "dtick": 1},
         "yaxis": {
             "title": {"text": "share of non-constant energy"},
             "range": [0, 1.1],

@@ -80,7 +80,7 @@ def curves(view: View, measure: Measure) -> list[Curve]:
         wide = over.pivot_table(index="step", columns="run", values="value", dropna=False)
         steps = wide.index.to_numpy(dtype=np.float64)
         free = [run for run in wide.columns if view.free[int(run)]]
-        stuck = [run for run in wide.columns if not view.free[int(run)]]
+        stuck = [run for run in wide.columns if view.stuck[int(run)]]
         null = mine[(mine["kind"] == "null") & (mine["concept"] == "")].groupby("step")["value"].median()
         found.append(
             Curve(
@@ -112,7 +112,7 @@ def _thin(wide: Any, values: Any, view: View) -> list[tuple[str, NDArray[np.floa
     if view.runs > 1:
         some = list(wide.columns)[:THIN_LINES]
         return [
-            (f"run {run}{'' if view.free[int(run)] else ', stuck'}", wide[run].to_numpy(dtype=np.float64))
+            (f"run {run}{', stuck' if view.stuck[int(run)] else ''}", wide[run].to_numpy(dtype=np.float64))
             for run in some
         ]
     concepts = values[values["concept"] != ""]
@@ -146,7 +146,7 @@ def _legend(view: View) -> Block:
     ]
     if view.runs > 1:
         rows.append(("unembedding", "band", "10 to 90 % of runs"))
-    if not all(view.free) and any(view.free):
+    if any(view.stuck) and any(view.free):
         rows.append(("both", "dashed", "stuck runs (solid: free runs)"))
     rows.append(("null", "dotted", "null: random pairs; predicting zero for log-odds"))
     if view.predictions:
@@ -313,8 +313,11 @@ def _handles(view: View) -> list[Any]:
     from matplotlib.lines import Line2D
 
     styles = [("unembedding", "-", "unembedding g"), ("embedding", "-", "embedding f"), ("null", ":", "null")]
-    if not all(view.free) and any(view.free):
+    if any(view.stuck) and any(view.free):
         styles.append(("both", "--", "stuck runs"))
     if view.predictions:
         styles.append(("predicted", "--", "predicted"))
-    return [Line2D([], [], color=palette.paper(f"--{n}"), linestyle=s, label=text) for n, s, text in styles]
+    return [
+        Line2D([], [], color=palette.paper(f"--{name}"), linestyle=style, label=text)  # pyright: ignore[reportArgumentType]
+        for name, style, text in styles
+    ]

@@ -159,10 +159,14 @@ def _orthogonal(view: View) -> Line | None:
 def _matched(view: View) -> Line | None:
     error, null, largest = odds.gap(view)
     if error is None:
-        return None
+        return Line(
+            standing="note", claim="There are no log-odds to match.", detail="No context leaves one open."
+        )
     worst = f", at most {short(largest)}" if largest is not None else ""
     if null is None:
-        return Line(standing="note", claim="Log-odds:", detail=f"RMSE {short(error)} nats{worst}.")
+        return Line(
+            standing="note", claim="Log-odds were measured.", detail=f"RMSE {short(error)} nats{worst}."
+        )
     detail = f"RMSE {short(error)} nats{worst}; predicting zero would give {short(null)}."
     if error >= null:
         return Line(
@@ -174,38 +178,32 @@ def _matched(view: View) -> Line | None:
 
 
 def _trained(view: View) -> Line:
-    loss = view.measure("excess_loss_nats")
-    middle = loss.get("median") if isinstance(loss, Mapping) else loss
-    criterion = (view.summary.get("stuck") or {}).get(
-        "criterion"
-    ) or "excess loss stayed at 0.01 nats or more"
-    stuck, runs = sum(not free for free in view.free), view.runs
-    said = f"Median excess loss {short(middle)} nats at step {count(int(view.final['step']))}."
-    rule = f" Stuck means: {criterion}."
+    loss = finite(view.final["excess_loss_nats"]["median"])
+    stuck, runs = sum(view.stuck), view.runs - len(view.diverged)
+    said = f"Median excess loss {short(loss)} nats at step {count(int(view.final['step']))}."
+    rule = f" Stuck means {str(view.summary['stuck']['criterion']).replace('>=', '≥')} at the last step."
     if not stuck:
         claim = "No run is stuck." if runs > 1 else "The run is not stuck."
         return Line(standing="yes", claim=claim, detail=said + rule)
     if stuck == runs:
         claim = f"All {runs} runs are stuck." if runs > 1 else "The run is stuck."
         return Line(standing="no", claim=claim, detail=said + rule)
-    values = per_run(view.measure("linearity", "unembedding"), runs)
-    groups = [
-        [v for v, free in zip(values, view.free, strict=True) if free is f and v is not None]
-        for f in (True, False)
-    ]
-    apart = ""
-    if all(groups):
-        free, held = (float(np.median(np.array(group))) for group in groups)
-        apart = f" Median linearity of g: {cosine(free)} in free runs, {cosine(held)} in stuck ones."
-    verb = "is" if stuck == 1 else "are"
-    return Line(standing="partly", claim=f"{stuck} of {runs} runs {verb} stuck.", detail=said + apart + rule)
+    values = per_run(view.measure("linearity", "unembedding"), view.runs)
+    parts: list[str] = []
+    for flags, word in ((view.free, "free runs"), (view.stuck, "stuck ones")):
+        group = [value for value, flag in zip(values, flags, strict=True) if flag and value is not None]
+        if group:
+            parts.append(f"{cosine(float(np.median(np.array(group))))} in {word}")
+    apart = f" Median linearity of g: {', '.join(parts)}." if parts else ""
+    claim = f"{stuck} of {runs} runs {'is' if stuck == 1 else 'are'} stuck."
+    return Line(standing="partly", claim=claim, detail=said + apart + rule)
 
 
 def _notes(view: View) -> list[Line]:
     notes = [_no_pair(view, name) for name in absent(view)]
     dropped = int((view.summary.get("counts") or {}).get("dropped_contexts") or 0)
     if dropped:
-        kept = int(view.summary["counts"]["contexts"])
+        kept = len(next(w.codes for w in view.worlds if w.dropped_contexts == dropped))
         notes.append(
             Line(
                 standing="note",
@@ -214,12 +212,11 @@ def _notes(view: View) -> list[Line]:
             )
         )
     for each in view.summary.get("diverged") or ():
-        at = f" at step {count(int(each['step']))}" if "step" in each else ""
         notes.append(
             Line(
                 standing="no",
-                claim=f"Run {each['run']} diverged{at}.",
-                detail="It is left out of every number; lower training.step_size.",
+                claim=f"Run {each['run']} diverged at step {count(int(each['step']))}.",
+                detail=f"The step size was {each['step_size']:g}; the run is left out of every number.",
             )
         )
     return notes

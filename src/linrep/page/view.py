@@ -25,6 +25,7 @@ class View:
     snapshots: NDArray[np.float64]
     """Unembeddings of the first runs, [steps, kept, tokens, dim]; rows past a run's tokens are padding."""
     free: tuple[bool, ...]
+    """Of each run; a diverged run is neither free nor stuck."""
     config: Mapping[str, Any]
     predictions: Mapping[str, Any]
 
@@ -32,6 +33,11 @@ class View:
     def runs(self) -> int:
         """Number of runs."""
         return len(self.free)
+
+    @property
+    def stuck(self) -> tuple[bool, ...]:
+        """Of each run."""
+        return tuple(not free and run not in self.diverged for run, free in enumerate(self.free))
 
     @property
     def diverged(self) -> frozenset[int]:
@@ -110,12 +116,8 @@ def per_run(measure: Any, runs: int) -> list[float | None]:
 
 
 def _free(summary: Mapping[str, Any], runs: int) -> tuple[bool, ...]:
-    stuck = summary.get("stuck") or {}
-    if stuck.get("per_run"):
-        return tuple(not flag for flag in stuck["per_run"])
-    threshold = finite(stuck.get("threshold_nats")) or 0.01
-    loss = per_run(summary["final"]["excess_loss_nats"], runs)
-    return tuple(value is not None and value < threshold for value in loss)
+    stuck: Sequence[bool | None] = summary["stuck"]["per_run"]
+    return tuple(stuck[run] is False for run in range(runs))
 
 
 def _plain(config: Any) -> Mapping[str, Any]:
