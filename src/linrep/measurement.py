@@ -253,7 +253,8 @@ def trace_frame(
 
     parts: list[pd.DataFrame] = []
     runs = next(iter(history.values())).shape[1]
-    for key, numbers in history.items():
+    # Sorted: a resumed run reads its history back in another order.
+    for key, numbers in sorted(history.items()):
         measure, table, kind = key.split("|")
         columns = {"": numbers if numbers.dim() == 2 else numbers.nanmean(2)}
         if numbers.dim() == 3 and kind == "value":

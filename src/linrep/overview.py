@@ -62,9 +62,10 @@ def listing(rows: Sequence[Mapping[str, Any]]) -> "Table":
     """One line a run."""
     from rich.table import Table
 
-    table = Table(
-        "run", "m", "contexts", "tokens", "excess (nats)", "linearity g", "linearity f", "alignment", box=None
-    )
+    table = Table(box=None)
+    table.add_column("run", no_wrap=True, min_width=max((len(row["run"]) for row in rows), default=0))
+    for name in ("m", "contexts", "tokens", "excess", "lin g", "lin f", "align"):
+        table.add_column(name)
     for row in rows:
         final = row["final"]
         table.add_row(

@@ -233,7 +233,7 @@ def _stuck(
         }
 
     return {
-        "share": float(stuck.sum() / alive.sum()),
+        "share": int(stuck.sum()) / int(alive.sum()),
         "criterion": f"excess loss >= {threshold:g} nats",
         "per_run": [bool(each) if lives else None for each, lives in zip(stuck, alive, strict=True)],
         "free_runs": medians(alive & ~stuck),

@@ -6,9 +6,8 @@ that ``linrep --help`` answers at once.
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, cast
 
-import click
 import typer
 
 from linrep import __version__
@@ -16,6 +15,9 @@ from linrep.cli import runs
 from linrep.errors import DivergedError, InputError
 
 OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+UsageError = cast("type[Exception]", typer.BadParameter.__mro__[1])
+"""What every wrong use of a command derives from; typer names only this child of it."""
 
 app = typer.Typer(
     name="linrep",
@@ -26,7 +28,7 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool | None) -> None:
     if wanted:
         typer.echo(f"linrep {__version__}")
         raise typer.Exit
@@ -35,8 +37,9 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
-    ] = False,
+        bool | None,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave."),
+    ] = None,
 ) -> None:
     del version
 
@@ -54,10 +57,10 @@ def execute(arguments: list[str]) -> int:
     try:
         outcome = app(args=arguments, prog_name="linrep", standalone_mode=False)
         return outcome if isinstance(outcome, int) else OK
-    except click.ClickException as error:
-        error.show()
+    except UsageError as error:
+        _complain_of_usage(error)
         return USAGE
-    except click.exceptions.Abort:
+    except typer.Abort:
         return INTERRUPTED
     except InputError as error:
         _complain(error)
@@ -74,5 +77,14 @@ def execute(arguments: list[str]) -> int:
         return OK
 
 
-def _complain(error: Exception) -> None:
+def _complain_of_usage(error: BaseException) -> None:
+    text = str(getattr(error, "format_message", lambda: error)())
+    if not text:  # a group without a command: its help has been shown
+        return
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "linrep"
+    _complain(f"{text.rstrip('.')}; see `{command} --help`")
+
+
+def _complain(error: object) -> None:
     typer.echo(f"linrep: error: {' '.join(str(error).split())}", err=True)

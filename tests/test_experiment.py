@@ -1,0 +1,247 @@
+"""The whole path: equal seeds, equal bits; stopped or killed runs go on; half runs are never seen."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import linrep
+from linrep import experiment, run_folder
+from linrep.config import Config
+from linrep.config_file import parse
+from linrep.errors import DivergedError, InputError
+from linrep.laboratory import worlds
+from linrep.store import Store
+
+TINY: dict[str, Any] = {
+    "runs": 3,
+    "world": {"kind": "random", "concepts": 3},
+    "training": {"steps": 600, "batch_size": 20, "snapshots": 6, "step_size": 0.5},
+    "measure": {"bootstrap": 100, "null_draws": 3},
+    "compute": {"threads": 1},
+}
+
+
+def config(**sections: dict[str, Any]) -> Config:
+    fields = {name: dict(value) if isinstance(value, dict) else value for name, value in TINY.items()}
+    for name, value in sections.items():
+        fields[name] = fields.get(name, {}) | value if isinstance(value, dict) else value
+    return parse(fields)
+
+
+def equal(first: linrep.Result, second: linrep.Result) -> bool:
+    return (
+        torch.equal(first.embedding, second.embedding)
+        and torch.equal(first.unembedding, second.unembedding)
+        and torch.equal(first.snapshots, second.snapshots)
+        and first.summary == second.summary
+        and first.trace.equals(second.trace)
+    )
+
+
+def test_equal_configs_are_bit_equal_and_seeds_matter() -> None:
+    first, second = linrep.run(config()), linrep.run(config())
+    assert equal(first, second)
+    other = linrep.run(config(seed=1))  # pyright: ignore
+    assert not torch.equal(first.unembedding, other.unembedding)
+    assert other.key != first.key
+
+
+def test_a_runs_start_does_not_depend_on_how_many_train_beside_it() -> None:
+    few = linrep.run(config(runs=2, training={"steps": 0}))  # pyright: ignore
+    many = linrep.run(config(runs=4, training={"steps": 0}))  # pyright: ignore
+    assert torch.equal(few.unembedding, many.unembedding[:2])
+
+
+def test_written_and_read_back(tmp_path: Path) -> None:
+    result = linrep.run(config(), out=tmp_path)
+    assert result.folder is not None
+    again = run_folder.read(result.folder)
+    assert equal(result, again)
+    assert again.config == result.config
+    assert all(torch.equal(a.joint, b.joint) for a, b in zip(result.worlds, again.worlds, strict=True))
+    assert result.worlds[0].model.names == again.worlds[0].model.names
+    assert not [path for path in tmp_path.rglob("*") if path.suffix in {".pkl", ".pt", ".npy"}]
+
+
+def test_found_again_instead_of_repeated(tmp_path: Path) -> None:
+    result = linrep.run(config(), out=tmp_path)
+    assert result.folder is not None
+    stamp = (result.folder / "result.json").stat().st_mtime_ns
+    found = linrep.run(config(output={"checkpoint_seconds": 7.0}), out=tmp_path)
+    assert found.key == result.key
+    assert (result.folder / "result.json").stat().st_mtime_ns == stamp
+    forced = linrep.run(config(), out=tmp_path, force=True)
+    assert equal(forced, result)
+    assert (result.folder / "result.json").stat().st_mtime_ns != stamp
+
+
+def test_stopped_runs_go_on_bit_equal(tmp_path: Path) -> None:
+    whole = linrep.run(config())
+    asked = iter([False, True, *[False] * 1000])
+    with pytest.raises(KeyboardInterrupt):
+        linrep.run(config(), out=tmp_path, stop=lambda: next(asked))
+    assert Store(tmp_path).finished() == []
+    assert equal(linrep.run(config(), out=tmp_path), whole)
+
+
+def test_killed_runs_go_on_bit_equal(tmp_path: Path) -> None:
+    """SIGKILL at any moment: nothing half is listed, and the same command ends with the same bits."""
+    settings = config(training={"steps": 6000}, output={"checkpoint_seconds": 0.01})
+    path = tmp_path / "c.json"
+    path.write_text(settings.model_dump_json())
+    code = (
+        "import sys, json, linrep\n"
+        "from linrep.config_file import parse\n"
+        "linrep.run(parse(json.load(open(sys.argv[1]))), out=sys.argv[2])"
+    )
+    store = Store(tmp_path / "runs")
+    kills = 0
+    for _ in range(3):
+        process = subprocess.Popen([sys.executable, "-c", code, str(path), str(store.root)])
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and process.poll() is None:
+            if list(store.root.glob(".partial/*/checkpoint.safetensors")):
+                time.sleep(0.05 * kills)
+                process.send_signal(signal.SIGKILL)
+                kills += 1
+                break
+            time.sleep(0.01)
+        process.wait()
+        assert all((store.root / key / "result.json").exists() for key in store.finished())
+        if store.finished():
+            break
+    assert kills
+    assert equal(linrep.run(settings, out=store.root), linrep.run(settings))
+
+
+def test_a_damaged_checkpoint_means_a_fresh_start(tmp_path: Path) -> None:
+    whole = linrep.run(config())
+    asked = iter([False, True, *[False] * 1000])
+    with pytest.raises(KeyboardInterrupt):
+        linrep.run(config(), out=tmp_path, stop=lambda: next(asked))
+    (checkpoint,) = tmp_path.glob(".partial/*/checkpoint.safetensors")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:100])
+    assert equal(linrep.run(config(), out=tmp_path), whole)
+
+
+def test_one_diverged_run_is_named_and_the_others_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start that overflows in one run only."""
+    settings = config(training={"optimizer": "gd", "steps": 40})
+    healthy = linrep.run(settings)
+    begin = experiment.start
+
+    def spoiled(*arguments: Any, **more: Any) -> Any:
+        state = begin(*arguments, **more)
+        state.embedding[1] *= 1e38
+        return state
+
+    monkeypatch.setattr(experiment, "start", spoiled)
+    summary = linrep.run(settings).summary
+    assert [(entry["run"], entry["step"] <= 3) for entry in summary["diverged"]] == [(1, True)]
+    assert summary["final"]["linearity"]["unembedding"]["per_run"][1] is None
+    assert summary["stuck"]["per_run"][1] is None
+    kept = summary["final"]["excess_loss_nats"]["per_run"]
+    expected = healthy.summary["final"]["excess_loss_nats"]["per_run"]
+    assert kept[1] is None
+    assert [kept[0], kept[2]] == pytest.approx([expected[0], expected[2]])
+
+
+def test_every_run_diverged_is_an_error_that_names_step_and_size() -> None:
+    huge = config(training={"optimizer": "gd", "steps": 400, "step_size": 1e30}, model={"init_scale": 1e15})
+    with pytest.raises(DivergedError, match=r"step \d+ with step size 1e\+30"):
+        linrep.run(huge)
+
+
+def test_asia_has_no_pair_for_either() -> None:
+    result = linrep.run(
+        {
+            "runs": 2,
+            "world": {"kind": "network", "network": "asia"},
+            "training": {"steps": 20},
+            "measure": {"bootstrap": 100, "null_draws": 2},
+            "compute": {"threads": 1},
+        }
+    )
+    summary = result.summary
+    assert result.config.model.dim == 8
+    assert summary["counts"]["tokens"] == 128
+    assert summary["counts"]["dropped_contexts"] == 1458
+    per_concept = summary["final"]["linearity"]["unembedding"]["per_concept"]
+    assert per_concept["either"] is None
+    assert [name for name, value in per_concept.items() if value is None] == ["either"]
+    json.dumps(summary, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"contexts": {"kind": "fraction", "fraction": 0.3}},
+        {"contexts": {"kind": "known", "at_least": 1, "at_most": 2}},
+        {"contexts": {"kind": "list", "contexts": ["C1=1", "0??", "C2=0 C3=1"]}},
+        {"tokens": {"kind": "fraction", "fraction": 0.6}},
+        {"tokens": {"kind": "list", "tokens": ["000", "011", "111"]}},
+        {"contexts": {"kind": "complete", "weights": "occurrence"}},
+        {"training": {"optimizer": "adam", "steps": 30}},
+        {"model": {"dim": 1}},
+        {"runs": 1},
+        {"world": {"kind": "chain", "concepts": 1}},
+        {"contexts": {"kind": "list", "contexts": ["000"]}},
+    ],
+)
+def test_every_corner_gives_plain_numbers(sections: dict[str, Any], tmp_path: Path) -> None:
+    result = linrep.run(config(**sections), out=tmp_path)
+    json.dumps(result.summary, allow_nan=False)
+    assert result.folder is not None
+    assert equal(run_folder.read(result.folder), result)
+
+
+def test_own_draws_for_every_run() -> None:
+    own = worlds(config(contexts={"kind": "fraction", "fraction": 0.5}))
+    shared = worlds(
+        config(
+            world={"kind": "random", "concepts": 3, "per_run": False},
+            contexts={"kind": "fraction", "fraction": 0.5, "per_run": False},
+        )
+    )
+    assert not torch.equal(own[0].codes, own[1].codes)
+    assert shared[0] is shared[1]
+
+
+def test_a_damaged_folder_is_one_line(tmp_path: Path) -> None:
+    result = linrep.run(config(training={"steps": 5}), out=tmp_path)
+    assert result.folder is not None
+    for name in ("config.json", "tables.safetensors", "trace.parquet", "worlds.json"):
+        good = (result.folder / name).read_bytes()
+        for bad in (b"", good[: len(good) // 2], b"{}"):
+            (result.folder / name).write_bytes(bad)
+            with pytest.raises(InputError) as caught:
+                run_folder.read(result.folder)
+            assert "\n" not in str(caught.value)
+        (result.folder / name).write_bytes(good)
+
+
+def test_two_processes_do_not_train_the_same_run(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with store.claim("a-run"), pytest.raises(InputError, match="another process"), store.claim("a-run"):
+        pass
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_one_line(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(InputError, match="cannot be written"):
+        linrep.run(config(training={"steps": 5}), out=tmp_path / "runs")
+
+
+def test_a_file_in_the_way_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        linrep.run(config(training={"steps": 5}), out=tmp_path / "runs")
