@@ -13,7 +13,7 @@ import pytest
 
 from linrep import page
 from linrep.config_file import parse
-from linrep.page import recipe, traces, verdict
+from linrep.page import recipe, trace_curves, verdict
 from linrep.page.cube import cube, edges_by_concept
 from linrep.page.run_page import page as run_page
 from linrep.page.shell import safe_json
@@ -138,16 +138,16 @@ def test_every_spec_is_valid_plotly(which: str, request: pytest.FixtureRequest) 
 
 def test_predictions_are_drawn(dags: Any) -> None:
     seen = view(dags, {"linearity.unembedding": 0.268})
-    measure = next(m for m in traces.MEASURES if m.name == "linearity")
-    assert [curve.predicted for curve in traces.curves(seen, measure)] == [0.268, None]
+    measure = next(m for m in trace_curves.MEASURES if m.name == "linearity")
+    assert [curve.predicted for curve in trace_curves.curves(seen, measure)] == [0.268, None]
     table = next(b for s in run_page(seen).sections for b in s.blocks if b.id == "measures")
     assert table.columns[-1] == "predicted"
     assert table.rows[0][-1] == "0.27"
 
 
 def test_traces_tell_free_and_stuck_runs_apart(dags: Any) -> None:
-    measure = next(m for m in traces.MEASURES if m.name == "linearity")
-    curve = traces.curves(view(dags), measure)[0]
+    measure = next(m for m in trace_curves.MEASURES if m.name == "linearity")
+    curve = trace_curves.curves(view(dags), measure)[0]
     assert curve.free is not None
     assert curve.stuck is not None
     assert curve.free[1, -1] > 0.95 > 0.85 > curve.stuck[1, -1]
@@ -157,8 +157,8 @@ def test_traces_tell_free_and_stuck_runs_apart(dags: Any) -> None:
 def test_missing_values_leave_a_gap(dags: Any) -> None:
     frame = dags.trace.copy()
     frame.loc[(frame["measure"] == "linearity") & (frame["step"] == 0), "value"] = float("nan")
-    measure = next(m for m in traces.MEASURES if m.name == "linearity")
-    curve = traces.curves(view(replace(dags, trace=frame)), measure)[0]
+    measure = next(m for m in trace_curves.MEASURES if m.name == "linearity")
+    curve = trace_curves.curves(view(replace(dags, trace=frame)), measure)[0]
     assert curve.free is not None
     assert np.isnan(curve.free[:, 0]).all()
     assert np.isfinite(curve.free[:, 1:]).all()

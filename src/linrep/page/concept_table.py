@@ -67,7 +67,7 @@ def _measures(view: View) -> Block:
         title="All measures at the last step",
         caption=f"Mean over concepts that have pairs, then over runs; the interval is over "
         f"{'runs' if view.runs > 1 else 'vectors'}. Nulls: {_null_kinds(view) or 'none'}. n: steering "
-        "vectors; rows of one table for the additive share; triples of a context and two tokens for the margin.",
+        "vectors; table rows for the additive share; triples of a context and two tokens for the margin.",
         columns=head,
         rows=rows,
         download=("measures.csv", to_csv(keys, lines)),

@@ -60,7 +60,7 @@ def alignment(view: View) -> Block | None:
     if given is None:
         return None
     matrix = [[finite(value) for value in row] for row in given]
-    own = [row[i] for i, row in enumerate(matrix) if row[i] is not None]
+    own = [value for i, row in enumerate(matrix) if (value := row[i]) is not None]
     others = [
         abs(value)
         for i, row in enumerate(matrix)

@@ -45,7 +45,7 @@ def cosine(value: Any) -> str:
 
     Example:
         >>> cosine(0.9871), cosine(0.9994), cosine(-0.004), cosine(-0.5)
-        ('0.99', '0.9994', '0.00', '−0.50')
+        ('0.99', '0.999', '0.00', '−0.50')
     """
     number = finite(value)
     if number is None:

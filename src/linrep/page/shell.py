@@ -100,7 +100,7 @@ def assemble(page: Page) -> str:
 
 
 def safe_json(data: Any) -> str:
-    """JSON that may stand inside a script element: no ``<``, ``>``, ``&`` and no NaN; five digits are kept.
+    r"""JSON that may stand inside a script element: no ``<``, ``>``, ``&`` and no NaN; five digits are kept.
 
     Example:
         >>> safe_json({"name": "</script>", "value": float("nan")})

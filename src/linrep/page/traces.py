@@ -1,133 +1,19 @@
 """Every measure over training: one panel each, with its spread, its null and what theory predicts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from linrep.page import palette
-from linrep.page.numbers import finite, short
+from linrep.page.numbers import short
 from linrep.page.shell import Block, label
+from linrep.page.trace_curves import MEASURES, Curve, Measure, curves
 from linrep.page.view import View
 
-THIN_LINES = 32
 ZERO = 0.5
 """Where step 0 stands on a logarithmic axis."""
-TABLES = ("unembedding", "embedding", "")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measure:
-    """How one measure of the trace is drawn."""
-
-    name: str
-    title: str
-    axis: str
-    log: bool = False
-    bounds: tuple[float, float] | None = None
-
-
-MEASURES = (
-    Measure(name="linearity", title="Linearity", axis="mean cosine", bounds=(-0.08, 1.05)),
-    Measure(name="alignment", title="Alignment of f with g", axis="mean cosine", bounds=(-0.08, 1.05)),
-    Measure(
-        name="orthogonality_mean",
-        title="Overlap, mean directions",
-        axis="mean |cosine|",
-        bounds=(-0.03, 1.03),
-    ),
-    Measure(
-        name="orthogonality_rms",
-        title="Overlap, all vectors",
-        axis="RMS cosine",
-        bounds=(-0.03, 1.03),
-    ),
-    Measure(name="additive_share", title="Additive share", axis="share of energy", bounds=(-0.03, 1.05)),
-    Measure(name="excess_loss_nats", title="Excess loss", axis="nats", log=True),
-    Measure(name="log_odds_rmse_nats", title="Log-odds gap", axis="RMSE, nats"),
-    Measure(name="margin", title="Margin of known concepts", axis="logit difference, nats"),
-    Measure(name="gauge_imbalance", title="Gauge imbalance", axis="relative"),
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
-    """One table's values of one measure."""
-
-    table: str
-    steps: NDArray[np.float64]
-    free: NDArray[np.float64] | None
-    """[3, steps]: 10 % quantile, median and 90 % quantile over free runs."""
-    stuck: NDArray[np.float64] | None
-    thin: Sequence[tuple[str, NDArray[np.float64]]]
-    """Each run, or each concept when there is one run."""
-    null: NDArray[np.float64] | None
-    predicted: float | None
-
-
-def curves(view: View, measure: Measure) -> list[Curve]:
-    """The curves of one panel, unembedding first."""
-    rows = view.trace[view.trace["measure"] == measure.name]
-    found: list[Curve] = []
-    for table in TABLES:
-        mine = rows[rows["table"] == table]
-        values = mine[mine["kind"] == "value"]
-        over = values[values["concept"] == ""]
-        if over.empty:
-            continue
-        wide = over.pivot_table(index="step", columns="run", values="value", dropna=False)
-        steps = wide.index.to_numpy(dtype=np.float64)
-        free = [run for run in wide.columns if view.free[int(run)]]
-        stuck = [run for run in wide.columns if view.stuck[int(run)]]
-        null = mine[(mine["kind"] == "null") & (mine["concept"] == "")].groupby("step")["value"].median()
-        found.append(
-            Curve(
-                table=table,
-                steps=steps,
-                free=_quantiles(wide[free].to_numpy(dtype=np.float64)),
-                stuck=_quantiles(wide[stuck].to_numpy(dtype=np.float64)),
-                thin=_thin(wide, values, view),
-                null=_along(null, steps),
-                predicted=finite(view.prediction(measure.name, table)),
-            )
-        )
-    return found
-
-
-def _quantiles(values: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    if not values.shape[1]:
-        return None
-    safe = np.where(np.isfinite(values), values, np.nan)
-    with np.errstate(all="ignore"):
-        empty = np.isnan(safe).all(axis=1)
-        safe[empty] = 0.0
-        quantiles = np.nanquantile(safe, [0.1, 0.5, 0.9], axis=1)
-    quantiles[:, empty] = np.nan
-    return quantiles
-
-
-def _thin(wide: Any, values: Any, view: View) -> list[tuple[str, NDArray[np.float64]]]:
-    if view.runs > 1:
-        some = list(wide.columns)[:THIN_LINES]
-        return [
-            (f"run {run}{', stuck' if view.stuck[int(run)] else ''}", wide[run].to_numpy(dtype=np.float64))
-            for run in some
-        ]
-    concepts = values[values["concept"] != ""]
-    if concepts.empty:
-        return []
-    each = concepts.pivot_table(index="step", columns="concept", values="value", dropna=False)
-    each = each.reindex(wide.index)
-    return [(str(name), each[name].to_numpy(dtype=np.float64)) for name in view.names if name in each]
-
-
-def _along(null: Any, steps: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    if null.empty:
-        return None
-    at, level = null.index.to_numpy(dtype=np.float64), null.to_numpy(dtype=np.float64)
-    return np.interp(steps, at, level)
 
 
 def blocks(view: View) -> list[Block]:
@@ -251,12 +137,14 @@ def _layout(measure: Measure, found: Sequence[Curve]) -> Mapping[str, Any]:
 
 
 def _decades(found: Sequence[Curve]) -> list[float]:
-    """Powers of ten around the medians, five at most."""
+    """Ticks around the medians: powers of ten, five at most, or 1, 2, 5 where there are few."""
     values = np.concatenate([g[1] for c in found for g in (c.free, c.stuck) if g is not None])
     values = values[np.isfinite(values) & (values > 0)]
     if not len(values):
         return [1.0]
     low, high = int(np.floor(np.log10(values.min()))), int(np.ceil(np.log10(values.max())))
+    if np.log10(values.max() / values.min()) < 2:
+        return [digit * 10.0**power for power in range(low - 1, high + 1) for digit in (1, 2, 5)]
     return [10.0**power for power in range(low, high + 1, -(-(high - low + 1) // 5))]
 
 
@@ -284,6 +172,10 @@ def paper(view: View) -> Any:
         axes.set_title(plain(measure.title))
         if measure.log:
             axes.set_yscale("log")
+            low, high = axes.get_ylim()
+            at = [value for value in _decades(found) if low <= value <= high]
+            axes.set_yticks(at, [f"{value:g}" for value in at])
+            axes.yaxis.set_minor_locator(NullLocator())
         elif measure.bounds:
             axes.set_ylim(*measure.bounds)
         else:

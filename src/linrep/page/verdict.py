@@ -186,8 +186,8 @@ def _trained(view: View) -> Line:
         claim = "No run is stuck." if runs > 1 else "The run is not stuck."
         return Line(standing="yes", claim=claim, detail=said + rule)
     if stuck == runs:
-        claim = f"All {runs} runs are stuck." if runs > 1 else "The run is stuck."
-        return Line(standing="no", claim=claim, detail=said + rule)
+        every = {1: "The run is", 2: "Both runs are"}.get(runs, f"All {runs} runs are")
+        return Line(standing="no", claim=f"{every} stuck.", detail=said + rule)
     values = per_run(view.measure("linearity", "unembedding"), view.runs)
     parts: list[str] = []
     for flags, word in ((view.free, "free runs"), (view.stuck, "stuck ones")):
