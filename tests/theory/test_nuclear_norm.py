@@ -142,7 +142,7 @@ def test_least_dimension_uses_intersections():
 
 
 def test_fully_known_contexts_are_separated_in_two_dimensions():
-    """Why k < m is not "unreachable" when every context knows everything: points on a circle."""
+    """Why k < m is reachable when every context knows everything: 16 tokens of 4 concepts on a circle."""
     angle = torch.arange(16, dtype=torch.float64) * torch.pi / 8
     circle = torch.stack([angle.cos(), angle.sin()], 1)
     logits = circle @ circle.T

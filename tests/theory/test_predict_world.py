@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from linrep.bif import load_network
 from linrep.concepts import chain, from_tables, independent
 from linrep.contexts import complete, known, world
 from linrep.errors import InputError
@@ -52,6 +53,18 @@ def test_incomplete_contexts():
     assert additive.objective is not None
     assert wide.objective is not None
     assert additive.objective > wide.objective
+
+
+def test_a_real_network_at_its_width_and_beyond_what_the_program_takes():
+    """Asia: "either" is a deterministic OR, yet costs a dimension."""
+    asia = world(load_network("asia"))
+    assert predict_world(asia, 7).status == "unreachable"
+    additive = predict_world(asia, 8)
+    assert additive.status == "additive_not_proven_optimal"
+    assert additive.rank == 8
+    json.dumps(additive.as_json(), allow_nan=False)
+    with pytest.raises(InputError, match="5103 contexts × 128 tokens = 653184"):
+        predict_world(asia)
 
 
 def test_more_than_two_states():

@@ -142,6 +142,17 @@ def test_complete_contexts_are_never_linear():
     assert limit_is_linear(1)
 
 
+def test_a_limit_may_have_no_degree_one_at_all():
+    """Sixteen concepts, 8 to 12 known: only degree 3 is used, so nothing is linear or aligned."""
+    limit = symmetric_limit(16, (8, 12))
+    assert limit.certificate.relative_gap <= 1e-6
+    assert [k for k, sigma in enumerate(limit.singular_values.tolist(), start=1) if sigma > 0] == [3]
+    g = symmetric_geometry(limit)
+    assert g.alignment == 0
+    assert g.linearity_unembedding == pytest.approx(0, abs=1e-4)
+    assert g.orthogonality_mean_directions is None
+
+
 def test_nothing_known_adds_a_zero_row_only():
     assert symmetric_limit(4, (0, 3)).objective == symmetric_limit(4, (1, 3)).objective
 

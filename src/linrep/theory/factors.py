@@ -122,7 +122,7 @@ def _orthogonality(units: list[Float64[Tensor, "_ dim"]]) -> tuple[float | None,
         x, y = a.mean(0), b.mean(0)
         if float(x.norm()) > 1e-9 and float(y.norm()) > 1e-9:
             means.append(abs(float(x @ y / (x.norm() * y.norm()))))
-        squares.append(float((a @ b.T).square().mean().sqrt()))
+        squares.append(max(0.0, float(((a.T @ a) * (b.T @ b)).sum()) / (len(a) * len(b))) ** 0.5)
     return _mean(means), _mean(squares)
 
 

@@ -13,6 +13,8 @@ from linrep.theory.factors import balanced_factors
 
 LARGEST_TABLE = 2**17
 """Most entries (contexts × tokens) that the program takes: seconds at a tenth of it, minutes at all of it."""
+LARGEST_CHAIN = 2**20
+"""Most entries of a table whose chains of supports are searched: seconds."""
 MOST_ITERATIONS = 5_000
 CHECK_EVERY = 20
 MOST_INTERSECTIONS = 2**17
@@ -78,7 +80,7 @@ def nuclear_norm_limit(
     References:
         Theory claim C6, "General worlds"; Thrampoulidis 2024; Zhao et al. 2024.
     """
-    _check(support)
+    _check(support, LARGEST_TABLE)
     projected = _project(torch.zeros(support.shape, dtype=torch.float64), support)
     scaled = torch.zeros_like(projected)
     threshold = 0.1 * float(torch.linalg.matrix_norm(_centred(projected), 2))
@@ -136,15 +138,16 @@ def least_dimension(support: Bool[Tensor, "contexts tokens"]) -> int:
     References:
         Theory claim C6: "k < m cannot separate all supports", here with its reason.
     """
-    _check(support)
+    _check(support, LARGEST_CHAIN)
     rows = _intersections(torch.unique(support[~support.all(1)], dim=0))
     rows = rows[rows.sum(1).argsort()].double()
     sizes = rows.sum(1)
     length = torch.ones(len(rows), dtype=torch.int64)
-    for n in range(len(rows)):
-        inside = ((rows[:n] @ rows[n]) == sizes[:n]) & (sizes[:n] < sizes[n])
-        if inside.any():
-            length[n] = 1 + length[:n][inside].max()
+    for size in sizes.unique().tolist():
+        here, smaller = sizes == size, sizes < size
+        inside = (rows[here] @ rows[smaller].T) == sizes[smaller]
+        if inside.numel():
+            length[here] = 1 + torch.where(inside, length[smaller], 0).amax(1)
     return int(length.max())
 
 
@@ -160,11 +163,11 @@ def _intersections(rows: Bool[Tensor, "sets tokens"]) -> Bool[Tensor, "closed to
     return known
 
 
-def _check(support: Bool[Tensor, "contexts tokens"]) -> None:
+def _check(support: Bool[Tensor, "contexts tokens"], largest: int) -> None:
     contexts, tokens = support.shape
-    if contexts * tokens > LARGEST_TABLE:
+    if contexts * tokens > largest:
         raise InputError(
-            f"support: the nuclear-norm program takes up to {LARGEST_TABLE} entries, got {contexts} contexts "
+            f"support: expected at most {largest} entries, got {contexts} contexts "
             f"× {tokens} tokens = {contexts * tokens}; use fewer contexts or tokens"
         )
     if not bool(support.any(1).all()):
