@@ -83,6 +83,6 @@ def test_shrinkage_mixes_in_the_mean_eigenvalue(table, draw):
 def test_wrong_input_is_one_line(draw):
     with pytest.raises(InputError, match="rows that differ"):
         inner_product("causal", torch.ones(5, 3), generator=draw)
-    with pytest.raises(InputError, match="no row|none"):
+    with pytest.raises(InputError, match="expected usable rows"):
         inner_product("causal", torch.ones(5, 3), torch.zeros(5, dtype=torch.bool), generator=draw)
     assert euclid().record()["clamped_modes"] == 0

@@ -1,8 +1,8 @@
 """Paired contexts: do states move along the concept's own direction, and does that direction read the concept
 off?
 
-Every interval resamples frames (sentences that pairs were made from), not pairs; every null is drawn from
-random pairs.
+Every interval resamples frames (sentences that pairs were made from) and, where they cross, the words swapped
+in them, not pairs; every null deals the states anew to the pairs.
 """
 
 from collections.abc import Sequence
@@ -64,9 +64,16 @@ class ContextGeometry:
     draws: int
 
     def weights(self, concept: int) -> Float64[Tensor, "draws pairs"]:
-        """Bootstrap weights of a concept's pairs, frame by frame."""
+        """Bootstrap weights of a concept's pairs: frames are drawn with replacement, not pairs.
+
+        Where the same words are swapped in several frames, these are drawn too, and a pair's weight is the
+        product of both draws (the pigeonhole bootstrap, Owen 2007: conservative for crossed designs).
+        """
+        frame, swap = self.contexts.frame[concept], self.contexts.swap[concept]
         draw = generator(self.seed, "bootstrap", 1, concept)
-        return cluster_weights(self.contexts.frame[concept], resamples=self.draws, generator=draw)
+        weights = cluster_weights(frame, resamples=self.draws, generator=draw)
+        crossed = len(torch.unique(torch.stack([frame, swap]), dim=1).T) > len(swap.unique())
+        return weights * cluster_weights(swap, resamples=self.draws, generator=draw) if crossed else weights
 
     def about(self, concept: int, inner: str, table: str = "embedding") -> Subject:
         """What rows of that concept share."""

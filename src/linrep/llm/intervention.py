@@ -20,7 +20,7 @@ from linrep.llm.in_context import context_pairs, single_token_pairs
 from linrep.llm.inner import InnerName, InnerProduct, inner_product
 from linrep.llm.inputs import ContextsInput, PairsInput, as_contexts, as_pairs
 from linrep.llm.loading import LanguageModel
-from linrep.llm.measure import Model, open_model
+from linrep.llm.measurement import Model, open_model
 from linrep.llm.source import LoadOptions
 from linrep.llm.states import encode_context, pad, read_states
 from linrep.llm.tokens import TokenPolicy, tokenise_pairs
@@ -110,7 +110,7 @@ def steer(
     Naively: `logits(state + alpha * direction) - logits(state)`.
 
     Args:
-        model: As for :func:`linrep.llm.measure.measure`; it needs a head.
+        model: As for :func:`linrep.llm.measure`; it needs a head.
         concept: Which concept to push.
         prompts: Texts whose next word is watched.
         seed: Splits the concept's pairs: the direction comes from one half, its log-odds are read on the
@@ -170,19 +170,23 @@ def steer(
 def head_push(
     table: Float[Tensor, "vocabulary dim"], pairs: Int64[Tensor, "pairs two"], inner: InnerProduct
 ) -> Float64[Tensor, " dim"]:
-    """What to add to the state so that the pairs' mean log-odds rise by 1 nat, along the concept's
+    """What to add to the state so that log-odds of the concept's pairs rise by 1 nat, along its mean
     direction.
+
+    Its length is set by pairs left out of the direction one at a time: on its own pairs a direction looks
+    better than it is.
     """
     pairs = pairs.to(table.device)
     difference = table[pairs[:, 1]].to("cpu", torch.float64) - table[pairs[:, 0]].to("cpu", torch.float64)
-    unit = torch.nn.functional.normalize(inner.unembedding(difference), dim=1)
-    push = inner.to_states(unit.mean(0, keepdim=True))[0]
-    gain = float((difference @ push).mean())
+    vectors = inner.unembedding(difference)
+    unit = torch.nn.functional.normalize(vectors, dim=1)
+    others = (unit.sum(0) - unit) / (len(unit) - 1)
+    gain = float((vectors * others).sum(1).mean())
     if not gain > 0:
         raise InputError(
             f"concept: its pairs have no common direction to push along (mean log-odds gain {gain:.3g})"
         )
-    return push / gain
+    return inner.to_states(unit.mean(0, keepdim=True))[0] / gain
 
 
 def layer_push(

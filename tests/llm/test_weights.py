@@ -1,0 +1,160 @@
+import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import torch
+
+from linrep.errors import InputError
+from linrep.llm.loading import load_model, load_tokenizer
+from linrep.llm.source import LoadOptions, locate
+from linrep.llm.weights import model_table, read_range, read_table
+
+from .tiny import TEXTS, byte_tokenizer, save, tiny
+
+SHAPES = ["gpt2", "llama", "neox", "gemma2", "phi", "cohere", "bert", "encoder"]
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return byte_tokenizer(list(TEXTS) * 5, 400)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_weights_only_is_the_table_of_the_model_loaded_in_full(shape, tied, tokenizer, tmp_path):
+    save(tmp_path, tiny(shape, tokenizer, padded=7, tied=tied), tokenizer, shard="20KB")
+    source = locate(tmp_path)
+    lm = load_model(source)
+    for table in ("output", "input"):
+        alone = read_table(source, load_tokenizer(source), table=table)
+        full = model_table(lm, table=table)
+        assert torch.equal(alone.vectors, full.vectors)
+        assert torch.equal(alone.usable, full.usable)
+        assert (alone.padded, alone.special) == (full.padded, full.special) == (7, 5)
+        assert alone.table == full.table == ("input" if shape == "encoder" else table)
+        head = lm.model.get_output_embeddings()
+        assert alone.tied == full.tied == (None if head is None else tied or shape == "bert")
+    assert int(alone.usable.sum()) == len(tokenizer) - 5
+
+
+def test_only_the_shard_with_the_head_is_opened(tokenizer, tmp_path):
+    save(tmp_path, tiny("llama", tokenizer), tokenizer, shard="20KB")
+    index = json.loads((tmp_path / "model.safetensors.index.json").read_text())["weight_map"]
+    for shard in set(index.values()) - {index["lm_head.weight"]}:
+        (tmp_path / shard).unlink()
+    source = locate(tmp_path)
+    assert read_table(source, tokenizer).tensor == "lm_head.weight"
+    (tmp_path / index["lm_head.weight"]).unlink()
+    with pytest.raises(InputError, match=r"shard .* is missing"):
+        read_table(source, tokenizer)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_one_tensor_by_its_byte_range(dtype, tokenizer, tmp_path):
+    model = tiny("llama", tokenizer).to(dtype)
+    save(tmp_path, model, tokenizer)
+    with (tmp_path / "model.safetensors").open("rb") as file:
+        assert torch.equal(read_range(file, "lm_head.weight"), model.lm_head.weight)
+
+
+def one_line(error) -> str:
+    text = str(error.value)
+    assert "\n" not in text
+    return text
+
+
+def test_not_a_model_folder(tmp_path):
+    with pytest.raises(InputError, match=r"expected a model folder with config\.json") as error:
+        locate(tmp_path)
+    one_line(error)
+    with pytest.raises(InputError, match="no such folder"):
+        locate("/no/such/folder")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="got a file"):
+        locate(tmp_path / "file")
+
+
+def test_pickled_weights_are_refused(tokenizer, tmp_path):
+    model = tiny("gpt2", tokenizer)
+    save(tmp_path, model, tokenizer)
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(InputError, match=r"no model\.safetensors"):
+        load_model(tmp_path)
+    torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
+    for read in (load_model, lambda path: read_table(locate(path), tokenizer)):
+        with pytest.raises(InputError, match="pickled, which can run code, and are refused") as error:
+            read(tmp_path)
+        one_line(error)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_nan_weights_are_named(value, tokenizer, tmp_path):
+    model = tiny("llama", tokenizer)
+    with torch.no_grad():
+        model.model.layers[1].mlp.up_proj.weight[3, 4] = value
+        model.lm_head.weight[5, 6] = value
+    save(tmp_path, model, tokenizer)
+    with pytest.raises(InputError, match=r"tensor model\.layers\.1\.mlp\.up_proj\.weight holds NaN"):
+        load_model(tmp_path)
+    with pytest.raises(InputError, match=r"tensor lm_head\.weight holds NaN"):
+        read_table(locate(tmp_path), tokenizer)
+
+
+def test_a_quantised_head_is_refused(tokenizer, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    save(tmp_path, tiny("llama", tokenizer), tokenizer)
+    file = tmp_path / "model.safetensors"
+    weights = load_file(file)
+    save_file({**weights, "lm_head.weight": weights["lm_head.weight"].to(torch.int8)}, file)
+    with pytest.raises(InputError, match=r"lm_head\.weight is quantised \(torch\.int8\)"):
+        read_table(locate(tmp_path), tokenizer)
+    packed = {k: v for k, v in weights.items() if k != "lm_head.weight"}
+    save_file({**packed, "lm_head.qweight": torch.zeros(3, dtype=torch.int32)}, file)
+    with pytest.raises(InputError, match="its head is quantised"):
+        read_table(locate(tmp_path), tokenizer)
+
+
+def test_options_pass_through(tokenizer, tmp_path):
+    save(tmp_path, tiny("gpt2", tokenizer), tokenizer)
+    lm = load_model(tmp_path, LoadOptions(dtype="bfloat16"))
+    assert lm.model.dtype == torch.bfloat16
+    with pytest.raises(InputError, match="dtype: expected auto"):
+        load_model(tmp_path, LoadOptions(dtype="float17"))
+    mapped = load_model(tmp_path, LoadOptions(device_map={"": "cpu"}))
+    assert mapped.device == torch.device("cpu")
+
+
+def test_an_encoder_decoder_is_refused(tmp_path):
+    from transformers import T5Config
+
+    T5Config().save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(InputError, match="encoder-decoder models"):
+        load_model(tmp_path)
+
+
+def test_a_missing_or_gated_model_offline_is_one_line(tmp_path):
+    code = """
+        from linrep.errors import InputError
+        from linrep.llm.measurement import measure
+        try:
+            measure("meta-llama/Llama-2-7b-hf", seed=0)
+        except InputError as error:
+            print(error)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert re.fullmatch(
+        r"model meta-llama/Llama-2-7b-hf: .*HF_HUB_OFFLINE is set.*hf download meta-llama.*",
+        done.stdout.strip(),
+    )
