@@ -1,0 +1,287 @@
+"""The page of measured vectors: the shell of every page, with the map, tables, overlaps and anomalies."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import linrep
+from linrep.page import palette
+from linrep.page.numbers import ABSENT, cosine, count, short
+from linrep.page.shell import Block, Line, Page, Section, assemble, label
+from linrep.vectors import VectorsResult
+from linrep.vectors.result import plain
+
+NUMBERED = 10
+MATRICES = {
+    "orthogonality_mean": ("Mean directions", "|cosine|"),
+    "orthogonality_rms": ("All steering vectors", "RMS cosine"),
+}
+
+
+def render(result: VectorsResult) -> str:
+    """One HTML file that opens offline."""
+    concepts, given = result.summary["concepts"], result.summary["vectors"]
+    found = [each["name"] for each in concepts if each["found"]]
+    sections = [
+        Section(id="map", title="Map by concept axes", blocks=_maps(result)),
+        Section(id="concepts", title="Concepts", blocks=[_concepts(result)]),
+        Section(id="overlap", title="Overlap", blocks=[_heat(result, name) for name in MATRICES]),
+        Section(id="stability", title="Under noise", blocks=[_noise(result)]),
+        Section(id="transfer", title="Carried over", blocks=_transfer(result)),
+        Section(id="anomalies", title="Anomalies", blocks=_anomalies(result)),
+    ]
+    inner = result.summary["inner"]["inner"]
+    page = Page(
+        title=f"{len(found)} of {len(concepts)} concepts are directions in these vectors",
+        kicker=f"{given['source']}, attributes {result.summary['attributes']['source']}",
+        lines=_lines(result),
+        thresholds=(
+            "A concept is found when shuffling its attribute does as well in at most 5 % of draws.",
+            "A direction carries over when its interval over held-out pairs lies above every map fitted to "
+            "shuffled rows.",
+        ),
+        facts=[
+            ("Rows", count(given["rows"])),
+            ("Dimension", count(given["dim"])),
+            ("Concepts", ", ".join(each["name"] for each in concepts)),
+            ("Inner product", {"euclid": "Euclidean", "causal": "causal, Cov(x)⁻¹"}[inner]),
+            ("Rows joined by", result.summary["attributes"]["joined_by"]),
+            ("Seed", str(result.summary["seed"])),
+        ],
+        sections=[section for section in sections if section.blocks],
+        footer=f"linrep {linrep.__version__}. Similarities are cosines.",
+    )
+    return assemble(page)
+
+
+def _lines(result: VectorsResult) -> list[Line]:
+    lines: list[Line] = []
+    for each in result.summary["concepts"]:
+        linear, halves = (result.value(metric, each["name"]) for metric in ("linearity", "split_half"))
+        if linear.value == linear.value:
+            detail = f"Linearity {cosine(linear.value)} over {count(each['pairs_used'])} matched pairs, "
+            detail += f"{cosine(linear.shuffled_q95)} is the shuffled attribute's 95 % quantile."
+        else:
+            detail = f"Difference of class means; two halves of the rows agree to {cosine(halves.value)}."
+        claim = f"{each['name']} ({each['low']} → {each['high']})"
+        standing = {True: "yes", False: "no", None: "note"}[each["found"]]
+        lines.append(Line(standing=standing, claim=claim, detail=detail))  # pyright: ignore[reportArgumentType]
+    return [*lines, *(Line(standing="note", claim="Note.", detail=note) for note in result.summary["notes"])]
+
+
+def _maps(result: VectorsResult) -> list[Block]:
+    axes: list[str] = result.summary["map"]["axes"]
+    if len(axes) < 2:
+        return []
+    blocks = [_map(result, axes, 2)]
+    return [*blocks, _map(result, axes, 3)] if len(axes) == 3 else blocks
+
+
+def _map(result: VectorsResult, axes: list[str], space: int) -> Block:
+    """Rows by the first axes, coloured by the value of the first."""
+    names = ("x", "y", "z")[:space]
+    attributes: list[str] = result.summary["attributes"]["columns"]
+    owner = next(name for name in attributes if axes[0] == name or axes[0].startswith(f"{name}: "))
+    values = sorted({point[owner] for point in result.points})
+    traces: list[dict[str, Any]] = []
+    for i, value in enumerate(values):
+        points = [point for point in result.points if point[owner] == value]
+        traces.append(
+            {
+                "type": "scatter3d" if space == 3 else "scatter",
+                "mode": "markers",
+                "name": label(f"{owner}: {value or 'missing'}"),
+                **{name: [point[name] for point in points] for name in names},
+                "text": [_hover(point, attributes) for point in points],
+                "hovertemplate": "%{text}<extra></extra>",
+                "marker": {"size": 3 if space == 3 else 6, "opacity": 0.75, "color": palette.concept(i)},
+            }
+        )
+    titles = [{"title": {"text": label(f"{axis} (vector units)")}} for axis in axes[:space]]
+    by_name = {f"{name}axis": title for name, title in zip(names, titles, strict=True)}
+    layout: dict[str, Any] = {"showlegend": True}
+    layout |= {"scene": by_name} if space == 3 else by_name
+    tilt = ", ".join(f"{a} {cosine(t)}" for a, t in zip(axes, result.summary["map"]["tilt"], strict=True))
+    return Block(
+        id=f"map-{space}d",
+        kind="plot",
+        title=f"{count(len(result.points))} rows along {' and '.join(axes[:space])}",
+        caption="Axes are the orthonormal directions nearest to the concepts' own; cosine of each with its "
+        f"concept's direction: {tilt}. Distances shrink in projection, none is stretched.",
+        alt=f"Scatter of rows along {', '.join(axes[:space])}, coloured by {owner}.",
+        spec={"data": traces, "layout": layout},
+        size="half" if len(axes) == 3 else "wide",
+    )
+
+
+def _hover(point: Mapping[str, Any], attributes: list[str]) -> str:
+    return "<br>".join(label(text) for text in (point["row"], *(f"{a}: {point[a]}" for a in attributes)))
+
+
+def _concepts(result: VectorsResult) -> Block:
+    head = ("Concept", "found", "p", "linearity", "95 % interval", "shuffled 95 %", "overlap", "halves agree",
+            "measured on")  # fmt: skip
+    rows: list[list[str]] = []
+    for each in result.summary["concepts"]:
+        linear, halves = (result.value(metric, each["name"]) for metric in ("linearity", "split_half"))
+        bounds = f"[{cosine(linear.low)}, {cosine(linear.high)}]" if linear.low == linear.low else ABSENT
+        paired = each["method"] == "matched pairs"
+        rows.append(
+            [
+                each["name"],
+                {True: "yes", False: "no", None: ABSENT}[each["found"]],
+                short(each["p"]),
+                cosine(linear.value),
+                bounds,
+                cosine(linear.shuffled_q95),
+                cosine(result.value("orthogonality_mean", each["name"]).value),
+                cosine(halves.value),
+                f"{count(each['pairs_used'])} of {count(each['matched_pairs'])} matched pairs"
+                if paired
+                else f"class means of {count(each['rows_low'])} and {count(each['rows_high'])} rows",
+            ]
+        )
+    return Block(
+        id="concepts-table",
+        kind="table",
+        title="Every concept by itself",
+        caption=f"{ABSENT}: does not exist. Overlap: mean |cosine| with the directions of other "
+        "attributes. Halves agree: cosine between the directions of two random halves of the data.",
+        columns=head,
+        rows=rows,
+        swatches=[palette.concept(i) for i in range(len(rows))],
+        download=("measures.csv", result.table.to_csv(index=False)),
+    )
+
+
+def _heat(result: VectorsResult, name: str) -> Block:
+    what, unit = MATRICES[name]
+    matrix: list[list[float | None]] = plain(result.matrices[name])
+    names = [label(concept) for concept in result.concepts]
+    axis = {"tickvals": list(range(len(names))), "ticktext": names, "showgrid": False, "zeroline": False}
+    heat = {
+        "type": "heatmap",
+        "z": matrix,
+        "zmin": 0,
+        "zmax": 1,
+        "xgap": 1,
+        "ygap": 1,
+        "colorscale": [[0, "--heat-0"], [0.5, "--heat-1"], [1, "--heat-2"]],
+        "colorbar": {"thickness": 10, "outlinewidth": 0, "tickvals": [0, 0.5, 1], "len": 0.9},
+        "hovertemplate": "%{y} × %{x}: %{z:.3f}<extra></extra>",
+        "hoverongaps": False,
+    }
+    numbers = [
+        {"x": j, "y": i, "text": cosine(value), "showarrow": False,
+         "font": {"size": 11, "color": "--surface" if (value or 0) > 0.72 else "--ink"}}
+        for i, row in enumerate(matrix) for j, value in enumerate(row)
+    ]  # fmt: skip
+    layout = {
+        "xaxis": {**axis, "tickangle": -40 if len(names) > 5 else 0},
+        "yaxis": {**axis, "autorange": "reversed"},
+        "annotations": numbers if len(names) <= NUMBERED else [],
+    }
+    return Block(
+        id=f"overlap-{name.removeprefix('orthogonality_')}",
+        kind="plot",
+        title=f"{what}: {unit} between concepts",
+        alt=f"Heatmap, concept by concept: {unit} of {what.lower()}.",
+        spec={"data": [heat], "layout": layout},
+    )
+
+
+def _noise(result: VectorsResult) -> Block:
+    traces: list[dict[str, Any]] = []
+    for i, name in enumerate(result.concepts):
+        rows = [row for row in result.rows if row.concept == name and row.metric.startswith("noise_")]
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "name": label(name),
+                "x": [float(row.metric.removeprefix("noise_")) for row in rows],
+                "y": [row.value for row in rows],
+                "line": {"color": palette.concept(i), "dash": palette.dash(i)},
+                "hovertemplate": "noise %{x}: %{y:.3f}<extra></extra>",
+            }
+        )
+    layout = {
+        "showlegend": True,
+        "xaxis": {"type": "log", "title": {"text": "noise, in standard deviations of a coordinate"}},
+        "yaxis": {"range": [-0.1, 1.05], "title": {"text": "cosine with the direction"}},
+    }
+    return Block(
+        id="noise",
+        kind="plot",
+        title="How far noise turns each direction",
+        caption="Independent normal noise is added to every coordinate of every vector.",
+        alt="Lines, one for each concept: cosine with the direction without noise, by the level of noise.",
+        spec={"data": traces, "layout": layout},
+        size="wide",
+    )
+
+
+def _transfer(result: VectorsResult) -> list[Block]:
+    record = result.summary["transfer"]
+    if record is None:
+        return []
+    head = (
+        "Concept",
+        "carried over",
+        "95 % interval",
+        "own direction",
+        "without a map",
+        "largest null",
+        "pairs",
+    )
+    rows: list[list[str]] = []
+    for name, each in record["concepts"].items():
+        bounds = ABSENT if each["low"] is None else f"[{cosine(each['low'])}, {cosine(each['high'])}]"
+        numbers = [cosine(each[key]) for key in ("own", "unmapped", "null_high")]
+        rows.append([name, cosine(each["mapped"]), bounds, *numbers, count(each["held_out"])])
+    return [
+        Block(
+            id="transfer-table",
+            kind="table",
+            title="Directions found here, mapped to the other vectors",
+            caption="Mean cosine with the other set's held-out pairs, through an orthogonal map fitted "
+            "to the other half of the rows. Of the held-out rows' variation it explains "
+            f"{cosine(record['rows_explained'])}. Null: maps fitted to shuffled rows.",
+            columns=head,
+            rows=rows,
+        )
+    ]
+
+
+def _anomalies(result: VectorsResult) -> list[Block]:
+    pairs, rows = (result.summary["anomalies"][kind] for kind in ("pairs", "rows"))
+    blocks: list[Block] = []
+    if pairs:
+        cells = [[each["low"], each["high"], each["concept"], cosine(each["cosine"]), short(each["score"])]
+                 for each in pairs]  # fmt: skip
+        blocks.append(
+            Block(
+                id="strange-pairs",
+                kind="table",
+                title="Pairs that deviate most from their concept's direction",
+                caption="Cosine with the mean of the concept's other pairs; deviations below its median.",
+                columns=("low", "high", "concept", "cosine", "deviations"),
+                rows=cells,
+            )
+        )
+    if rows:
+        cells = [
+            [each["row"], each["concept"], short(each["score"]), "yes" if each["wrong_side"] else "no"]
+            for each in rows
+        ]
+        blocks.append(
+            Block(
+                id="strange-rows",
+                kind="table",
+                title="Rows that lie farthest from the rows of their value",
+                caption="Along the concept's direction, in standard deviations. On the wrong side: nearer "
+                "to the other value's rows, perhaps mislabelled.",
+                columns=("row", "concept", "deviations", "on the wrong side"),
+                rows=cells,
+            )
+        )
+    return blocks

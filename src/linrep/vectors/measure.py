@@ -1,0 +1,225 @@
+"""Vectors with attributes, measured whole: ruler, nulls, intervals, anomalies, stability, transfer, map."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import linrep
+from linrep.errors import InputError
+from linrep.linalg import whiten
+from linrep.seeds import generator
+from linrep.vectors.attributes import Sample, join
+from linrep.vectors.directions import CHUNK_ROWS, class_mean, directions
+from linrep.vectors.map import chosen_axes, concept_map
+from linrep.vectors.pairs import concepts, design
+from linrep.vectors.reading import Vectors, VectorsInput, read_vectors
+from linrep.vectors.record import (
+    FOUND,
+    anomaly_record,
+    attribute_values,
+    concept_record,
+    notes,
+    tidy_rows,
+    transfer_record,
+)
+from linrep.vectors.result import NAN, VectorsResult, plain
+from linrep.vectors.ruler import rule
+from linrep.vectors.stability import stability
+from linrep.vectors.transfer import transfer
+
+WORK = 2e11
+"""Multiplications that the ruler's nulls may cost: what bounds the pairs used of each concept."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorsOptions:
+    """What need not be said each time."""
+
+    fewest_pairs: int = 10
+    """With fewer matched pairs the difference of class means takes their place."""
+    most_pairs: int = 2000
+    """Of more, so many are drawn at random for the ruler; anomalies and transfer use all."""
+    draws: int = 400
+    """Shuffles of each attribute, and bootstrap samples."""
+    anomalies: int = 20
+    """Strangest pairs, and rows, reported."""
+    axes: Sequence[str] | None = None
+    """Two or three concepts for the map; by default the three most linear."""
+    map_rows: int = 2000
+    """Rows on the map; of more, a random part."""
+    tensor: str | None = None
+    """Which array, where a file of vectors holds several."""
+
+
+def measure_vectors(
+    vectors: VectorsInput,
+    attributes: Any,
+    *,
+    other: VectorsInput | None = None,
+    id_column: str | None = None,
+    columns: Sequence[str] | None = None,
+    match: Sequence[str] = (),
+    inner: str = "euclid",
+    seed: int = 0,
+    options: VectorsOptions | None = None,
+) -> VectorsResult:
+    r"""Measure any vectors whose rows have attributes, by the ruler of tables and language models.
+
+    A concept is a binary attribute, or one value of a categorical attribute against its commonest. Its
+    steering vectors are differences of rows that are equal in every other attribute.
+
+    Naively: ``mean(cosine(x[a] - x[b], x[c] - x[d]) for all pairs)``, without null, interval or matching.
+
+    Args:
+        vectors: A safetensors, npz, npy, Parquet or CSV file, a tensor, an array or a frame; rows are items.
+        attributes: A CSV, TSV or Parquet file, a frame or columns by name.
+        other: A second set of vectors of the same items, to which directions are carried over.
+        id_column: The column that joins the files; by default "id", and rows go by order where there is none.
+        columns: Which columns are attributes; by default all.
+        match: Columns in which both rows of a pair must be equal though they are no concepts (a person).
+        inner: "euclid", or "causal": cosines in the inner product Cov(x)^{-1} of all rows.
+        seed: Of dealing, nulls, intervals and splits; equal calls give equal results.
+        options: The rest.
+
+    Returns:
+        Table, summary, matrices and map.
+
+    Raises:
+        InputError: If the files cannot be used, in one line.
+
+    Example:
+        >>> noise = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
+        >>> sex = torch.arange(40) % 2
+        >>> found = measure_vectors(noise + 9 * sex[:, None], {"sex": sex.tolist()})
+        >>> found.summary["concepts"][0]["found"], round(found.value("linearity", "sex").value, 1)
+        (True, 1.0)
+
+    References:
+        docs/theory, section 2; :cite:`park:24` for the causal inner product.
+    """
+    options = options or VectorsOptions()
+    _check(inner, options)
+    read = read_vectors(vectors, id_column=id_column, tensor=options.tensor)
+    sample = join(read, attributes, id_column=id_column, columns=columns, match=match)
+    second = None if other is None else _second(other, sample, read, id_column, options.tensor)
+    table, about = _gauge(sample.table, inner)
+    wanted = concepts(sample.attributes)
+    names, owners = [each.name for each in wanted], [each.attribute for each in wanted]
+    # Checked before the work begins.
+    chosen_axes(names, owners, [NAN] * len(wanted), options.axes)
+    most = _affordable(len(wanted), table.shape[1], options.most_pairs)
+    plan = design(
+        sample.attributes, fewest=options.fewest_pairs, most=most, generator=generator(seed, "pairs")
+    )
+    axes = directions(table, plan)
+    ruled = rule(table, sample.attributes, plan, seed=seed)
+    spread = _spread(table)
+    stable = [
+        stability(
+            table, plan, i, axes[i], spread, draws=options.draws, generator=generator(seed, "stability", i)
+        )
+        for i in range(len(wanted))
+    ]
+    carried = None
+    if second is not None:
+        carried = transfer(table, _gauge(second, inner)[0], plan, generator=generator(seed, "transfer"))
+    strength = [float(each.halves.mean()) - (0 if each.p <= FOUND else 2) for each in stable]
+    chosen = chosen_axes(names, owners, strength, options.axes)
+    drawn = concept_map(
+        table,
+        axes[chosen],
+        [names[i] for i in chosen],
+        most=options.map_rows,
+        generator=generator(seed, "map"),
+    )
+    points = tuple(
+        {
+            "row": sample.labels[row],
+            **dict(zip(("x", "y", "z"), place, strict=False)),
+            **attribute_values(sample, row),
+        }
+        for row, place in zip(drawn.rows.tolist(), drawn.coordinates.tolist(), strict=True)
+    )
+    summary: dict[str, Any] = {
+        "linrep": linrep.__version__,
+        "seed": seed,
+        "vectors": {"source": read.source, "rows": len(table), "dim": table.shape[1]},
+        "attributes": sample.about,
+        "inner": about,
+        "other": None if second is None else {"dim": second.shape[1]},
+        "concepts": [concept_record(plan, i, each) for i, each in enumerate(stable)],
+        "measures": ruled.measures,
+        "additive_share": ruled.additive,
+        "anomalies": anomaly_record(table, sample, plan, axes, options.anomalies),
+        "transfer": transfer_record(carried, plan),
+        "map": {"axes": drawn.axes, "tilt": drawn.tilt, "rows": len(drawn.rows)},
+        "notes": notes(sample, plan, most, about),
+    }
+    return VectorsResult(
+        summary=plain(summary),
+        rows=tuple(tidy_rows(plan, ruled, stable, carried)),
+        matrices=ruled.matrices,
+        points=points,
+    )
+
+
+def _check(inner: str, options: VectorsOptions) -> None:
+    if inner not in ("euclid", "causal"):
+        raise InputError(f'inner: expected "euclid" or "causal", got "{inner}"; choose one')
+    for name, least in (
+        ("fewest_pairs", 2),
+        ("most_pairs", 2),
+        ("draws", 20),
+        ("map_rows", 1),
+        ("anomalies", 0),
+    ):
+        if getattr(options, name) < least:
+            raise InputError(f"{name}: expected at least {least}, got {getattr(options, name)}; raise it")
+
+
+def _second(
+    other: VectorsInput, sample: Sample, first: Vectors, id_column: str | None, tensor: str | None
+) -> Tensor:
+    """The other vectors' rows, in the order of the sample."""
+    use = id_column if first.ids is not None else None
+    read = read_vectors(other, id_column=use, tensor=tensor, name="other")
+    if read.ids is not None and sample.about["joined_by"] == "id":
+        where = {each: row for row, each in enumerate(read.ids)}
+        missing = [label for label in sample.labels if label not in where]
+        if missing:
+            raise InputError(
+                f"other: expected vectors for the same ids, {len(missing)} of {len(sample.labels)} miss, "
+                f"such as {missing[0]!r}; add them or drop them from the attributes"
+            )
+        return read.table[torch.tensor([where[label] for label in sample.labels])]
+    if len(read.table) != len(first.table) or len(sample.table) != len(first.table):
+        raise InputError(
+            f"other: expected {len(sample.table)} rows in the same order, got {len(read.table)}; give ids"
+        )
+    return read.table
+
+
+def _gauge(table: Tensor, inner: str) -> tuple[Tensor, dict[str, Any]]:
+    """The vectors as cosines are to see them, and what was done."""
+    if inner == "euclid":
+        return table, {"inner": "euclid", "clamped_modes": 0}
+    map_ = whiten(table, centre=True)
+    parts = [(part.to(torch.float64) - map_.mean) @ map_.matrix for part in table.split(CHUNK_ROWS)]
+    return torch.cat(parts), {"inner": "causal", "clamped_modes": map_.clamped, "centred": True}
+
+
+def _affordable(concepts: int, dim: int, most: int) -> int:
+    """Pairs of each concept that keep the second moments of all null draws within `WORK`."""
+    wide = WORK / (42 * concepts * dim**2)
+    narrow = (WORK / (42 * concepts**2 * dim)) ** 0.5
+    return max(min(most, int(max(wide, narrow))), min(most, 100))
+
+
+def _spread(table: Tensor) -> float:
+    """Root mean square deviation from the mean, by coordinate."""
+    mean = class_mean(table, torch.arange(len(table)))
+    total = sum(float((part.to(torch.float64) - mean).square().sum()) for part in table.split(CHUNK_ROWS))
+    return (total / table.numel()) ** 0.5

@@ -1,0 +1,159 @@
+"""What a result says of each concept, in records for JSON and rows for the table."""
+
+from dataclasses import asdict, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from linrep.vectors.anomalies import pair_anomalies, row_anomalies
+from linrep.vectors.attributes import Sample
+from linrep.vectors.pairs import Design
+from linrep.vectors.result import NAN, Row
+from linrep.vectors.ruler import Ruled
+from linrep.vectors.stability import Stability
+from linrep.vectors.transfer import Transfer
+
+FOUND = 0.05
+"""A concept is found when shuffling its attribute does as well at most this often."""
+
+
+def attribute_values(sample: Sample, row: int) -> dict[str, str]:
+    given = sample.attributes
+    return {
+        name: given.values[i][code] if (code := int(given.codes[row, i])) >= 0 else ""
+        for i, name in enumerate(given.names)
+    }
+
+
+def concept_record(plan: Design, i: int, each: Stability) -> dict[str, Any]:
+    concept = plan.concepts[i]
+    low, high = plan.classes[i]
+    return {
+        "name": concept.name,
+        "low": concept.states[0],
+        "high": concept.states[1],
+        "method": plan.methods[i],
+        "matched_pairs": plan.found[i],
+        "pairs_used": int((plan.pairs.group == i).sum()),
+        "rows_low": len(low),
+        "rows_high": len(high),
+        "p": each.p,
+        "found": each.p <= FOUND if each.p == each.p else None,
+    }
+
+
+def anomaly_record(
+    table: Tensor, sample: Sample, plan: Design, axes: Tensor, number: int
+) -> dict[str, list[dict[str, Any]]]:
+    strange = pair_anomalies(table, plan.every)
+    rows = row_anomalies(table, plan, axes)
+    label, names = sample.labels, [concept.name for concept in plan.concepts]
+    return {
+        "pairs": [
+            {
+                "concept": names[int(plan.every.group[at])],
+                "low": label[int(plan.every.low[at])],
+                "high": label[int(plan.every.high[at])],
+                "cosine": float(strange.cosine[at]),
+                "score": float(strange.score[at]),
+            }
+            for at in strange.order[:number].tolist()
+        ],
+        "rows": [
+            {
+                "row": label[row],
+                "concept": names[int(rows.concept[row])],
+                "score": float(rows.score[row]),
+                "wrong_side": bool(rows.wrong_side[row]),
+                **attribute_values(sample, row),
+            }
+            for row in rows.order[:number].tolist()
+        ],
+    }
+
+
+def transfer_record(carried: Transfer | None, plan: Design) -> dict[str, Any] | None:
+    if carried is None:
+        return None
+    each = {c.name: asdict(found) for c, found in zip(plan.concepts, carried.concepts, strict=True)}
+    return {"rows_explained": carried.rows_explained, "splits": carried.splits, "concepts": each}
+
+
+def notes(sample: Sample, plan: Design, most: int, about: dict[str, Any]) -> list[str]:
+    """What a reader must know to judge the numbers."""
+    notes: list[str] = []
+    few = [i for i, method in enumerate(plan.methods) if method == "class means"]
+    for i in few:
+        number = f"{plan.found[i]} matched pairs" if plan.found[i] else "no matched pair"
+        notes.append(
+            f"{plan.concepts[i].name}: {number}, too few: measured as the difference of class means, with a "
+            "bootstrap over rows; other attributes that go with it may be part of it"
+        )
+    cut = [
+        c.name
+        for i, c in enumerate(plan.concepts)
+        if plan.methods[i] == "matched pairs" and plan.found[i] > most
+    ]
+    if cut:
+        notes.append(f"{', '.join(cut)}: {most} of the matched pairs, drawn at random, are measured")
+    if len(plan.concepts) > len({c.attribute for c in plan.concepts}):
+        notes.append(
+            "values of one categorical attribute share the value they are compared with, so they overlap by "
+            "construction; overlaps are means over other attributes"
+        )
+    missing = int((sample.attributes.codes < 0).any(1).sum())
+    if missing:
+        notes.append(f"{missing} rows miss an attribute: they are in no pair")
+    if about["clamped_modes"]:
+        notes.append(f"the covariance has {about['clamped_modes']} directions without variance, clamped")
+    return notes
+
+
+def tidy_rows(plan: Design, ruled: Ruled, stable: list[Stability], carried: Transfer | None) -> list[Row]:
+    found: list[Row] = [*ruled.overall]
+    for i, concept in enumerate(plan.concepts):
+        each, mine = stable[i], [row for row in ruled.rows if row.concept == concept.name]
+        base = Row(
+            concept=concept.name,
+            metric="",
+            value=NAN,
+            method=plan.methods[i],
+            pairs=int((plan.pairs.group == i).sum()),
+        )
+        paired = plan.methods[i] == "matched pairs"
+        for row in mine:
+            if row.metric == "linearity" and paired:
+                row = replace(row, p=each.p, **_null(each.shuffled))
+            found.append(replace(row, method=base.method, pairs=base.pairs))
+        p = NAN if paired else each.p
+        halves = replace(
+            base, metric="split_half", value=float(each.halves.mean()), p=p, **_range(each.halves)
+        )
+        found.append(replace(halves, **_null(each.halves_shuffled)))
+        resampled = float(each.resampled.mean())
+        found.append(replace(base, metric="resampled", value=resampled, **_range(each.resampled)))
+        for level, cosine, linear in each.noise:
+            found.append(replace(base, metric=f"noise_{level:g}", value=cosine))
+            found.append(replace(base, metric=f"linearity_noise_{level:g}", value=linear))
+        if carried is not None:
+            c = carried.concepts[i]
+            limits = {"low": c.low, "high": c.high, "random": c.null, "random_q95": c.null_high}
+            found.append(replace(base, metric="transfer", value=c.mapped, **limits | {"pairs": c.held_out}))
+            found.append(replace(base, metric="transfer_own", value=c.own, pairs=c.held_out))
+            found.append(replace(base, metric="transfer_unmapped", value=c.unmapped, pairs=c.held_out))
+    return found
+
+
+def _null(drawn: Tensor) -> dict[str, Any]:
+    present = drawn[~drawn.isnan()]
+    if not len(present):
+        return {}
+    return {"shuffled": float(present.mean()), "shuffled_q95": float(present.quantile(0.95))}
+
+
+def _range(drawn: Tensor) -> dict[str, Any]:
+    if bool(drawn.isnan().any()):
+        return {}
+    low, high = drawn.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    return {"low": low, "high": high}

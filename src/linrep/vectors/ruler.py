@@ -1,0 +1,181 @@
+"""The ruler on vectors: the similarities of tables and language models, with random pairs as the null."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from linrep.geometry import (
+    Similarity,
+    additive_share,
+    intervals_over_vectors,
+    linearity,
+    measure,
+    random_pairs,
+    steering_moments,
+)
+from linrep.geometry.values import Side, similarity_values
+from linrep.seeds import generator
+from linrep.vectors.attributes import MISSING, Attributes
+from linrep.vectors.directions import CHUNK_ROWS, with_class_means
+from linrep.vectors.pairs import Design, of_group
+from linrep.vectors.result import NAN, Row
+
+DRAWS = 20
+RESAMPLES = 1000
+MOST_CELLS = 2048
+OVERLAPS = ("orthogonality_mean", "orthogonality_rms")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruled:
+    """What the ruler says."""
+
+    measures: Mapping[str, Any]
+    """Linearity and both overlaps, each with interval, null, pairs and numbers by concept."""
+    additive: Mapping[str, Any] | None
+    overall: tuple[Row, ...]
+    rows: tuple[Row, ...]
+    matrices: Mapping[str, tuple[tuple[float, ...], ...]]
+
+
+def rule(table: Float[Tensor, "rows dim"], attributes: Attributes, plan: Design, *, seed: int) -> Ruled:
+    """Linearity, orthogonality and additive share.
+
+    Overlaps are means over the concepts of other attributes, and the RMS cosine is left out where class
+    means stand for pairs. Where either changes a mean, its interval is left out with it.
+
+    Args:
+        table: The vectors.
+        attributes: Digits of every row.
+        plan: What each concept is measured on.
+        seed: Of nulls and intervals.
+    """
+    names = [concept.name for concept in plan.concepts]
+    whole, pairs = with_class_means(table, plan)
+    found = measure(
+        None,
+        whole[None],
+        None,
+        pairs,
+        generator=generator(seed, "null"),
+        draws=DRAWS,
+        resamples=RESAMPLES,
+    )
+    paired = torch.tensor([method == "matched pairs" for method in plan.methods])
+    owner = torch.tensor([concept.attribute for concept in plan.concepts])
+    linear = found.linearity["unembedding"]
+    measures = {"linearity": linear}
+    matrices = {name: found.matrix(name, "unembedding") for name in OVERLAPS}
+    matrices["orthogonality_rms"][~paired] = torch.nan
+    matrices["orthogonality_rms"][:, ~paired] = torch.nan
+    plainly = bool(paired.all()) and len(owner) == len(owner.unique())
+    for name in OVERLAPS:
+        given: Similarity = getattr(found, name)["unembedding"]
+        measures[name] = given if plainly else _elsewhere(given, matrices[name], owner)
+    null = _random_linearity(table, plan, seed)
+    rows = [_linear_row(table, plan, i, linear.per_concept[i], null[:, i], seed) for i in range(len(names))]
+    for name in OVERLAPS:
+        values = measures[name].per_concept
+        rows += [
+            Row(concept=concept, metric=name, value=NAN if value is None else value)
+            for concept, value in zip(names, values, strict=True)
+        ]
+    additive = _additive(table, attributes)
+    overall = [_overall(name, record) for name, record in measures.items()]
+    if additive is not None:
+        overall.append(Row(concept="", metric="additive_share", value=additive["share"]))
+    return Ruled(
+        measures={name: record.as_dict(names) for name, record in measures.items()},
+        additive=additive,
+        overall=tuple(overall),
+        rows=tuple(rows),
+        matrices={name: tuple(map(tuple, matrix.tolist())) for name, matrix in matrices.items()},
+    )
+
+
+def _random_linearity(table: Tensor, plan: Design, seed: int) -> Float64[Tensor, "draws concepts"]:
+    """Linearity of every concept when all rows are dealt anew."""
+    draw = generator(seed, "random pairs")
+    drawn: list[Tensor] = []
+    for _ in range(DRAWS):
+        pairs = random_pairs(plan.pairs, rows=torch.tensor([len(table)]), stride=len(table), generator=draw)
+        drawn.append(linearity(steering_moments(table, pairs, second=False)))
+    return torch.stack(drawn)
+
+
+def _linear_row(table: Tensor, plan: Design, i: int, value: float | None, null: Tensor, seed: int) -> Row:
+    """One concept's linearity with its bootstrap interval over pairs."""
+    row = Row(concept=plan.concepts[i].name, metric="linearity", value=NAN if value is None else value)
+    if value is None:
+        return row
+    one = of_group(plan.pairs, i)
+    side = Side(table=table[None], pairs=one, rows=torch.tensor([len(table)]))
+    intervals = intervals_over_vectors(
+        {"vectors": (table, one)},
+        similarity_values({"vectors": side}),
+        resamples=RESAMPLES,
+        generator=generator(seed, "bootstrap", i),
+    )
+    low, high = intervals["linearity", "vectors"] or (NAN, NAN)
+    return replace(row, low=low, high=high, random=float(null.mean()), random_q95=float(null.quantile(0.95)))
+
+
+def _elsewhere(given: Similarity, matrix: Tensor, owner: Tensor) -> Similarity:
+    """The same overlap over the concepts of other attributes alone."""
+    kept = matrix.masked_fill(owner[:, None] == owner[None, :], torch.nan)
+    by_concept = kept.nanmean(1)
+    mean = float(by_concept.nanmean())
+    known = mean == mean
+    return replace(
+        given,
+        mean=mean if known else None,
+        median=mean if known else None,
+        interval95=None,
+        null=given.null if known else None,
+        per_concept=tuple(None if v != v else v for v in by_concept.tolist()),
+        per_run=(mean if known else None,),
+    )
+
+
+def _overall(name: str, record: Similarity) -> Row:
+    """The mean over concepts."""
+    low, high = record.interval95 or (NAN, NAN)
+    null = record.null
+    return Row(
+        concept="",
+        metric=name,
+        value=NAN if record.mean is None else record.mean,
+        low=low,
+        high=high,
+        random=NAN if null is None else null.mean,
+        random_q95=NAN if null is None else null.q95,
+        pairs=record.pairs,
+    )
+
+
+def _additive(table: Tensor, attributes: Attributes) -> dict[str, Any] | None:
+    """Additive share of the mean vectors of the combinations that occur; None where it says nothing.
+
+    What noise is left in the means counts as interaction.
+    """
+    whole = (attributes.codes != MISSING).all(1).nonzero()[:, 0]
+    cells, where = torch.unique(attributes.codes[whole], dim=0, return_inverse=True)
+    levels: Sequence[int] = [len(values) for values in attributes.values]
+    if len(cells) > MOST_CELLS or len(cells) <= 1 + sum(level - 1 for level in levels):
+        return None
+    total = torch.zeros(len(cells), table.shape[1], dtype=torch.float64)
+    for rows, cell in zip(whole.split(CHUNK_ROWS), where.split(CHUNK_ROWS), strict=True):
+        total.index_add_(0, cell, table[rows].to(torch.float64))
+    mean = total / torch.bincount(where, minlength=len(cells))[:, None]
+    found = additive_share(mean[None], cells, levels)
+    share = float(found.share[0])
+    return {
+        "share": share if share == share else None,
+        "method": found.method,
+        "combinations": found.rows,
+        "parameters": found.parameters,
+    }
