@@ -1,0 +1,252 @@
+"""A language model whose concepts we know: from a concept model to a trained transformer in a folder."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from linrep import concepts as concept_models
+from linrep.concepts import ConceptModel
+from linrep.contexts import world as world_of
+from linrep.errors import InputError
+from linrep.llm.toy.language import Language, language, named
+from linrep.llm.toy.pairs import paired_contexts, rendered_pairs, word_pairs
+from linrep.llm.toy.save import require_free, save
+from linrep.llm.toy.tokenizer import tokenizer, word_ids
+from linrep.llm.toy.train import Encoder, Progress, train, transformer
+from linrep.seeds import generator
+
+WorldKind = Literal["independent", "chain", "random"]
+FACTS = 64
+STEPS, QUICK_STEPS = 1200, 480
+BATCH_SIZE, QUICK_BATCH_SIZE = 64, 32
+STEP_SIZE = 5e-3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToySettings:
+    """All that decides a toy model, but for its seed."""
+
+    concepts: int = 5
+    world: WorldKind | str = "independent"
+    hidden: int = 64
+    layers: int = 2
+    heads: int = 4
+    tied: bool = False
+    facts: int = FACTS
+    steps: int = STEPS
+    batch_size: int = BATCH_SIZE
+    step_size: float = STEP_SIZE
+
+    def record(self) -> dict[str, object]:
+        """As plain data."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toy:
+    """A toy model in memory."""
+
+    settings: ToySettings
+    seed: int
+    model: Any
+    """A ``LlamaForCausalLM`` in evaluation mode."""
+    tokenizer: Any
+    language: Language
+    encoder: Encoder
+    history: tuple[tuple[int, float, float], ...]
+    """(step, training loss per word, excess loss of the noun), in nats."""
+
+    @property
+    def excess_loss_nats(self) -> float:
+        """At the end of training."""
+        return self.history[-1][2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToyReport:
+    """What was made, and how well it predicts."""
+
+    folder: Path
+    concepts: tuple[str, ...]
+    """Names, such as ``small-large``: the same in word pairs and paired contexts."""
+    tokens: tuple[str, ...]
+    """The noun of each token."""
+    vocabulary: int
+    parameters: int
+    word_pairs: int
+    """Of all concepts."""
+    paired_contexts: int
+    losses: tuple[tuple[int, float, float], ...]
+    """(step, training loss per word, excess loss of the noun), in nats; NaN at step 0."""
+    excess_loss_nats: float
+    """Σ ω(d) KL(p(·|d) ‖ p̂(·|sentence of d)), exact in p, over four renderings of every context."""
+    entropy_nats: float
+    """Σ ω(d) H(p(·|d)): what no model can predict."""
+    seconds: float
+
+
+def make_toy(
+    out: Path | str,
+    *,
+    seed: int,
+    concepts: int = 5,
+    world: WorldKind | str = "independent",
+    hidden: int = 64,
+    layers: int = 2,
+    heads: int = 4,
+    tied: bool = False,
+    facts: int = FACTS,
+    steps: int | None = None,
+    quick: bool = False,
+    progress: Progress | None = None,
+) -> ToyReport:
+    """Train a small LLaMA-shaped transformer on a language whose world is known, and save it with its truth.
+
+    Args:
+        out: A new or empty folder. It gets the model and tokenizer in Hugging Face format, `pairs/` (word
+            pairs in Park et al.'s format), `contexts.jsonl` (paired contexts) and `world.json` (all that was
+            planted).
+        seed: Of world, language, start and text. Equal seeds give equal bits on CPU at equal thread counts.
+        concepts: How many, m: 2^m nouns and 3^m contexts. Each has 2^(m-1) word pairs: with fewer than five
+            concepts that is less than the ten the ruler asks for by default (``TokenPolicy.minimum_pairs``).
+        world: Independent concepts, a Markov chain, or a random directed acyclic graph.
+        hidden: Width of the residual stream.
+        layers: Blocks.
+        heads: Attention heads; twice their number divides the width.
+        tied: Whether head and input table are one.
+        facts: Names that have a place in the language, which has nothing to do with concepts; 0 for none.
+        steps: Training steps; by default 1200, quick 480.
+        quick: Fewer steps on smaller batches: linear and aligned, but further from the true probabilities.
+        progress: Called with (steps done, steps in all, excess loss in nats).
+
+    Returns:
+        The report.
+
+    Raises:
+        InputError: If the folder holds something, there are too many concepts to name, or a size is off.
+        DivergedError: If the loss stops being finite.
+    """
+    folder = Path(out)
+    require_free(folder)
+    began = time.monotonic()
+    settings = ToySettings(
+        concepts=concepts,
+        world=world,
+        hidden=hidden,
+        layers=layers,
+        heads=heads,
+        tied=tied,
+        facts=facts,
+        steps=(QUICK_STEPS if quick else STEPS) if steps is None else steps,
+        batch_size=QUICK_BATCH_SIZE if quick else BATCH_SIZE,
+    )
+    toy = train_toy(settings, seed=seed, progress=progress)
+    pairs = word_pairs(toy.language)
+    contexts = paired_contexts(
+        toy.language, rendered_pairs(toy.language, generator=generator(seed, "toy pairs"))
+    )
+    report = ToyReport(
+        folder=folder,
+        concepts=toy.language.world.model.names,
+        tokens=toy.language.token_words,
+        vocabulary=len(toy.tokenizer),
+        parameters=sum(each.numel() for each in toy.model.parameters()),
+        word_pairs=sum(map(len, pairs)),
+        paired_contexts=sum(map(len, contexts)),
+        losses=toy.history,
+        excess_loss_nats=toy.excess_loss_nats,
+        entropy_nats=toy.language.entropy_nats,
+        seconds=time.monotonic() - began,
+    )
+    save(
+        folder,
+        model=toy.model,
+        tokenizer=toy.tokenizer,
+        language=toy.language,
+        pairs=pairs,
+        contexts=contexts,
+        record=_record(toy, report),
+    )
+    return report
+
+
+def train_toy(settings: ToySettings, *, seed: int, progress: Progress | None = None) -> Toy:
+    """The model, tokenizer and language of these settings, in memory.
+
+    Raises:
+        InputError: As :func:`make_toy`.
+        DivergedError: Likewise.
+    """
+    if settings.steps < 0 or settings.batch_size < 1:
+        raise InputError(
+            f"steps: expected at least 0, in batches of at least 1, got {settings.steps} and "
+            f"{settings.batch_size}"
+        )
+    spoken = toy_language(settings.concepts, settings.world, facts=settings.facts, seed=seed)
+    reader = tokenizer(spoken)
+    start, pad = reader.bos_token_id, reader.pad_token_id
+    encoder = Encoder(spoken, word_ids(spoken, reader), start=start, pad=pad)
+    model = transformer(
+        len(reader),
+        hidden=settings.hidden,
+        layers=settings.layers,
+        heads=settings.heads,
+        tied=settings.tied,
+        start=start,
+        pad=pad,
+        generator=generator(seed, "toy start"),
+    )
+    history = train(
+        model,
+        encoder,
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        step_size=settings.step_size,
+        generator=generator(seed, "toy text"),
+        progress=progress,
+    )
+    return Toy(
+        settings=settings,
+        seed=seed,
+        model=model.eval(),
+        tokenizer=reader,
+        language=spoken,
+        encoder=encoder,
+        history=tuple(history),
+    )
+
+
+def toy_language(concepts: int, world: WorldKind | str, *, facts: int = 0, seed: int) -> Language:
+    """The language of a world of that kind, complete contexts, uniformly weighted.
+
+    Raises:
+        InputError: If it has too few words for the concepts, or the kind is unknown.
+    """
+    model = named(_model(concepts, world, seed))
+    return language(world_of(model), facts=facts, generator=generator(seed, "toy nouns"))
+
+
+def _model(concepts: int, world: WorldKind | str, seed: int) -> ConceptModel:
+    draw = generator(seed, "world")
+    if world == "independent":
+        return concept_models.independent(concepts, generator=draw)
+    if world == "chain":
+        return concept_models.chain(concepts, generator=draw)
+    if world == "random":
+        return concept_models.random_dag(concepts, generator=draw)
+    raise InputError(f"world: expected independent, chain or random, got {world!r}")
+
+
+def _record(toy: Toy, report: ToyReport) -> dict[str, object]:
+    """What `world.json` says besides the world; no clock time, so that equal seeds give equal folders."""
+    return {
+        "seed": toy.seed,
+        "settings": toy.settings.record(),
+        "excess_loss_nats": report.excess_loss_nats,
+        "entropy_nats": report.entropy_nats,
+        "losses": [
+            {"step": step, "training_loss_nats": None if loss != loss else loss, "excess_loss_nats": excess}
+            for step, loss, excess in report.losses
+        ],
+    }

@@ -1,0 +1,192 @@
+"""Linearity and alignment against width: a transformer beside tables of equal width on the same world."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from linrep.contexts import World
+from linrep.geometry import Measurement, Pairs, counterfactual_pairs, measure
+from linrep.llm.toy.make import Toy, ToySettings, toy_language, train_toy
+from linrep.llm.toy.pairs import MOST_CONTEXTS, rendered_pairs
+from linrep.llm.toy.train import head_states
+from linrep.population import Population, population_gradient
+from linrep.schedule import schedule
+from linrep.seeds import generator
+from linrep.training import start
+from linrep.training import train as train_tables
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WIDTHS = (8, 16, 32, 64, 128)
+SWEEP_STEPS, TABLE_STEPS = 600, 10_000
+RESAMPLES = 200
+
+SweepProgress = Callable[[int, int, str], None]
+"""Called with (models done, models in all, what comes next)."""
+
+
+def toy_geometry(
+    toy: Toy, *, shuffled: bool = False, seed: int = 0, most: int = MOST_CONTEXTS
+) -> Measurement:
+    """The ruler on a toy model in memory, under the Euclidean inner product.
+
+    Unembeddings are measured through the nouns' counterfactual pairs, embeddings (states after the final
+    norm) through paired contexts.
+
+    Args:
+        toy: A toy model.
+        shuffled: Deal the words and contexts of the pairs anew: a control that should show nothing.
+        seed: Of paired contexts, nulls, intervals and the shuffle.
+        most: Paired contexts of each concept.
+
+    Returns:
+        Linearity, alignment and orthogonality, each with its null and interval.
+    """
+    rendered = rendered_pairs(toy.language, generator=generator(seed, "toy pairs"), most=most)
+    sentences = [words for pairs in rendered for words in (*pairs.low, *pairs.high)]
+    text = toy.encoder.text(sentences, torch.zeros(len(sentences), dtype=torch.int64))
+    low, high, group, first = list[int](), list[int](), list[int](), 0
+    for pairs in rendered:
+        number = len(pairs.low)
+        low += range(first, first + number)
+        high += range(first + number, first + 2 * number)
+        group += [pairs.concept] * number
+        first += 2 * number
+    concepts = toy.language.world.model.concepts
+    contexts = Pairs(
+        low=torch.tensor(low), high=torch.tensor(high), group=torch.tensor(group), groups=concepts
+    )
+    words = counterfactual_pairs(toy.language.world.token_codes)
+    if shuffled:
+        draw = generator(seed, "toy shuffle")
+        contexts, words = _dealt(contexts, draw), _dealt(words, draw)
+    nouns = toy.model.get_output_embeddings().weight.detach()[toy.encoder.nouns]
+    return measure(
+        head_states(toy.model, text).states[None],
+        nouns.to(torch.float64)[None],
+        contexts,
+        words,
+        generator=generator(seed, "toy null"),
+        resamples=RESAMPLES,
+    )
+
+
+def width_sweep(
+    *,
+    seed: int,
+    widths: Sequence[int] = WIDTHS,
+    settings: ToySettings | None = None,
+    runs: int = 1,
+    table_steps: int = TABLE_STEPS,
+    progress: SweepProgress | None = None,
+) -> "pd.DataFrame":
+    """Does the theory's geometry survive a transformer, and at which width? Data for the figure.
+
+    Args:
+        seed: Run r takes the seeds seed + r: each its own world, which transformer and tables share.
+        widths: Hidden sizes; the tables' dimension is the same.
+        settings: The transformer's, but for its width; fewer heads where they do not divide it. By default
+            without facts, which would take room that narrow models need.
+        runs: How many worlds.
+        table_steps: SGD steps of the tables (100 samples, step size 5 to 0.05), which match log-odds.
+        progress: Called before each model and at the end.
+
+    Returns:
+        Tidy: model ("transformer", "tables"), width, seed, measure, table ("embedding", "unembedding" or ""),
+        value (mean over concepts), low and high (its 95 % interval), null, null_q95, pairs, excess_loss_nats,
+        concepts.
+
+    Raises:
+        InputError: If a width is below 2 or odd, or as :func:`make_toy`.
+    """
+    import pandas as pd
+
+    base = settings or ToySettings(facts=0, steps=SWEEP_STEPS)
+    rows: list[dict[str, object]] = []
+    todo = [
+        (seed + run, width, kind)
+        for run in range(runs)
+        for width in widths
+        for kind in ("transformer", "tables")
+    ]
+    for done, (own, width, kind) in enumerate(todo):
+        if progress is not None:
+            progress(done, len(todo), f"{kind}, width {width}")
+        if kind == "transformer":
+            toy = train_toy(replace(base, hidden=width, heads=_heads(base.heads, width)), seed=own)
+            found, excess = toy_geometry(toy, seed=own), toy.excess_loss_nats
+        else:
+            world = toy_language(base.concepts, base.world, seed=own).world
+            found, excess = _tables(world, width, steps=table_steps, seed=own)
+        common = {"model": kind, "width": width, "seed": own}
+        rows += [
+            {**common, **row, "excess_loss_nats": excess, "concepts": base.concepts} for row in _rows(found)
+        ]
+    if progress is not None:
+        progress(len(todo), len(todo), "done")
+    return pd.DataFrame(rows)
+
+
+def _tables(world: World, dim: int, *, steps: int, seed: int) -> tuple[Measurement, float]:
+    """Tables of that width trained on the world, measured; and their excess loss."""
+    population = Population.of([world])
+    state = start(
+        population,
+        dim,
+        init_scale=0.1,
+        optimizer="sgd",
+        generators=[generator(seed, "start", 0)],
+        order=generator(seed, "order"),
+    )
+    rate = schedule("geometric", 5.0, steps, 0.05)
+    for _ in train_tables(population, state, optimizer="sgd", schedule=rate, steps=steps):
+        pass
+    excess = population_gradient(population, state.embedding, state.unembedding).excess_loss
+    found = measure(
+        state.embedding,
+        state.unembedding,
+        counterfactual_pairs(world.codes),
+        counterfactual_pairs(world.token_codes),
+        generator=generator(seed, "null"),
+        resamples=RESAMPLES,
+    )
+    return found, float(excess[0])
+
+
+def _rows(found: Measurement) -> list[dict[str, object]]:
+    by_table = {
+        "linearity": found.linearity,
+        "orthogonality_mean": found.orthogonality_mean,
+        "orthogonality_rms": found.orthogonality_rms,
+        "alignment": {"": found.alignment},
+    }
+    return [
+        {
+            "measure": name,
+            "table": table,
+            "value": each.mean,
+            "low": each.interval95[0] if each.interval95 else None,
+            "high": each.interval95[1] if each.interval95 else None,
+            "null": each.null.mean if each.null else None,
+            "null_q95": each.null.q95 if each.null else None,
+            "pairs": each.pairs,
+        }
+        for name, tables in by_table.items()
+        for table, each in tables.items()
+        if each is not None
+    ]
+
+
+def _heads(heads: int, width: int) -> int:
+    """The most heads, up to those asked for, whose double divides the width; else what was asked."""
+    return next((few for few in range(heads, 0, -1) if width % (2 * few) == 0), heads)
+
+
+def _dealt(pairs: Pairs, generator: torch.Generator) -> Pairs:
+    """The same rows in pairs dealt at random over all concepts, and the sign of each at random."""
+    both = torch.cat([pairs.low, pairs.high])
+    both = both[torch.randperm(len(both), generator=generator)]
+    return replace(pairs, low=both[: len(pairs.low)], high=both[len(pairs.low) :])
