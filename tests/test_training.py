@@ -55,7 +55,8 @@ def test_gd_is_the_gradient_step() -> None:
     torch.testing.assert_close(state.tables, expected)
 
 
-def test_adam_is_torchs_adam() -> None:
+@pytest.mark.parametrize("method", ["dense", "fused"])
+def test_adam_is_torchs_adam(method: str) -> None:
     population = batch_of_worlds()
     state = fresh(population, "adam")
     parameters = [table.clone().requires_grad_() for table in state.tables]
@@ -66,7 +67,7 @@ def test_adam_is_torchs_adam() -> None:
         )
         parameters[0].grad, parameters[1].grad = slope.embedding, slope.unembedding
         reference.step()
-    trained(population, state, "adam", 20)
+    trained(population, state, "adam", 20, method=method)
     torch.testing.assert_close(state.tables, [each.detach() for each in parameters])
 
 

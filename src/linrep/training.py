@@ -177,7 +177,9 @@ def _sgd_step(population: Population, state: State, step_size: float, batch: Bat
 def _exact_step(
     population: Population, state: State, step_size: float, step: int, optimizer: Optimizer, method: Method
 ) -> None:
-    gradients = list(table_gradients(population, state.embedding, state.unembedding, method=method))
+    slopes = table_gradients(population, state.embedding, state.unembedding, method=method)
+    # The fused Adam reads memory in order, whatever the strides say.
+    gradients = [slope.contiguous() for slope in slopes]
     if optimizer == "gd":
         for table, slope in zip(state.tables, gradients, strict=True):
             table.sub_(slope, alpha=step_size)

@@ -1,0 +1,41 @@
+"""The public surface: small, listed, lazy; and every example in the README runs."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import linrep
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def test_every_public_name_is_there() -> None:
+    assert len(linrep.__all__) <= 30
+    for name in linrep.__all__:
+        assert getattr(linrep, name) is not None
+    assert dir(linrep) == linrep.__all__
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = linrep.nothing  # pyright: ignore
+
+
+def test_importing_loads_nothing_heavy() -> None:
+    code = "import sys, linrep; print(sorted({'torch', 'plotly', 'matplotlib', 'transformers'} & set(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_readme_examples_run(number: int, tmp_path: Path) -> None:
+    block = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)[number]
+    ran = subprocess.run(
+        [sys.executable, "-c", block], capture_output=True, text=True, cwd=tmp_path, timeout=300
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.strip()
+
+
+def test_readme_has_no_other_examples() -> None:
+    assert len(re.findall(r"```python\n", README.read_text())) == 2
