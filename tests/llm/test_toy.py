@@ -27,6 +27,7 @@ from linrep.llm.toy import (
     width_sweep,
 )
 from linrep.llm.toy.language import CONCEPTS, Language, language, named
+from linrep.llm.toy.make import step_size_at
 from linrep.llm.toy.pairs import GAP, paired_contexts, rendered_pairs, word_pairs
 from linrep.llm.toy.tokenizer import tokenizer, word_ids
 from linrep.llm.toy.train import Encoder, Panel, _texts, head_states, transformer
@@ -271,7 +272,12 @@ def test_saved_folder_is_read_offline_by_transformers(
     assert type(model).__name__ == "LlamaForCausalLM"
     assert model.config.tie_word_embeddings is False
     assert len(reader) == report.vocabulary == model.get_output_embeddings().weight.shape[0]
-    toy = train_toy(ToySettings(concepts=5, world="chain", hidden=16, layers=1, heads=2, steps=3), seed=1)
+    toy = train_toy(
+        ToySettings(
+            concepts=5, world="chain", hidden=16, layers=1, heads=2, steps=3, step_size=step_size_at(16)
+        ),
+        seed=1,
+    )
     sentence = "they say the small scorching thing is called a"
     assert reader(sentence)["input_ids"] == toy.tokenizer(sentence)["input_ids"]
     assert reader.convert_ids_to_tokens(reader(sentence)["input_ids"])[0] == "<s>"
@@ -417,6 +423,14 @@ def test_progress_is_told(tmp_path: Path) -> None:
     toy = train_toy(settings, seed=0, progress=lambda *what: told.append(what))
     assert [done for done, _, _ in told] == [1, 2, 3, 4]
     assert told[-1] == (4, 4, toy.excess_loss_nats)
+
+
+def test_make_toy_is_quick_when_asked(tmp_path: Path) -> None:
+    report = make_toy(tmp_path / "toy", seed=0, concepts=1, hidden=8, layers=1, heads=1, facts=0, quick=True)
+    steps = [step for step, _, _ in report.losses]
+    assert steps[0] == 0
+    assert 100 < steps[-1] < 600
+    assert report.excess_loss_nats < report.losses[0][2] / 2
 
 
 def test_width_sweep_is_tidy() -> None:

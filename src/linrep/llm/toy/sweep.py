@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 WIDTHS = (8, 16, 32, 64, 128)
-SWEEP_STEPS, TABLE_STEPS = 600, 10_000
+SWEEP_STEPS, TABLE_STEPS = 800, 10_000
 RESAMPLES = 200
 
 SweepProgress = Callable[[int, int, str], None]
@@ -88,8 +88,8 @@ def width_sweep(
     Args:
         seed: Run r takes the seeds seed + r: each its own world, which transformer and tables share.
         widths: Hidden sizes; the tables' dimension is the same.
-        settings: The transformer's, but for its width; fewer heads where they do not divide it. By default
-            without facts, which would take room that narrow models need.
+        settings: The transformer's, but for its width; narrow ones get fewer heads and larger steps. By
+            default four concepts and no facts, which would take room that narrow models need.
         runs: How many worlds.
         table_steps: SGD steps of the tables (100 samples, step size 5 to 0.05), which match log-odds.
         progress: Called before each model and at the end.
@@ -104,7 +104,7 @@ def width_sweep(
     """
     import pandas as pd
 
-    base = settings or ToySettings(facts=0, steps=SWEEP_STEPS)
+    base = settings or ToySettings(concepts=4, facts=0, steps=SWEEP_STEPS, batch_size=32)
     rows: list[dict[str, object]] = []
     todo = [
         (seed + run, width, kind)
@@ -116,7 +116,7 @@ def width_sweep(
         if progress is not None:
             progress(done, len(todo), f"{kind}, width {width}")
         if kind == "transformer":
-            toy = train_toy(replace(base, hidden=width, heads=_heads(base.heads, width)), seed=own)
+            toy = train_toy(_at_width(base, width), seed=own)
             found, excess = toy_geometry(toy, seed=own), toy.excess_loss_nats
         else:
             world = toy_language(base.concepts, base.world, seed=own).world
@@ -180,9 +180,18 @@ def _rows(found: Measurement) -> list[dict[str, object]]:
     ]
 
 
-def _heads(heads: int, width: int) -> int:
-    """The most heads, up to those asked for, whose double divides the width; else what was asked."""
-    return next((few for few in range(heads, 0, -1) if width % (2 * few) == 0), heads)
+def _at_width(settings: ToySettings, width: int) -> ToySettings:
+    """The same for another width: the step size by its square root, as many of the heads as stay 8 wide."""
+    heads = settings.heads
+    fitting = [
+        few for few in range(1, heads + 1) if width % (2 * few) == 0 and (few == 1 or width >= 8 * few)
+    ]
+    return replace(
+        settings,
+        hidden=width,
+        heads=max(fitting, default=heads),
+        step_size=settings.step_size * (settings.hidden / max(width, 1)) ** 0.5,
+    )
 
 
 def _dealt(pairs: Pairs, generator: torch.Generator) -> Pairs:
