@@ -187,6 +187,10 @@ def test_seeds() -> None:
     one, again, other = (measure_vectors(table, named(codes), seed=seed, options=FEW) for seed in (0, 0, 1))
     assert one.json() == again.json()
     assert one.json() != other.json()
+    assert one.summary["data_hash"] == other.summary["data_hash"]
+    moved = measure_vectors(table + 1, named(codes), options=FEW)
+    assert moved.summary["data_hash"] != one.summary["data_hash"]
+    assert one.summary["options"]["draws"] == 100
 
 
 def test_invariant_to_rotation_shift_and_scale() -> None:

@@ -223,6 +223,7 @@ FOUR = {"id": IDS}
         ({"sex": [0, 1], "age": [1, 2, 3]}, {}, "cannot be read"),
         ("attributes.xlsx", {}, "expected .csv, .tsv or .parquet"),
         ("none.csv", {}, "no such file"),
+        (pd.DataFrame([[0, 1]] * 4, columns=["sex", "sex"]), {}, "column 'sex' comes twice"),
     ],
 )
 def test_attributes_that_cannot_be_used(attributes: Any, options: dict[str, Any], words: str) -> None:

@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy.linalg import orthogonal_procrustes
 
+from linrep.cli.vectors_page import render
 from linrep.errors import InputError
 from linrep.linalg import cosine
 from linrep.vectors import VectorsOptions, VectorsResult, measure_vectors
@@ -210,3 +211,12 @@ def test_concepts_not_found_are_no_third_axis() -> None:
     directions[0] = 0
     found = measure_vectors(additive(codes, directions, 0.2), named(codes), options=FEW)
     assert sorted(found.summary["map"]["axes"]) == ["b", "c"]
+
+
+def test_attributes_may_be_called_as_coordinates_are() -> None:
+    codes = grid((2, 2), copies=15)
+    attributes = {"x": codes[:, 0], "row": codes[:, 1]}
+    found = measure_vectors(additive(codes, 3 * torch.eye(2, 6), 0.2), attributes, options=FEW)
+    assert list(found.map.columns) == ["x (attribute)", "row (attribute)", "row", "x", "y"]
+    assert found.map["x"].dtype == float
+    assert "x: 1" in render(found)

@@ -102,9 +102,9 @@ def _show(result: "VectorsResult", page: Path | None) -> None:
 
     carried = result.summary["transfer"] is not None
     shown = Table(box=None, header_style="bold")
-    heads = ["concept", "found", "linearity", "shuffled", "halves", "measured on"]
-    for head in [*heads, "carried over"] if carried else heads:
-        shown.add_column(head, no_wrap=head != "concept")
+    heads = ["concept", "found", "linearity", "shuffled", "measured on"]
+    for head in [*heads, "carried"] if carried else heads:
+        shown.add_column(head, no_wrap=head != "concept", min_width=18 if head == "concept" else None)
     for each in result.summary["concepts"]:
         name = each["name"]
         linear = result.value("linearity", name)
@@ -115,7 +115,6 @@ def _show(result: "VectorsResult", page: Path | None) -> None:
             {True: "yes", False: "no", None: "–"}[each["found"]],
             escape(cosine(linear.value) + bounds),
             cosine(linear.shuffled_q95),
-            cosine(result.value("split_half", name).value),
             f"{each['pairs_used']:,} pairs" if paired else "class means",
         ]
         shown.add_row(*cells, *([cosine(result.value("transfer", name).value)] if carried else []))

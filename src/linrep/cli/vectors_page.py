@@ -8,7 +8,7 @@ from linrep.page import palette
 from linrep.page.numbers import ABSENT, cosine, count, short
 from linrep.page.shell import Block, Line, Page, Section, assemble, label
 from linrep.vectors import VectorsResult
-from linrep.vectors.result import plain
+from linrep.vectors.result import POINT, plain
 
 NUMBERED = 10
 MATRICES = {
@@ -62,7 +62,8 @@ def _lines(result: VectorsResult) -> list[Line]:
             detail += f"{cosine(linear.shuffled_q95)} is the shuffled attribute's 95 % quantile."
         else:
             detail = f"Difference of class means; two halves of the rows agree to {cosine(halves.value)}."
-        claim = f"{each['name']} ({each['low']} → {each['high']})"
+        states = f"{each['low']} → {each['high']}"
+        claim = each["name"] if each["name"].endswith(states) else f"{each['name']} ({states})"
         standing = {True: "yes", False: "no", None: "note"}[each["found"]]
         lines.append(Line(standing=standing, claim=claim, detail=detail))  # pyright: ignore[reportArgumentType]
     return [*lines, *(Line(standing="note", claim="Note.", detail=note) for note in result.summary["notes"])]
@@ -81,10 +82,11 @@ def _map(result: VectorsResult, axes: list[str], space: int) -> Block:
     names = ("x", "y", "z")[:space]
     attributes: list[str] = result.summary["attributes"]["columns"]
     owner = next(name for name in attributes if axes[0] == name or axes[0].startswith(f"{name}: "))
-    values = sorted({point[owner] for point in result.points})
+    key = f"{owner} (attribute)" if owner in POINT else owner
+    values = sorted({point[key] for point in result.points})
     traces: list[dict[str, Any]] = []
     for i, value in enumerate(values):
-        points = [point for point in result.points if point[owner] == value]
+        points = [point for point in result.points if point[key] == value]
         traces.append(
             {
                 "type": "scatter3d" if space == 3 else "scatter",
@@ -96,7 +98,7 @@ def _map(result: VectorsResult, axes: list[str], space: int) -> Block:
                 "marker": {"size": 3 if space == 3 else 6, "opacity": 0.75, "color": palette.concept(i)},
             }
         )
-    titles = [{"title": {"text": label(f"{axis} (vector units)")}} for axis in axes[:space]]
+    titles = [{"title": {"text": label(axis), "font": {"size": 12}}} for axis in axes[:space]]
     by_name = {f"{name}axis": title for name, title in zip(names, titles, strict=True)}
     layout: dict[str, Any] = {"showlegend": True}
     layout |= {"scene": by_name} if space == 3 else by_name
@@ -105,8 +107,9 @@ def _map(result: VectorsResult, axes: list[str], space: int) -> Block:
         id=f"map-{space}d",
         kind="plot",
         title=f"{count(len(result.points))} rows along {' and '.join(axes[:space])}",
-        caption="Axes are the orthonormal directions nearest to the concepts' own; cosine of each with its "
-        f"concept's direction: {tilt}. Distances shrink in projection, none is stretched.",
+        caption="In the units of the vectors. Axes are the orthonormal directions nearest to the concepts'; "
+        f"cosine of each with its concept's: {tilt}. Distances shrink in projection, none is "
+        "stretched.",
         alt=f"Scatter of rows along {', '.join(axes[:space])}, coloured by {owner}.",
         spec={"data": traces, "layout": layout},
         size="half" if len(axes) == 3 else "wide",
@@ -114,7 +117,8 @@ def _map(result: VectorsResult, axes: list[str], space: int) -> Block:
 
 
 def _hover(point: Mapping[str, Any], attributes: list[str]) -> str:
-    return "<br>".join(label(text) for text in (point["row"], *(f"{a}: {point[a]}" for a in attributes)))
+    values = (f"{a}: {point[f'{a} (attribute)' if a in POINT else a]}" for a in attributes)
+    return "<br>".join(label(text) for text in (point["row"], *values))
 
 
 def _concepts(result: VectorsResult) -> Block:
@@ -176,7 +180,7 @@ def _heat(result: VectorsResult, name: str) -> Block:
         for i, row in enumerate(matrix) for j, value in enumerate(row)
     ]  # fmt: skip
     layout = {
-        "xaxis": {**axis, "tickangle": -40 if len(names) > 5 else 0},
+        "xaxis": {**axis, "tickangle": -40 if len(names) > 5 or max(map(len, names)) > 10 else 0},
         "yaxis": {**axis, "autorange": "reversed"},
         "annotations": numbers if len(names) <= NUMBERED else [],
     }

@@ -70,6 +70,9 @@ def join(
     """
     source = str(attributes) if isinstance(attributes, str | Path) else "attributes"
     frame = frame_of(attributes, "attributes")
+    if not frame.columns.is_unique:
+        twice = frame.columns[frame.columns.duplicated()][0]
+        raise InputError(f"{source}: column {twice!r} comes twice; rename one")
     ids = _ids(frame, id_column, source)
     name = id_column or "id"
     wanted = list(columns) if columns else [c for c in frame.columns if c != name and c not in match]

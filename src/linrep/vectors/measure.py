@@ -1,7 +1,8 @@
 """Vectors with attributes, measured whole: ruler, nulls, intervals, anomalies, stability, transfer, map."""
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -14,20 +15,20 @@ from linrep.seeds import generator
 from linrep.vectors.attributes import Sample, join
 from linrep.vectors.directions import CHUNK_ROWS, class_mean, directions
 from linrep.vectors.map import chosen_axes, concept_map
-from linrep.vectors.pairs import concepts, design
+from linrep.vectors.pairs import Design, concepts, design
 from linrep.vectors.reading import Vectors, VectorsInput, read_vectors
 from linrep.vectors.record import (
     FOUND,
     anomaly_record,
-    attribute_values,
     concept_record,
+    map_points,
     notes,
     tidy_rows,
     transfer_record,
 )
 from linrep.vectors.result import NAN, VectorsResult, plain
 from linrep.vectors.ruler import rule
-from linrep.vectors.stability import stability
+from linrep.vectors.stability import Stability, stability
 from linrep.vectors.transfer import transfer
 
 WORK = 2e11
@@ -116,13 +117,7 @@ def measure_vectors(
     )
     axes = directions(table, plan)
     ruled = rule(table, sample.attributes, plan, seed=seed)
-    spread = _spread(table)
-    stable = [
-        stability(
-            table, plan, i, axes[i], spread, draws=options.draws, generator=generator(seed, "stability", i)
-        )
-        for i in range(len(wanted))
-    ]
+    stable = _stable(table, plan, axes, options.draws, seed)
     carried = None
     if second is not None:
         carried = transfer(table, _gauge(second, inner)[0], plan, generator=generator(seed, "transfer"))
@@ -135,18 +130,12 @@ def measure_vectors(
         most=options.map_rows,
         generator=generator(seed, "map"),
     )
-    points = tuple(
-        {
-            "row": sample.labels[row],
-            **dict(zip(("x", "y", "z"), place, strict=False)),
-            **attribute_values(sample, row),
-        }
-        for row, place in zip(drawn.rows.tolist(), drawn.coordinates.tolist(), strict=True)
-    )
     summary: dict[str, Any] = {
         "linrep": linrep.__version__,
         "seed": seed,
+        "options": asdict(options),
         "vectors": {"source": read.source, "rows": len(table), "dim": table.shape[1]},
+        "data_hash": _data_hash(sample, second),
         "attributes": sample.about,
         "inner": about,
         "other": None if second is None else {"dim": second.shape[1]},
@@ -162,8 +151,29 @@ def measure_vectors(
         summary=plain(summary),
         rows=tuple(tidy_rows(plan, ruled, stable, carried)),
         matrices=ruled.matrices,
-        points=points,
+        points=map_points(sample, drawn),
     )
+
+
+def _stable(table: Tensor, plan: Design, axes: Tensor, draws: int, seed: int) -> list[Stability]:
+    """Every concept's stability, each from a stream of its own."""
+    spread = _spread(table)
+    return [
+        stability(table, plan, i, axis, spread, draws=draws, generator=generator(seed, "stability", i))
+        for i, axis in enumerate(axes)
+    ]
+
+
+def _data_hash(sample: Sample, second: Tensor | None) -> str:
+    """Of the numbers measured: equal hashes and options give equal results."""
+    digest = hashlib.sha256()
+    given = sample.attributes
+    for each in (sample.table, second, given.codes, given.match):
+        if each is not None:
+            for part in each.split(CHUNK_ROWS):
+                digest.update(part.contiguous().numpy().tobytes())
+    digest.update(repr((given.names, given.values)).encode())
+    return digest.hexdigest()[:16]
 
 
 def _check(inner: str, options: VectorsOptions) -> None:

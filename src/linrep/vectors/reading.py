@@ -1,7 +1,7 @@
 """Vectors from a file or from memory: one finite row for each item, with ids where the file has them."""
 
 import zipfile
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -254,6 +254,11 @@ def as_text(value: Any) -> str:
     return str(value).strip()
 
 
+def as_list(column: Any) -> Any:
+    """A column of a tensor as plain numbers; any other as it is."""
+    return column.tolist() if isinstance(column, Tensor) else column
+
+
 def _is_number(cell: str) -> bool:
     try:
         float(cell)
@@ -283,4 +288,7 @@ def frame_of(source: Any, name: str) -> "pd.DataFrame":
                 )
         raise InputError(f"{path}: expected .csv, .tsv or .parquet, got {path.suffix or 'no suffix'!r}")
     with one_line(Path(name)):
+        if isinstance(source, Mapping):
+            given: dict[str, Any] = dict(source)
+            source = {key: as_list(column) for key, column in given.items()}
         return pd.DataFrame(source)

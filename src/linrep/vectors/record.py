@@ -8,8 +8,9 @@ from torch import Tensor
 
 from linrep.vectors.anomalies import pair_anomalies, row_anomalies
 from linrep.vectors.attributes import Sample
+from linrep.vectors.map import ConceptMap
 from linrep.vectors.pairs import Design
-from linrep.vectors.result import NAN, Row
+from linrep.vectors.result import NAN, POINT, Row
 from linrep.vectors.ruler import Ruled
 from linrep.vectors.stability import Stability
 from linrep.vectors.transfer import Transfer
@@ -19,6 +20,7 @@ FOUND = 0.05
 
 
 def attribute_values(sample: Sample, row: int) -> dict[str, str]:
+    """What a row's attributes are; empty where missing."""
     given = sample.attributes
     return {
         name: given.values[i][code] if (code := int(given.codes[row, i])) >= 0 else ""
@@ -26,7 +28,19 @@ def attribute_values(sample: Sample, row: int) -> dict[str, str]:
     }
 
 
+def map_points(sample: Sample, drawn: ConceptMap) -> tuple[dict[str, Any], ...]:
+    """One record for each row of the map: its attributes, its label and its coordinates."""
+    return tuple(
+        {
+            **{f"{k} (attribute)" if k in POINT else k: v for k, v in attribute_values(sample, row).items()},
+            **dict(zip(POINT, (sample.labels[row], *place), strict=False)),
+        }
+        for row, place in zip(drawn.rows.tolist(), drawn.coordinates.tolist(), strict=True)
+    )
+
+
 def concept_record(plan: Design, i: int, each: Stability) -> dict[str, Any]:
+    """What a concept is measured on, and whether it was found."""
     concept = plan.concepts[i]
     low, high = plan.classes[i]
     return {
@@ -46,6 +60,7 @@ def concept_record(plan: Design, i: int, each: Stability) -> dict[str, Any]:
 def anomaly_record(
     table: Tensor, sample: Sample, plan: Design, axes: Tensor, number: int
 ) -> dict[str, list[dict[str, Any]]]:
+    """The strangest pairs and rows, by name."""
     strange = pair_anomalies(table, plan.every)
     rows = row_anomalies(table, plan, axes)
     label, names = sample.labels, [concept.name for concept in plan.concepts]
@@ -66,7 +81,7 @@ def anomaly_record(
                 "concept": names[int(rows.concept[row])],
                 "score": float(rows.score[row]),
                 "wrong_side": bool(rows.wrong_side[row]),
-                **attribute_values(sample, row),
+                "attributes": attribute_values(sample, row),
             }
             for row in rows.order[:number].tolist()
         ],
@@ -74,6 +89,7 @@ def anomaly_record(
 
 
 def transfer_record(carried: Transfer | None, plan: Design) -> dict[str, Any] | None:
+    """What carried over, by concept."""
     if carried is None:
         return None
     each = {c.name: asdict(found) for c, found in zip(plan.concepts, carried.concepts, strict=True)}
@@ -111,6 +127,7 @@ def notes(sample: Sample, plan: Design, most: int, about: dict[str, Any]) -> lis
 
 
 def tidy_rows(plan: Design, ruled: Ruled, stable: list[Stability], carried: Transfer | None) -> list[Row]:
+    """Every number of every concept, and those of none."""
     found: list[Row] = [*ruled.overall]
     for i, concept in enumerate(plan.concepts):
         each, mine = stable[i], [row for row in ruled.rows if row.concept == concept.name]

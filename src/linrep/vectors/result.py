@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NAN = float("nan")
+POINT = ("row", "x", "y", "z")
+"""What each record of the map starts with; an attribute of such a name is called "x (attribute)" there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

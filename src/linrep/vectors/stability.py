@@ -1,5 +1,6 @@
 """How much of a direction is luck: shuffled attributes, halves of the data, resampling, and noise."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -98,10 +99,7 @@ def stability(
         resampled=resampled(given, draws=draws, generator=generator),
         shuffled=shuffled,
         p=(1 + as_large) / (1 + len(present)) if len(present) and value == value else float("nan"),
-        noise=tuple(
-            (level, *_disturbed(table, design, concept, direction, level * spread, generator))
-            for level in NOISE_LEVELS
-        ),
+        noise=tuple(_under_noise(table, design, concept, direction, spread, generator)),
     )
 
 
@@ -188,29 +186,31 @@ def resampled(given: Evidence, *, draws: int, generator: torch.Generator) -> Flo
     return (normalise(found) * normalise(torch.cat(whole) @ given.vectors)).sum(1)
 
 
-def _disturbed(
-    table: Tensor, design: Design, concept: int, direction: Tensor, noise: float, generator: torch.Generator
-) -> tuple[float, float]:
-    """Cosine with the direction, and linearity, when normal noise is added to every coordinate."""
-    cosines: list[float] = []
-    linear: list[float] = []
-    for _ in range(NOISE_DRAWS):
-        if design.methods[concept] == "matched pairs":
-            one = of_group(design.pairs, concept)
-            rows = table[torch.cat([one.low, one.high])].to(torch.float64)
-            number = len(one.low)
-            # No row is in two pairs, so the noise of both rows of a pair may be added to one of them.
-            drawn = torch.randn(number, rows.shape[1], generator=generator, dtype=torch.float32)
-            rows[number:] += 2**0.5 * noise * drawn
-            again = pairs_from_lists([[(i, number + i) for i in range(number)]])
-            moments = steering_moments(rows, again, second=False)
-            found = moments.direction[0]
-            linear.append(float(linearity(moments)[0]))
-        else:
-            low, high = design.classes[concept]
-            found = class_mean(table, high) - class_mean(table, low)
-            scale = noise * (1 / max(len(low), 1) + 1 / max(len(high), 1)) ** 0.5
-            found = found + scale * torch.randn(found.shape, generator=generator, dtype=torch.float64)
-            linear.append(float("nan"))
-        cosines.append(float(normalise(found) @ direction))
-    return sum(cosines) / NOISE_DRAWS, sum(linear) / NOISE_DRAWS
+def _under_noise(
+    table: Tensor, design: Design, concept: int, direction: Tensor, spread: float, generator: torch.Generator
+) -> Iterator[tuple[float, float, float]]:
+    """Each level with the cosine with the direction, and the linearity, that normal noise leaves."""
+    one = of_group(design.pairs, concept)
+    number = len(one.low)
+    rows = table[torch.cat([one.low, one.high])].to(torch.float64)
+    again = pairs_from_lists([[(i, number + i) for i in range(number)]])
+    low, high = design.classes[concept]
+    paired = design.methods[concept] == "matched pairs"
+    gap = direction if paired else class_mean(table, high) - class_mean(table, low)
+    share = (1 / max(len(low), 1) + 1 / max(len(high), 1)) ** 0.5
+    for level in NOISE_LEVELS:
+        cosines: list[float] = []
+        linear: list[float] = []
+        for _ in range(NOISE_DRAWS):
+            noise = torch.randn(max(number, 1), table.shape[1], generator=generator).mul_(level * spread)
+            if paired:
+                # No row is in two pairs, so the noise of both rows of a pair may be added to one of them.
+                disturbed = torch.cat([rows[:number], rows[number:] + 2**0.5 * noise])
+                moments = steering_moments(disturbed, again, second=False)
+                found = moments.direction[0]
+                linear.append(float(linearity(moments)[0]))
+            else:
+                found = gap + share * noise[0]
+                linear.append(float("nan"))
+            cosines.append(float(normalise(found) @ direction))
+        yield level, sum(cosines) / NOISE_DRAWS, sum(linear) / NOISE_DRAWS
