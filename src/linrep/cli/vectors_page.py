@@ -31,11 +31,12 @@ def render(result: VectorsResult) -> str:
     ]
     inner = result.summary["inner"]["inner"]
     page = Page(
-        title=f"{len(found)} of {len(concepts)} concepts are directions in these vectors",
+        title=f"{len(found)} of {len(concepts)} concepts have a direction in these vectors",
         kicker=f"{given['source']}, attributes {result.summary['attributes']['source']}",
         lines=_lines(result),
         thresholds=(
-            "A concept is found when shuffling its attribute does as well in at most 5 % of draws.",
+            "A concept has a direction (“yes”) when shuffling its attribute does as well in at most 5 % of draws; "
+            "how straight it is, linearity says.",
             "A direction carries over when its interval over held-out pairs lies above every map fitted to "
             "shuffled rows.",
         ),
