@@ -35,8 +35,8 @@ def render(result: VectorsResult) -> str:
         kicker=f"{given['source']}, attributes {result.summary['attributes']['source']}",
         lines=_lines(result),
         thresholds=(
-            "A concept has a direction (“yes”) when shuffling its attribute does as well in at most 5 % of draws; "
-            "how straight it is, linearity says.",
+            "A concept has a direction (“yes”) when shuffling its attribute does as well in at most 5 % of "
+            "draws; how straight it is, linearity says.",
             "A direction carries over when its interval over held-out pairs lies above every map fitted to "
             "shuffled rows.",
         ),
