@@ -1,4 +1,4 @@
-"""Shapes are checked in every test: jaxtyping annotations are enforced by beartype while the package is imported."""
+"""Shapes are checked in every test: beartype enforces the jaxtyping annotations of the package."""
 
 import os
 

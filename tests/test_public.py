@@ -22,7 +22,8 @@ def test_every_public_name_is_there() -> None:
 
 
 def test_importing_loads_nothing_heavy() -> None:
-    code = "import sys, linrep; print(sorted({'torch', 'plotly', 'matplotlib', 'transformers'} & set(sys.modules)))"
+    heavy = "{'torch', 'plotly', 'matplotlib', 'transformers'}"
+    code = f"import sys, linrep; print(sorted({heavy} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
 
@@ -31,7 +32,7 @@ def test_importing_loads_nothing_heavy() -> None:
 def test_readme_examples_run(number: int, tmp_path: Path) -> None:
     block = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)[number]
     ran = subprocess.run(
-        [sys.executable, "-c", block], capture_output=True, text=True, cwd=tmp_path, timeout=300
+        [sys.executable, "-c", block], check=False, capture_output=True, text=True, cwd=tmp_path, timeout=300
     )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.strip()

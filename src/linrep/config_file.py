@@ -79,7 +79,8 @@ _UNIONS = {"world": WorldConfig, "contexts": ContextsConfig, "tokens": TokensCon
 def explain(error: ValidationError) -> str:
     """A validation error in one line: the dotted key, what was expected, what was got, a near name."""
     # A misspelt key is more telling than the missing one it was meant to be.
-    problems = sorted(error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
+    found = error.errors(include_url=False)
+    problems = sorted(found, key=lambda problem: problem["type"] != "extra_forbidden")
     first = problems[0]
     location = [str(part) for part in first["loc"]]
     # Below a table with kinds, the second part of the location is the kind, not a key.

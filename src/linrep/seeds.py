@@ -1,5 +1,6 @@
-"""The one place that turns a seed into generators: independent named streams, so that changing how one
-part draws never moves another (users.md R14)."""
+"""The one place that turns a seed into generators: independent named streams, so that changing how one part
+draws never moves another.
+"""
 
 import zlib
 
