@@ -1,0 +1,140 @@
+"""C1: matched log-odds, and steering vectors that agree where the log-odds do."""
+
+import math
+
+import torch
+
+from linrep.claims.bench import Bench, picked, tables, traced
+from linrep.claims.verdict import Claim, Rule, Trial, estimate
+from linrep.contexts import World
+from linrep.geometry import counterfactual_pairs
+from linrep.result import Result
+from linrep.seeds import generator
+from linrep.theory.log_odds import agreement, predicted_log_odds
+
+SMALL = Rule(kind="at most", bound=0.1)
+"""As a share of the log-odds themselves, or of the difference of steering vectors."""
+
+
+def claim(bench: Bench) -> Claim:
+    """Test C1 on independent concepts and on graphs, at a width where no run is stuck."""
+    wide, graph = bench.run("wide"), bench.run("graph")
+    gap = wide.summary["final"]["log_odds_gap_nats"]
+    everyone = list(range(len(wide.worlds)))
+    errors = [None if v is None else v / gap["rmse_of_zero"] for v in picked(gap, everyone)]
+    early, late = traced(wide, "log_odds_rmse_nats", "", [0.1, 1.0])
+    shares = [None if a is None or b is None or a == 0 else b / a for a, b in zip(early, late, strict=True)]
+
+    def trial(name: str, quantity: str, result: Result, values: list[float | None], **more: object) -> Trial:
+        role = "control" if more.get("control") else "test"
+        rule = more.get("rule", SMALL)
+        assert isinstance(rule, Rule)
+        return Trial(
+            name=name,
+            quantity=quantity,
+            role=role,
+            condition=str(more.get("condition", "")),
+            experiments=("graph" if result is graph else "wide",),
+            measured=estimate(values),
+            prediction=0.0,
+            rule=rule,
+        )
+
+    moves = "gap of f(d)·(Δg(c) − Δg(c')) / RMS log-odds"
+    span = "share of Δg(c) − Δg(c') within V(c, c')"
+    return Claim(
+        id="C1",
+        short="log-odds",
+        title="Matched log-odds make steering vectors agree",
+        statement="At zero excess loss f(d)·Δg_i(c) is the true log-odds of concept i wherever d leaves it "
+        "unknown: it moves with c only as the Markov blanket of i does, and for independent concepts it is "
+        "one constant, so that Δg_i(c) and Δg_i(c') agree on the span V of the embeddings they share.",
+        trials=(
+            trial("log-odds error, independent concepts", "RMSE / RMSE of predicting zero", wide, errors),
+            trial(
+                "log-odds error falls over the last decade of steps",
+                "RMSE at the end / at a tenth",
+                wide,
+                shares,
+                rule=Rule(kind="at most", bound=0.9),
+            ),
+            trial("constant form, independent concepts", moves, wide, _gaps(bench, wide, constant=True)),
+            trial("Markov blanket form, graphs", moves, graph, _gaps(bench, graph, constant=False)),
+            trial(
+                "constant form on graphs",
+                moves,
+                graph,
+                _gaps(bench, graph, constant=True),
+                control=True,
+                condition="independent concepts or the Markov blanket form",
+            ),
+            trial("agreement on V, independent concepts", span, wide, _agreement(bench, wide, shuffle=False)),
+            trial(
+                "agreement on V of shuffled contexts",
+                span,
+                wide,
+                _agreement(bench, wide, shuffle=True),
+                control=True,
+            ),
+        ),
+    )
+
+
+def context_gap(world: World, embedding: torch.Tensor, unembedding: torch.Tensor, *, constant: bool) -> float:
+    r"""RMS over contexts of how far f(d)·Δg_i(c) moves with c, beyond what the form allows.
+
+    The constant form allows nothing, the Markov blanket form the moves of the true log-odds.
+
+    Args:
+        world: Of the tables.
+        embedding: f.
+        unembedding: g.
+        constant: Which form.
+
+    Returns:
+        As a share of the RMS log-odds; NaN without contexts that leave a concept and another unknown.
+    """
+    prediction = predicted_log_odds(world)
+    pairs = counterfactual_pairs(world.token_codes)
+    left, count, scale = 0.0, 0, 0.0
+    for concept, size in enumerate(world.model.sizes):
+        mine = pairs.group == concept
+        low, high = pairs.low[mine], pairs.high[mine]
+        suits = torch.ones(len(world.codes), len(low), dtype=torch.bool)
+        for other, states in enumerate(world.model.sizes):
+            asked = world.codes[:, other, None]
+            suits &= (asked == states) | ((asked == world.token_codes[low, other]) & (other != concept))
+        suits &= (world.codes[:, concept] == size)[:, None]
+        moved = embedding @ (unembedding[high] - unembedding[low]).T
+        truth = prediction.values[low, concept].expand_as(moved)
+        rest = moved if constant else moved - truth
+        several = suits.sum(1, keepdim=True) > 1
+        mean = (rest * suits).sum(1, keepdim=True) / suits.sum(1, keepdim=True).clamp_min(1)
+        left += float(((rest - mean).square() * (suits & several)).sum())
+        scale += float((truth.square() * (suits & several)).sum())
+        count += int((suits & several).sum())
+    return math.sqrt(left / scale) if count and scale > 0 else math.nan
+
+
+def _gaps(bench: Bench, result: Result, *, constant: bool) -> list[float | None]:
+    def gap(run: int) -> float:
+        return context_gap(result.worlds[run], *tables(result, run), constant=constant)
+
+    name = f"log-odds-{'constant' if constant else 'blanket'}"
+    return bench.compute(name, len(result.worlds), gap, result.key)
+
+
+def _agreement(bench: Bench, result: Result, *, shuffle: bool) -> list[float | None]:
+    def violation(run: int) -> float:
+        embedding, unembedding = tables(result, run)
+        if shuffle:
+            order = torch.randperm(len(embedding), generator=generator(result.config.seed, "shuffle", run))
+            embedding = embedding[order]
+        world = result.worlds[run]
+        # The first concepts speak for all: every pair of steering vectors takes a decomposition.
+        found = [agreement(world, embedding, unembedding, i).on_subspace for i in range(2)]
+        present = [value for value in found if value is not None]
+        return sum(present) / len(present) if present else math.nan
+
+    name = f"agreement{'-shuffled' if shuffle else ''}"
+    return bench.compute(name, len(result.worlds), violation, result.key)

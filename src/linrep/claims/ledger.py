@@ -1,0 +1,158 @@
+"""The ledger: every claim with its tests, its controls and a verdict computed from the numbers."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from linrep.claims import c1, c2, c3, c4, c5, c6
+from linrep.claims.bench import FULL, QUICK, Bench, Scale, configs
+from linrep.claims.verdict import RULE, Claim, Trial
+from linrep.experiment import threads
+from linrep.page.recipe import to_toml
+from linrep.store import one_line_errors, write_file
+
+CLAIMS = (c1.claim, c2.claim, c3.claim, c4.claim, c5.claim, c6.claim)
+JSON_FILE = "ledger.json"
+
+
+def _silent(words: str) -> None:
+    del words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """All claims, and the experiments anyone can run again."""
+
+    scale: str
+    claims: tuple[Claim, ...]
+    configs: dict[str, dict[str, Any]]
+
+
+def make_ledger(
+    out: Path,
+    *,
+    quick: bool = False,
+    scale: Scale | None = None,
+    say: Callable[[str], None] = _silent,
+    stop: Callable[[], bool] = lambda: False,
+) -> Ledger:
+    """Run what is missing, judge everything, and write ledger.json and the configs.
+
+    Args:
+        out: Folder; runs and numbers that are there are not computed again.
+        quick: Small experiments instead of full ones.
+        scale: Sizes of its own instead of either.
+        say: Told what is under way.
+        stop: Asked between steps; when true KeyboardInterrupt is raised and the next call goes on.
+
+    Returns:
+        The ledger.
+
+    Raises:
+        InputError: If the folder cannot be written.
+        KeyboardInterrupt: When stopped.
+    """
+    scale = scale or (QUICK if quick else FULL)
+    wanted = configs(scale)
+    folder = out / "configs" / scale.name
+    with one_line_errors(out):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, config in wanted.items():
+            write_file(folder / f"{name}.toml", f"{to_toml(config)}\n".encode())
+    bench = Bench(out=out, scale=scale, configs=wanted, say=say, stop=stop)
+    with threads(1):
+        ledger = Ledger(scale=scale.name, claims=tuple(claim(bench) for claim in CLAIMS), configs=wanted)
+    with one_line_errors(out):
+        text = json.dumps(as_json(ledger), indent=1, allow_nan=False, ensure_ascii=False)
+        write_file(out / JSON_FILE, f"{text}\n".encode())
+    return ledger
+
+
+def as_json(ledger: Ledger) -> dict[str, Any]:
+    """The object that ``linrep claims --json`` prints.
+
+    Args:
+        ledger: Judged.
+    """
+    return {
+        "scale": ledger.scale,
+        "rule": RULE,
+        "claims": [
+            {
+                "id": claim.id,
+                "title": claim.title,
+                "statement": claim.statement,
+                "verdict": claim.verdict,
+                "conditions": list(claim.conditions),
+                "reason": claim.reason,
+                "rows": [_row(claim, number, trial) for number, trial in enumerate(claim.trials, start=1)],
+            }
+            for claim in ledger.claims
+        ],
+        "experiments": ledger.configs,
+    }
+
+
+def _row(claim: Claim, number: int, trial: Trial) -> dict[str, Any]:
+    interval = trial.measured.interval95
+    return {
+        "id": f"{claim.id}.{number}",
+        "role": trial.role,
+        "name": trial.name,
+        "condition": trial.condition,
+        "experiments": list(trial.experiments),
+        "quantity": trial.quantity,
+        "mean": trial.measured.mean,
+        "interval95": None if interval is None else list(interval),
+        "seeds": trial.measured.seeds,
+        "null": trial.null,
+        "prediction": trial.prediction,
+        "rule": trial.rule.text,
+        "outcome": trial.outcome,
+    }
+
+
+def verdict_rows(ledger: Ledger) -> list[tuple[str, str, str]]:
+    """A row for each claim: id, title, verdict with what stands in its way.
+
+    Args:
+        ledger: Judged.
+    """
+    return [
+        (claim.id, claim.title, f"{claim.verdict} ({claim.reason})" if claim.reason else claim.verdict)
+        for claim in ledger.claims
+    ]
+
+
+def trial_rows(ledger: Ledger) -> list[tuple[str, str, str, str, str]]:
+    """A row for each trial: id, measured, rule, outcome, role and name.
+
+    Args:
+        ledger: Judged.
+    """
+    return [
+        (
+            f"{claim.id}.{number}",
+            measured(trial),
+            trial.rule.text,
+            trial.outcome,
+            f"{trial.role}: {trial.name}",
+        )
+        for claim in ledger.claims
+        for number, trial in enumerate(claim.trials, start=1)
+    ]
+
+
+def measured(trial: Trial) -> str:
+    """``0.012 [0.010, 0.014], 20 seeds``.
+
+    Args:
+        trial: With its estimate.
+    """
+    found = trial.measured
+    if found.mean is None:
+        return f"–, {found.seeds} seeds"
+    bounds = "" if found.interval95 is None else " [{:.3g}, {:.3g}]".format(*found.interval95)
+    return f"{found.mean:.3g}{bounds}, {found.seeds} seeds"
