@@ -133,4 +133,10 @@ def test_stuck_runs_are_said_to_be_stuck() -> None:
 def test_every_prediction_can_be_drawn(narrow: Result) -> None:
     from linrep.page import render
 
-    assert "predicted limit" in render(narrow, for_result(narrow))
+    page = render(narrow, for_result(narrow))
+    assert "predicted limit" in page
+    assert "Singular values of the logits" in page
+    assert "additive solution, not proven to be the limit" in page
+    plain = render(narrow, {"sentence": "No limit was computed: why.", "singular_values": []})
+    assert "No limit was computed: why." in plain
+    assert "predicted limit" not in plain

@@ -157,6 +157,12 @@ def _levels(prediction: Prediction) -> dict[str, Any]:
         "log_odds_rmse_nats": 0.0,
         "spectrum.unembedding": None if g.spectrum is None else list(g.spectrum),
     }
+    # The summary names two of the trace's measures otherwise.
+    for name, level in list(levels.items()):
+        measure, _, table = name.partition(".")
+        if measure in ("orthogonality_mean", "orthogonality_rms"):
+            form = "rms" if measure.endswith("rms") else "mean_directions"
+            levels[f"orthogonality.{table}.{form}"] = level
     return {name: level for name, level in levels.items() if level is not None}
 
 

@@ -17,7 +17,8 @@ def render(result: Any, predictions: Mapping[str, Any] | None = None) -> str:
         result: What :func:`linrep.run` returns.
         predictions: What theory says, drawn beside what was measured. Keys are ``measure.table`` or
             ``measure`` with the names of the trace (``linearity.unembedding``), values numbers;
-            ``spectrum.unembedding`` takes shares by degree from 1.
+            ``spectrum.unembedding`` takes shares by degree from 1. A rate is given as (step, value) pairs,
+            ``singular_values`` as (measured, predicted) pairs, ``sentence`` as words.
 
     Returns:
         One HTML file with everything inside; it makes no network request.

@@ -9,6 +9,7 @@ import numpy as np
 
 from linrep.page import palette
 from linrep.page.numbers import ABSENT, cosine, count, finite, interval, short
+from linrep.page.prediction import has_lines
 from linrep.page.shell import Block
 from linrep.page.view import View
 
@@ -37,7 +38,7 @@ def blocks(view: View) -> list[Block]:
 def _measures(view: View) -> Block:
     head = ("Measure", "mean", "median", "95 % interval", "null mean", "null 95 % quantile", "n")
     keys = ("measure", "mean", "median", "low95", "high95", "null_mean", "null_q95", "null_kind", "n")
-    if view.predictions:
+    if has_lines(view):
         head, keys = (*head, "predicted"), (*keys, "predicted")
     rows: list[list[str]] = []
     lines: list[list[Any]] = []
@@ -55,7 +56,7 @@ def _measures(view: View) -> Block:
         row = [name, write(mean), write(median), interval(whole, write) or ABSENT, *map(write, level)]
         row.append(ABSENT if pairs is None else count(pairs))
         line = [".".join(path), mean, median, low, high, *level, null.get("kind"), pairs]
-        if view.predictions:
+        if has_lines(view):
             predicted = finite(view.prediction(*path))
             row.append(write(predicted))
             line.append(predicted)

@@ -5,7 +5,18 @@ from dataclasses import replace
 from typing import Any
 
 import linrep
-from linrep.page import concept_table, cube, graph, heatmaps, odds, recipe, spectrum, traces, verdict
+from linrep.page import (
+    concept_table,
+    cube,
+    graph,
+    heatmaps,
+    odds,
+    prediction,
+    recipe,
+    spectrum,
+    traces,
+    verdict,
+)
 from linrep.page.numbers import count
 from linrep.page.shell import Page, Section
 from linrep.page.view import View
@@ -87,6 +98,12 @@ def _sections(view: View) -> list[Section]:
             title="Alignment, additivity, log-odds",
             intro=[text for text in [spectrum.absence(view)] if text],
             blocks=fit,
+        ),
+        Section(
+            id="prediction",
+            title="Prediction",
+            intro=prediction.sentence(view),
+            blocks=prediction.blocks(view),
         ),
         Section(id="world", title="The world", blocks=[graph.block(view)]),
         Section(id="numbers", title="Numbers", blocks=concept_table.blocks(view)),

@@ -60,7 +60,8 @@ class Curve:
     thin: Sequence[tuple[str, NDArray[np.float64]]]
     """Each run, or each concept when there is one run."""
     null: NDArray[np.float64] | None
-    predicted: float | None
+    predicted: NDArray[np.float64] | None
+    """Along the steps, NaN where theory gives none: a level, or a rate late in training."""
 
 
 def curves(view: View, measure: Measure) -> list[Curve]:
@@ -86,7 +87,7 @@ def curves(view: View, measure: Measure) -> list[Curve]:
                 stuck=_quantiles(wide[stuck].to_numpy(dtype=np.float64)),
                 thin=_thin(wide, values, view),
                 null=_along(null, steps),
-                predicted=finite(view.prediction(measure.name, table)),
+                predicted=_predicted(view.prediction(measure.name, table), steps),
             )
         )
     return found
@@ -117,6 +118,17 @@ def _thin(wide: Any, values: Any, view: View) -> list[tuple[str, NDArray[np.floa
     each = concepts.pivot_table(index="step", columns="concept", values="value", dropna=False)
     each = each.reindex(wide.index)
     return [(str(name), each[name].to_numpy(dtype=np.float64)) for name in view.names if name in each]
+
+
+def _predicted(given: Any, steps: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """A number is a level; (step, value) pairs hold at their steps."""
+    level = finite(given)
+    if level is not None:
+        return np.full(len(steps), level)
+    if not isinstance(given, Sequence) or isinstance(given, str) or not given:
+        return None
+    at = {float(step): float(value) for step, value in given}
+    return np.array([at.get(float(step), np.nan) for step in steps])
 
 
 def _along(null: Any, steps: NDArray[np.float64]) -> NDArray[np.float64] | None:

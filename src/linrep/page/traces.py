@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from linrep.page import palette
+from linrep.page import palette, prediction
 from linrep.page.numbers import short
 from linrep.page.shell import Block, label
 from linrep.page.trace_curves import MEASURES, Curve, Measure, curves
@@ -35,8 +35,8 @@ def _legend(view: View) -> Block:
     if any(view.stuck) and any(view.free):
         rows.append(("both", "dashed", "stuck runs (solid: free runs)"))
     rows.append(("null", "dotted", "null: random pairs; predicting zero for log-odds"))
-    if view.predictions:
-        rows.append(("predicted", "dashed", "predicted limit"))
+    if prediction.has_lines(view):
+        rows.append(("predicted", "dashed", "predicted limit, or rate late in training"))
     return Block(id="traces-legend", kind="legend", title="Lines of the traces", rows=rows)
 
 
@@ -104,9 +104,8 @@ def _lines(curve: Curve, view: View) -> list[dict[str, Any]]:
         )
     if curve.predicted is not None:
         line = {"color": "--predicted", "width": 1.8, "dash": "dash"}
-        level = np.full(len(x), curve.predicted)
         hover = f"predicted: %{{y:.4g}}<extra>{curve.table}</extra>"
-        data.append({**base, "y": level, "line": line, "hovertemplate": hover})
+        data.append({**base, "y": curve.predicted, "line": line, "hovertemplate": hover})
     return data
 
 
@@ -198,7 +197,7 @@ def _draw(axes: Any, curve: Curve, view: View) -> None:
     if curve.null is not None:
         axes.plot(x, curve.null, color=palette.paper("--null"), linestyle=":", linewidth=1.1)
     if curve.predicted is not None:
-        axes.axhline(curve.predicted, color=palette.paper("--predicted"), linestyle="--", linewidth=1.1)
+        axes.plot(x, curve.predicted, color=palette.paper("--predicted"), linestyle="--", linewidth=1.1)
 
 
 def _handles(view: View) -> list[Any]:
@@ -207,7 +206,7 @@ def _handles(view: View) -> list[Any]:
     styles = [("unembedding", "-", "unembedding g"), ("embedding", "-", "embedding f"), ("null", ":", "null")]
     if any(view.stuck) and any(view.free):
         styles.append(("both", "--", "stuck runs"))
-    if view.predictions:
+    if prediction.has_lines(view):
         styles.append(("predicted", "--", "predicted"))
     return [
         Line2D([], [], color=palette.paper(f"--{name}"), linestyle=style, label=text)  # pyright: ignore[reportArgumentType]
