@@ -44,6 +44,40 @@ def progress_bar(title: str, *, quiet: bool = False) -> Generator[Advance | None
 
 
 @contextlib.contextmanager
+def counting_bar(title: str, *, quiet: bool = False) -> Generator[Callable[..., None] | None, None, None]:
+    """A bar for work that is counted, such as contexts read or models trained.
+
+    Args:
+        title: What is counted.
+        quiet: Show nothing.
+
+    Yields:
+        A function of (done, in all, what is under way), or None when nothing is shown.
+    """
+    if quiet:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[now]}"),
+        TimeRemainingColumn(),
+    )
+    console = Console(file=sys.stderr)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(title, total=None, now="")
+
+        def advance(done: int, total: int, now: str = "") -> None:
+            bar.update(task, completed=done, total=total, now=now)
+
+        yield advance
+
+
+@contextlib.contextmanager
 def stop_on_signal() -> Generator[Callable[[], bool], None, None]:
     """Catch the first Ctrl-C or SIGTERM as a wish to stop soon; a second Ctrl-C stops at once.
 

@@ -120,17 +120,18 @@ def width_sweep(
             found, excess = toy_geometry(toy, seed=own), toy.excess_loss_nats
         else:
             world = toy_language(base.concepts, base.world, seed=own).world
-            found, excess = _tables(world, width, steps=table_steps, seed=own)
+            found, excess = table_geometry(world, width, steps=table_steps, seed=own)
         common = {"model": kind, "width": width, "seed": own}
         rows += [
-            {**common, **row, "excess_loss_nats": excess, "concepts": base.concepts} for row in _rows(found)
+            {**common, **row, "excess_loss_nats": excess, "concepts": base.concepts}
+            for row in measured_rows(found)
         ]
     if progress is not None:
         progress(len(todo), len(todo), "done")
     return pd.DataFrame(rows)
 
 
-def _tables(world: World, dim: int, *, steps: int, seed: int) -> tuple[Measurement, float]:
+def table_geometry(world: World, dim: int, *, steps: int, seed: int) -> tuple[Measurement, float]:
     """Tables of that width trained on the world, measured; and their excess loss."""
     population = Population.of([world])
     state = start(
@@ -156,7 +157,8 @@ def _tables(world: World, dim: int, *, steps: int, seed: int) -> tuple[Measureme
     return found, float(excess[0])
 
 
-def _rows(found: Measurement) -> list[dict[str, object]]:
+def measured_rows(found: Measurement) -> list[dict[str, object]]:
+    """Measure, table, value, interval and null of a measurement, one row each."""
     by_table = {
         "linearity": found.linearity,
         "orthogonality_mean": found.orthogonality_mean,
