@@ -71,69 +71,39 @@ def configs(scale: Scale) -> dict[str, dict[str, Any]]:
         >>> configs(QUICK)["wide"]["model"]["dim"]
         32
     """
-    m, independent = scale.concepts, {"kind": "independent", "concepts": scale.concepts}
-    runs = {"seed": 0, "runs": scale.seeds}
-    small = {
-        **runs,
-        "world": {"kind": "independent", "concepts": 3},
-        "model": {"dim": 3},
-        "compute": {"threads": 1, "dtype": "float64"},
-    }
+    m, wide = scale.concepts, {"dim": scale.wide}
+    independent = {"kind": "independent", "concepts": m}
+    skewed = {"kind": "random", "concepts": m, "edge_probability": 0.8, "probability_range": [0.1, 0.9]}
+    three, five = ({"kind": "independent", "concepts": n} for n in (3, 5))
+    few = {"kind": "known", "at_least": 1, "at_most": 2}
 
-    def trained(optimizer: str, steps: int, step_size: float) -> dict[str, Any]:
-        snapshots = 2 if steps < 1000 else 20
-        return {"optimizer": optimizer, "steps": steps, "step_size": step_size, "snapshots": snapshots}
+    def one(world: Mapping[str, Any], dim: Mapping[str, Any], training: Any, **more: Any) -> dict[str, Any]:
+        common = {"seed": 0, "runs": scale.seeds, "world": world, "model": dim, "training": training}
+        return {**common, "compute": {"threads": 1}, **more}
 
-    one = {"compute": {"threads": 1}}
+    def exact(training: Any) -> dict[str, Any]:
+        return one(three, {"dim": 3}, training, compute={"threads": 1, "dtype": "float64"})
+
+    long = _trained("gd", scale.wide_steps, 5.0)
     return {
-        "narrow": {
-            "seed": 0,
-            "runs": scale.narrow_runs,
-            "world": independent,
-            "model": {"dim": m},
-            "training": trained("gd", scale.narrow_steps, 5.0),
-            **one,
-        },
-        "wide": {
-            **runs,
-            "world": independent,
-            "model": {"dim": scale.wide},
-            "training": trained("gd", scale.wide_steps, 5.0),
-            **one,
-        },
-        "graph": {
-            **runs,
-            "world": {
-                "kind": "random",
-                "concepts": m,
-                "edge_probability": 0.8,
-                "probability_range": [0.1, 0.9],
-            },
-            "model": {"dim": scale.wide},
-            "training": trained("gd", scale.wide_steps, 5.0),
-            **one,
-        },
-        "few-known": {
-            **runs,
-            "world": {"kind": "independent", "concepts": 5},
-            "contexts": {"kind": "known", "at_least": 1, "at_most": 2},
-            "model": {"dim": 16},
-            "training": trained("gd", scale.few_steps, 5.0),
-            **one,
-        },
-        "margins": {
-            **runs,
-            "world": {"kind": "independent", "concepts": 3},
-            "model": {"dim": 8},
-            "training": trained("gd", scale.wide_steps, 3.0),
-            **one,
-        },
-        "start": {**small, "training": trained("gd", 0, 1.0)},
-        "gd": {**small, "training": trained("gd", 100, 2.0)},
-        "gd-half": {**small, "training": trained("gd", 200, 1.0)},
-        "adam": {**small, "training": trained("adam", 200, 0.01)},
-        "adam-half": {**small, "training": trained("adam", 400, 0.005)},
+        "narrow": one(
+            independent, {"dim": m}, _trained("gd", scale.narrow_steps, 5.0), runs=scale.narrow_runs
+        ),
+        "wide": one(independent, wide, long),
+        "graph": one(skewed, wide, long),
+        "few-known": one(five, {"dim": 16}, _trained("gd", scale.few_steps, 5.0), contexts=few),
+        "margins": one(three, {"dim": 8}, _trained("gd", scale.wide_steps, 3.0)),
+        "start": exact(_trained("gd", 0, 1.0)),
+        "gd": exact(_trained("gd", 100, 2.0)),
+        "gd-half": exact(_trained("gd", 200, 1.0)),
+        "adam": exact(_trained("adam", 200, 0.01)),
+        "adam-half": exact(_trained("adam", 400, 0.005)),
     }
+
+
+def _trained(optimizer: str, steps: int, step_size: float) -> dict[str, Any]:
+    snapshots = 2 if steps < 1000 else 20
+    return {"optimizer": optimizer, "steps": steps, "step_size": step_size, "snapshots": snapshots}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

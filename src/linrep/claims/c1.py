@@ -18,30 +18,6 @@ SMALL = Rule(kind="at most", bound=0.1)
 
 def claim(bench: Bench) -> Claim:
     """Test C1 on independent concepts and on graphs, at a width where no run is stuck."""
-    wide, graph = bench.run("wide"), bench.run("graph")
-    gap = wide.summary["final"]["log_odds_gap_nats"]
-    everyone = list(range(len(wide.worlds)))
-    errors = [None if v is None else v / gap["rmse_of_zero"] for v in picked(gap, everyone)]
-    early, late = traced(wide, "log_odds_rmse_nats", "", [0.1, 1.0])
-    shares = [None if a is None or b is None or a == 0 else b / a for a, b in zip(early, late, strict=True)]
-
-    def trial(name: str, quantity: str, result: Result, values: list[float | None], **more: object) -> Trial:
-        role = "control" if more.get("control") else "test"
-        rule = more.get("rule", SMALL)
-        assert isinstance(rule, Rule)
-        return Trial(
-            name=name,
-            quantity=quantity,
-            role=role,
-            condition=str(more.get("condition", "")),
-            experiments=("graph" if result is graph else "wide",),
-            measured=estimate(values),
-            prediction=0.0,
-            rule=rule,
-        )
-
-    moves = "gap of f(d)·(Δg(c) − Δg(c')) / RMS log-odds"
-    span = "share of Δg(c) − Δg(c') within V(c, c')"
     return Claim(
         id="C1",
         short="log-odds",
@@ -49,34 +25,67 @@ def claim(bench: Bench) -> Claim:
         statement="At zero excess loss f(d)·Δg_i(c) is the true log-odds of concept i wherever d leaves it "
         "unknown: it moves with c only as the Markov blanket of i does, and for independent concepts it is "
         "one constant, so that Δg_i(c) and Δg_i(c') agree on the span V of the embeddings they share.",
-        trials=(
-            trial("log-odds error, independent concepts", "RMSE / RMSE of predicting zero", wide, errors),
-            trial(
-                "log-odds error falls over the last decade of steps",
-                "RMSE at the end / at a tenth",
-                wide,
-                shares,
-                rule=Rule(kind="at most", bound=0.9),
-            ),
-            trial("constant form, independent concepts", moves, wide, _gaps(bench, wide, constant=True)),
-            trial("Markov blanket form, graphs", moves, graph, _gaps(bench, graph, constant=False)),
-            trial(
-                "constant form on graphs",
-                moves,
-                graph,
-                _gaps(bench, graph, constant=True),
-                control=True,
-                condition="independent concepts or the Markov blanket form",
-            ),
-            trial("agreement on V, independent concepts", span, wide, _agreement(bench, wide, shuffle=False)),
-            trial(
-                "agreement on V of shuffled contexts",
-                span,
-                wide,
-                _agreement(bench, wide, shuffle=True),
-                control=True,
-            ),
-        ),
+        trials=(*_errors(bench), *_forms(bench), *_spans(bench)),
+    )
+
+
+def _errors(bench: Bench) -> tuple[Trial, ...]:
+    """The log-odds themselves, and that they come nearer."""
+    wide = bench.run("wide")
+    gap = wide.summary["final"]["log_odds_gap_nats"]
+    errors = [v and v / gap["rmse_of_zero"] for v in picked(gap, range(len(wide.worlds)))]
+    early, late = traced(wide, "log_odds_rmse_nats", "", [0.1, 1.0])
+    shares = [b / a if a and b else None for a, b in zip(early, late, strict=True)]
+    falls = "log-odds error falls over the last decade of steps"
+    return (
+        _trial("log-odds error, independent concepts", "RMSE / RMSE of predicting zero", "wide", errors),
+        _trial(falls, "RMSE at the end / at a tenth", "wide", shares, rule=Rule(kind="at most", bound=0.9)),
+    )
+
+
+def _forms(bench: Bench) -> tuple[Trial, ...]:
+    """How f(d)·Δg_i(c) moves with c: not at all, or as the Markov blanket says."""
+    wide, graph = bench.run("wide"), bench.run("graph")
+    moves = "gap of f(d)·(Δg(c) − Δg(c')) / RMS log-odds"
+    condition = "independent concepts or the Markov blanket form"
+    constant, blanket = _gaps(bench, graph, constant=True), _gaps(bench, graph, constant=False)
+    return (
+        _trial("constant form, independent concepts", moves, "wide", _gaps(bench, wide, constant=True)),
+        _trial("Markov blanket form, graphs", moves, "graph", blanket),
+        _trial("constant form on graphs", moves, "graph", constant, control=True, condition=condition),
+    )
+
+
+def _spans(bench: Bench) -> tuple[Trial, ...]:
+    """Where steering vectors must agree."""
+    wide = bench.run("wide")
+    span = "share of Δg(c) − Δg(c') within V(c, c')"
+    true, shuffled = (_agreement(bench, wide, shuffle=shuffle) for shuffle in (False, True))
+    return (
+        _trial("agreement on V, independent concepts", span, "wide", true),
+        _trial("agreement on V of shuffled contexts", span, "wide", shuffled, control=True),
+    )
+
+
+def _trial(
+    name: str,
+    quantity: str,
+    experiment: str,
+    values: list[float | None],
+    *,
+    rule: Rule = SMALL,
+    control: bool = False,
+    condition: str = "",
+) -> Trial:
+    return Trial(
+        name=name,
+        quantity=quantity,
+        role="control" if control else "test",
+        condition=condition,
+        experiments=(experiment,),
+        measured=estimate(values),
+        prediction=0.0,
+        rule=rule,
     )
 
 
