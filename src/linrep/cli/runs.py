@@ -83,6 +83,7 @@ def _public(summary: dict[str, Any]) -> dict[str, Any]:
 
 def _draw(result: "Result", target: Path | None = None) -> Path:
     from linrep.page import render
+    from linrep.predictions import for_result
     from linrep.store import one_line_errors, write_file
 
     if target is None:
@@ -92,7 +93,7 @@ def _draw(result: "Result", target: Path | None = None) -> Path:
             return target
     with one_line_errors(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_file(target, render(result).encode())
+        write_file(target, render(result, for_result(result)).encode())
     return target
 
 
@@ -141,6 +142,7 @@ def report(
     """Draw the page of a finished run again."""
     from linrep import run_folder
     from linrep.page import save_figures
+    from linrep.predictions import for_result
     from linrep.store import RESULT, Store, one_line_errors
 
     folder = Path(name) if (Path(name) / RESULT).is_file() else Store(out).resolve(name)
@@ -148,7 +150,7 @@ def report(
     typer.echo(f"page  {_draw(result, page or folder / 'page.html').resolve()}")
     if figures is not None:
         with one_line_errors(figures):
-            for path in save_figures(result, figures):
+            for path in save_figures(result, figures, for_result(result)):
                 typer.echo(f"figure  {path}")
 
 
