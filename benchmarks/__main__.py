@@ -5,7 +5,7 @@ import csv
 import importlib
 import sys
 
-BENCHMARKS = ("gradient",)
+BENCHMARKS = ("gradient", "lm")
 
 
 def main() -> None:

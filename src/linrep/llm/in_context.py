@@ -151,6 +151,9 @@ def embedding_rows(geometry: ContextGeometry, inner: str) -> list[Row]:
         units, weights = geometry.units[concept], geometry.weights(concept)
         gram = units @ units.mT
         about = geometry.about(concept, inner)
+        if about.pairs < 2:  # the states of too few pairs differ, as at layer 0 where both end in one token
+            rows.append(about.row("linearity", float("nan")))
+            continue
         draw = generator(geometry.seed, "null", 11, concept)
         null = Null.of(
             geometry.pool.linearity(geometry.contexts.pairs, concept, draws=geometry.draws, generator=draw)
@@ -163,8 +166,7 @@ def embedding_rows(geometry: ContextGeometry, inner: str) -> list[Row]:
             between = interval(((weights @ (gram * unrelated)) * weights).sum(1) / total)
             value = float((gram * unrelated).sum() / unrelated.sum())
             rows.append(about.row("linearity_across", value, between, null))
-        if about.pairs > 1:
-            rows.append(about.row("found", float(between[0] > null.high)))
+        rows.append(about.row("found", float(between[0] > null.high)))
     return rows
 
 
@@ -186,7 +188,7 @@ def alignment_rows(geometry: ContextGeometry, words: WordGeometry) -> tuple[list
     matrices = {label: as_matrix(label, geometry.contexts.concepts, names, whole)}
     rows: list[Row] = []
     for concept, name in enumerate(geometry.contexts.concepts):
-        if name not in names:
+        if name not in names or not int(geometry.moments.count[concept]):
             continue
         match = names.index(name)
         units, weights = geometry.units[concept], geometry.weights(concept)
@@ -217,6 +219,8 @@ def probe_rows(geometry: ContextGeometry, words: WordGeometry | None, inner: str
     """
     rows: list[Row] = []
     for concept, name in enumerate(geometry.contexts.concepts):
+        if not int(geometry.moments.count[concept]):
+            continue
         at = geometry.contexts.pairs.group == concept
         low_states = geometry.states[geometry.contexts.pairs.low[at]]
         high_states = geometry.states[geometry.contexts.pairs.high[at]]
