@@ -54,6 +54,8 @@ class Line:
     standing: Literal["yes", "partly", "no", "note"]
     claim: str
     detail: str = ""
+    href: str = ""
+    """Where the claim leads, relative to the page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,160 @@
+"""``linrep sweep`` and ``linrep reproduce``: grids of runs, and the paper's experiments."""
+
+import contextlib
+import json
+import shlex
+import sys
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from linrep.errors import InputError
+
+if TYPE_CHECKING:
+    from linrep.experiments.report import Report
+    from linrep.sweep import Cell, Watch
+
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on stdout; everything else goes to stderr.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no words.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of sweeps."""
+    for command in (sweep, reproduce):
+        app.command()(command)
+
+
+def sweep(
+    file: Annotated[Path, typer.Argument(metavar="SWEEP.toml", help="A base config and the axes it varies.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of runs, of the table and of the page.")] = Path(
+        "runs"
+    ),
+    quick: Annotated[bool, typer.Option("--quick", help="Apply the file's [quick] table.")] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Run every cell of a grid. Finished cells are found again, an interrupted one goes on."""
+    from linrep.experiments.report import write
+    from linrep.experiments.reproduce import reports
+    from linrep.experiments.user_sweep import user_experiment
+    from linrep.progress import stop_on_signal
+    from linrep.sweep import cells
+    from linrep.sweep_file import load_sweep
+
+    read = load_sweep(file, quick=quick)
+    command = shlex.join(["linrep", "sweep", str(file), "--out", str(out), *(["--quick"] if quick else [])])
+    plan = (user_experiment(read.name), read, cells(read), command)
+    with stop_on_signal() as stop, _bar(quiet) as watch:
+        (report,) = reports([plan], out, watch=watch, stop=stop)
+    page = write(report, out)
+    if as_json:
+        record = report.record() | {
+            "folder": str(out),
+            "results": [
+                {"cell": dict(each.cell.coordinates), "run": each.cell.key, "error": each.error or None}
+                for each in report.outcomes
+            ],
+        }
+        typer.echo(json.dumps(record, allow_nan=False))
+    elif not quiet:
+        _show_table(report)
+        typer.echo(f"table {page.with_suffix('.csv').resolve()}")
+        typer.echo(f"page  {page.resolve()}")
+    return _complain_of_failed([report])
+
+
+def reproduce(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Experiments by name.")
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every experiment.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Smaller and shorter: minutes for the whole set.")
+    ] = False,
+    out: Annotated[Path, typer.Option("--out", help="Folder for runs, tables and pages.")] = Path(
+        "reproduced"
+    ),
+    results: Annotated[
+        Path | None,
+        typer.Option("--results", metavar="FILE", help="Also write every table into a Markdown file."),
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Run the paper's experiments, and those beyond it: one page each, and an index. Resumable."""
+    from linrep.experiments import NAMES
+    from linrep.experiments.report import write, write_index
+    from linrep.experiments.reproduce import plan, reports
+    from linrep.experiments.results_file import results_text
+    from linrep.progress import stop_on_signal
+    from linrep.store import one_line_errors, write_file
+
+    if not names and not all_:
+        raise InputError(f"reproduce: name experiments or give --all; there are {', '.join(NAMES)}")
+    options = f" --out {shlex.quote(str(out))}"
+    plans = plan(NAMES if all_ else names or [], quick=quick, options=options)
+    finished: list[Report] = []
+    with stop_on_signal() as stop, _bar(quiet) as watch:
+        for report in reports(plans, out / "runs", watch=watch, stop=stop):
+            write(report, out)
+            finished.append(report)
+            if not quiet and not as_json:
+                typer.echo(f"{report.sweep.title}. {report.sweep.question}\n  {report.answer.sentence}")
+    index = write_index(out)
+    if results is not None:
+        said = "--all" if all_ else " ".join(names or [])
+        command = f"linrep reproduce {said}{' --quick' if quick else ''}{options} --results {results}"
+        with one_line_errors(results.parent):
+            results.parent.mkdir(parents=True, exist_ok=True)
+            write_file(results, results_text(finished, command).encode())
+    if as_json:
+        record = {"experiments": [report.record() for report in finished], "index": str(index)}
+        typer.echo(json.dumps(record, allow_nan=False))
+    elif not quiet:
+        typer.echo(f"page  {index.resolve()}")
+    return _complain_of_failed(finished)
+
+
+def _complain_of_failed(reports: "list[Report]") -> int:
+    failed = [f"{report.experiment.name}: {text}" for report in reports for text in report.failed]
+    for text in failed:
+        typer.echo(f"linrep: {text}", err=True)
+    return 1 if failed else 0
+
+
+def _show_table(report: "Report") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from linrep.experiments.table import grid
+
+    study = report.experiment
+    titles, body = grid(report.numbers, report.lines(), study.columns, split=study.split)
+    table = Table(*titles, box=None)
+    for row in body:
+        table.add_row(*row)
+    Console().print(table)
+
+
+@contextlib.contextmanager
+def _bar(quiet: bool) -> "Generator[Watch | None, None, None]":
+    """One bar for all cells, by their estimated work; silent when asked, or when stderr is no terminal."""
+    if quiet:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    console = Console(file=sys.stderr)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("cells", total=1.0)
+
+        def watch(cell: "Cell", share: float) -> None:
+            bar.update(task, completed=share, description=cell.label[:60])
+
+        yield watch

@@ -1,0 +1,104 @@
+"""Contexts that know at most u concepts, at a width that leaves linearity free."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from linrep.experiments.chart import Series, chart, means, numeric
+from linrep.experiments.record import Answer, Experiment, nothing
+from linrep.page.numbers import cosine, listed
+from linrep.page.shell import Block
+from linrep.result import Result
+from linrep.sweep_numbers import Numbers, Row
+from linrep.theory.predict import predict
+
+AXIS = "known"
+PREDICTED = "predicted_linearity"
+NEAR = 0.15
+RULE = (
+    "Training nears its limit only like 1/ln t. “Yes” if at every u the mean linearity of g is within "
+    f"{NEAR} of the predicted limit, “in part” if at least the two fall together, never rising with u, else "
+    "“no”."
+)
+
+
+def answer(numbers: Numbers) -> Answer:
+    """Measured against predicted linearity, over how much contexts know."""
+    found = [
+        (label, cell.mean("linearity", "unembedding"), cell.mean(PREDICTED, "unembedding"))
+        for label, cell in numbers.each(AXIS)
+    ]
+    found = [row for row in found if row[1] == row[1] and row[2] == row[2]]
+    if len(found) < 2:
+        return nothing(RULE)
+    far = [label for label, measured, limit in found if abs(measured - limit) > NEAR]
+    measured = [row[1] for row in found]
+    falls = all(after <= before + 1e-3 for before, after in pairwise(measured))
+    standing = "yes" if not far else "partly" if falls and measured[-1] < measured[0] else "no"
+    rows = "; ".join(
+        f"u = {label}: {cosine(value)} (predicted {cosine(limit)})" for label, value, limit in found
+    )
+    rest = f", farther than {NEAR} from the limit at u = {listed(far)}" if far else ""
+    return Answer(
+        standing=standing,
+        finding=f"mean linearity of g where contexts know at most u concepts is {rows}{rest}.",
+        rule=RULE,
+    )
+
+
+def figures(numbers: Numbers) -> list[Block]:
+    """Linearity of both tables against how much contexts know, with prediction and controls."""
+    cells = numbers.each(AXIS)
+    x = numeric([label for label, _ in cells])
+    lines: list[Series] = []
+    for name, colour, table in (("g", "--unembedding", "unembedding"), ("f", "--embedding", "embedding")):
+        points = [cell.spread("linearity", table) for _, cell in cells]
+        lines.append(Series(name=f"linearity of {name}", colour=colour, x=x, points=points))
+        limit = [
+            (at, v) for at, (_, cell) in zip(x, cells, strict=True) if (v := cell.mean(PREDICTED, table)) == v
+        ]
+        lines.append(
+            Series(
+                name=f"predicted, {name}",
+                colour=colour,
+                x=[at for at, _ in limit],
+                dash="dash",
+                plain=True,
+                marker="diamond",
+                points=means([v for _, v in limit]),
+            )
+        )
+    for name, colour, how in (
+        ("random pairs", "--null", {"kind": "null"}),
+        ("untrained", "--predicted", {"at": "start"}),
+    ):
+        points = [cell.spread("linearity", "unembedding", **how) for _, cell in cells]  # pyright: ignore[reportArgumentType]
+        lines.append(Series(name=name, colour=colour, x=x, points=points, dash="dot", plain=True))
+    return [
+        chart(
+            "knowledge",
+            "Linearity against knowledge",
+            [line for line in lines if line.x],
+            x="most concepts a context knows, u",
+            y="mean cosine",
+            size="wide",
+        )
+    ]
+
+
+def extra(result: Result) -> Iterator[Row]:
+    """The predicted limit for these contexts at this width."""
+    world, config = result.worlds[0], result.config
+    known = (world.codes < 2).sum(1)
+    found = predict(world.model.concepts, config.model.dim, (int(known.min()), int(known.max()))).geometry
+    if found is None:
+        return
+    for table, value in (
+        ("unembedding", found.linearity_unembedding),
+        ("embedding", found.linearity_embedding),
+    ):
+        if value is not None:
+            for run in range(config.runs):
+                yield result.snapshot_steps[-1], run, PREDICTED, table, "value", value
+
+
+EXPERIMENT = Experiment(name="knowledge", answer=answer, figures=figures, extra=extra)

@@ -1,0 +1,94 @@
+"""Run experiments through the store, and write their pages as each becomes whole."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from linrep.experiments import experiment
+from linrep.experiments.record import Experiment
+from linrep.experiments.report import Report
+from linrep.sweep import Cell, Outcome, Watch, cells, run_cells
+from linrep.sweep_file import Sweep, load_sweep
+from linrep.sweep_numbers import gather, tidy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Plan = tuple[Experiment, Sweep, tuple[Cell, ...], str]
+"""An experiment, its sweep and cells, and the command that makes it."""
+
+
+def sweep_of(name: str, *, quick: bool = False) -> Sweep:
+    """The sweep that ships with an experiment.
+
+    Example:
+        >>> sweep_of("dimension").axes[1].name
+        'model.dim'
+    """
+    with as_file(files("linrep.experiments") / f"{name}.toml") as path:
+        return replace(load_sweep(path, quick=quick), source=f"experiment {name}")
+
+
+def plan(names: Sequence[str], *, quick: bool = False, options: str = "") -> list[Plan]:
+    """Everything that is to be run, checked before anything is.
+
+    Args:
+        names: Of experiments.
+        quick: Smaller and shorter.
+        options: What else stood in the command.
+
+    Raises:
+        InputError: An unknown name.
+    """
+    found: list[Plan] = []
+    for name in dict.fromkeys(names):
+        sweep = sweep_of(name, quick=quick) if experiment(name) else None
+        assert sweep is not None, "experiment() refuses unknown names"
+        command = f"linrep reproduce {name}{' --quick' if quick else ''}{options}"
+        found.append((experiment(name), sweep, cells(sweep), command))
+    return found
+
+
+def reports(
+    plans: Sequence[Plan],
+    runs: Path,
+    *,
+    watch: Watch | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Report]:
+    """Run plans, one after another, under one measure of progress.
+
+    Args:
+        plans: What to run.
+        runs: Folder of runs.
+        watch: Told which cell is at work and how much of everything is done.
+        stop: Asked between steps.
+
+    Yields:
+        Each experiment when its last cell ends; finished cells are found again, interrupted ones go on.
+
+    Raises:
+        KeyboardInterrupt: When stopped; the same call continues.
+    """
+    outcomes = run_cells([cell for plan in plans for cell in plan[2]], out=runs, watch=watch, stop=stop)
+    for study, sweep, grid, command in plans:
+        frames: list[pd.DataFrame] = []
+        ended: list[Outcome] = []
+        seconds = 0.0
+        for _ in grid:
+            outcome = next(outcomes)
+            if outcome.result is not None:
+                extra = study.extra(outcome.result) if study.extra is not None else ()
+                frames.append(tidy(outcome.cell, outcome.result, extra))
+                seconds += float(outcome.result.provenance["seconds"])
+            ended.append(replace(outcome, result=None))
+        yield Report(
+            experiment=study,
+            sweep=sweep,
+            numbers=gather(grid, frames),
+            outcomes=ended,
+            seconds=seconds,
+            command=command,
+        )

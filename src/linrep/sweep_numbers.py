@@ -1,0 +1,158 @@
+"""The numbers of a sweep as one tidy table, and the few questions that answers and figures put to it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from linrep.result import Result
+from linrep.sweep import Cell
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Row = tuple[int, int, str, str, str, float]
+"""step, run, measure, table, kind, value: a number that the trace does not hold."""
+At = Literal["start", "end"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """Some numbers in five; None where there are none."""
+
+    mean: float | None
+    median: float | None
+    low: float | None
+    """10 % quantile."""
+    high: float | None
+    """90 % quantile."""
+    runs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbers:
+    """All numbers of a sweep.
+
+    Columns of ``frame``: one per axis, then step, run, measure, table, kind ("value" or "null"), value, free
+    (true, false, or missing where a run diverged). One number per run: the mean over its concepts.
+    """
+
+    axes: Mapping[str, Sequence[str]]
+    """Labels of each axis, in order."""
+    frame: Any
+    """A pandas DataFrame."""
+
+    def of(self, **labels: str) -> "Numbers":
+        """Only the cells with these labels."""
+        frame = self.frame
+        for axis, chosen in labels.items():
+            frame = frame[frame[axis] == chosen]
+        axes = {name: [labels[name]] if name in labels else given for name, given in self.axes.items()}
+        return replace(self, axes=axes, frame=frame)
+
+    def each(self, axis: str) -> list[tuple[str, "Numbers"]]:
+        """The parts of one axis that hold numbers, in its order."""
+        parts = [(label, self.of(**{axis: label})) for label in self.axes[axis]]
+        return [(label, part) for label, part in parts if len(part.frame)]
+
+    def values(
+        self, measure: str, table: str = "", *, at: At = "end", kind: str = "value", free: bool | None = None
+    ) -> NDArray[np.float64]:
+        """One number per run (and cell), at the last step of each cell or before the first.
+
+        Args:
+            measure: As in the trace.
+            table: "embedding", "unembedding" or "".
+            at: "start" is step 0, before training: empty for what was measured at the end only.
+            kind: "value" or "null".
+            free: Only free runs (true), only stuck ones (false), or all.
+        """
+        rows = self._rows(measure, table, kind, free)
+        if not len(rows):
+            return np.zeros(0)
+        steps = 0 if at == "start" else rows.groupby(list(self.axes), sort=False)["step"].transform("max")
+        return rows[rows["step"] == steps].sort_values("run")["value"].to_numpy(np.float64)
+
+    def spread(
+        self, measure: str, table: str = "", *, at: At = "end", kind: str = "value", free: bool | None = None
+    ) -> Spread:
+        """Mean, median and 10 to 90 % of :meth:`values`."""
+        return spread(self.values(measure, table, at=at, kind=kind, free=free))
+
+    def mean(
+        self, measure: str, table: str = "", *, at: At = "end", kind: str = "value", free: bool | None = None
+    ) -> float:
+        """Mean of :meth:`values`; NaN where there are none."""
+        found = self.values(measure, table, at=at, kind=kind, free=free)
+        return float(found.mean()) if len(found) else float("nan")
+
+    def over_steps(
+        self, measure: str, table: str = "", *, kind: str = "value"
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Steps, and values as steps × runs, of one cell; NaN where a run has none."""
+        rows = self._rows(measure, table, kind, None)
+        grid = rows.pivot_table(index="step", columns="run", values="value")
+        return grid.index.to_numpy(np.int64), grid.to_numpy(np.float64)
+
+    def runs(self, *, free: bool | None = None) -> int:
+        """How many runs stayed finite; only the free or the stuck ones if asked."""
+        return len(self.values("excess_loss_nats", free=free))
+
+    def stuck_share(self) -> float:
+        """Share of runs that are stuck; NaN without runs."""
+        return self.runs(free=False) / self.runs() if self.runs() else float("nan")
+
+    def _rows(self, measure: str, table: str, kind: str, free: bool | None) -> Any:
+        frame = self.frame
+        chosen = (frame["measure"] == measure) & (frame["table"] == table) & (frame["kind"] == kind)
+        if free is not None:
+            chosen &= frame["free"] == free
+        return frame[chosen]
+
+
+def spread(values: NDArray[np.float64]) -> Spread:
+    """Five numbers of some; those that are not finite are left out."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return Spread(mean=None, median=None, low=None, high=None, runs=0)
+    low, median, high = (float(each) for each in np.quantile(values, [0.1, 0.5, 0.9]))
+    return Spread(mean=float(values.mean()), median=median, low=low, high=high, runs=len(values))
+
+
+def tidy(cell: Cell, result: Result, extra: Iterable[Row] = ()) -> "pd.DataFrame":
+    """A cell's numbers with its coordinates.
+
+    Args:
+        cell: Its coordinates become columns.
+        result: Its trace is taken over, means over concepts only.
+        extra: More numbers, measured on the result.
+    """
+    import pandas as pd
+
+    columns = ["step", "run", "measure", "table", "kind", "value"]
+    trace: Any = result.trace
+    found = trace[trace["concept"] == ""][columns]
+    more = pd.DataFrame(list(extra), columns=columns)
+    frame: Any = pd.concat([found, more], ignore_index=True) if len(more) else found.reset_index(drop=True)
+    stuck = result.summary["stuck"]["per_run"]
+    free = {run: None if each is None else not each for run, each in enumerate(stuck)}
+    frame = frame[[run in free and free[run] is not None for run in frame["run"]]]
+    frame = frame.assign(free=[free[run] for run in frame["run"]])
+    return frame.assign(**dict(cell.coordinates))
+
+
+def gather(grid: Sequence[Cell], frames: Sequence["pd.DataFrame"]) -> Numbers:
+    """All cells' numbers together."""
+    import pandas as pd
+
+    axes: dict[str, list[str]] = {}
+    for cell in grid:
+        for axis, label in cell.coordinates:
+            labels = axes.setdefault(axis, [])
+            if label not in labels:
+                labels.append(label)
+    columns: Any = [*axes, "step", "run", "measure", "table", "kind", "value", "free"]
+    whole: Any = pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)
+    return Numbers(axes=axes, frame=whole)

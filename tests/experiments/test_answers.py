@@ -1,0 +1,178 @@
+"""Every answer sentence follows from its numbers: planted results flip it."""
+
+from typing import Any
+
+import pytest
+
+from linrep.experiments import NAMES, experiment
+from linrep.experiments.graphs import DEPENDENCE
+from linrep.experiments.implicit_bias import ANGLE, SEPARABLE
+from linrep.experiments.orthogonality import GAUGES, INNER
+from linrep.experiments.orthogonality import OVERLAP as IN_INNER
+from linrep.experiments.record import Answer
+from linrep.sweep_numbers import Numbers
+
+from .planted import ALIGNMENT, EXCESS, GAP, MARGIN, OVERLAP, F, G, numbers
+
+PREDICTED = ("predicted_linearity", "unembedding")
+
+
+def emergence(linear: float, aligned: float = 0.98, overlap: float = 0.02) -> Numbers:
+    measures = {G: linear, F: linear, ALIGNMENT: aligned, OVERLAP: overlap}
+    axes = {"concepts": ["3", "4"], "optimizer": ["SGD", "full-batch GD"]}
+    cells: dict[tuple[str, ...], Any] = {
+        ("3", "SGD"): {**measures, G: 0.97},
+        ("4", "SGD"): measures,
+        ("3", "full-batch GD"): {**measures, G: 0.8},
+        ("4", "full-batch GD"): measures,
+    }
+    return numbers(axes, cells, null={G: 0.01, F: 0.01, ALIGNMENT: 0.0})
+
+
+def kept(half: float, most: float = 0.97) -> Numbers:
+    cells: dict[tuple[str, ...], Any] = {
+        ("0.1",): {G: 0.2, F: 0.2, ALIGNMENT: 0.2, GAP: 1.0},
+        ("0.5",): {G: half, F: half, ALIGNMENT: half, GAP: 0.5},
+        ("0.75",): {G: most, F: most, ALIGNMENT: most, GAP: 0.2},
+        ("1.0",): {G: 0.98, F: 0.98, ALIGNMENT: 0.98, GAP: 0.1},
+    }
+    return numbers({"kept": ["0.1", "0.5", "0.75", "1.0"]}, cells, null={G: 0.0, GAP: 0.6})
+
+
+def dimension(three: float, four: float) -> Numbers:
+    """m = 3 peaks at k = 3 if ``three`` is large, m = 4 at k = 4 if ``four`` is."""
+    cells: dict[tuple[str, ...], Any] = {
+        ("3", "2"): {G: 0.6}, ("3", "3"): {G: three}, ("3", "4"): {G: 0.7},
+        ("3", "16"): {G: 0.3, PREDICTED: 0.226},
+        ("4", "2"): {G: 0.5}, ("4", "3"): {G: 0.7}, ("4", "4"): {G: four},
+        ("4", "16"): {G: 0.3, PREDICTED: 0.175},
+    }  # fmt: skip
+    axes = {"world.concepts": ["3", "4"], "model.dim": ["2", "3", "4", "16"]}
+    return numbers(axes, cells, null={G: 0.0}, stuck={("3", "3"): 2})
+
+
+def graphs(dense: float) -> Numbers:
+    cells: dict[tuple[str, ...], Any] = {
+        ("independent",): {G: 0.99, ALIGNMENT: 0.9, GAP: 0.1, (DEPENDENCE, ""): 0.0},
+        ("dense",): {G: dense, ALIGNMENT: 0.9, GAP: 0.4, (DEPENDENCE, ""): 1.5},
+    }
+    return numbers({"graph": ["independent", "dense"]}, cells, null={G: 0.0, GAP: 0.7})
+
+
+def log_odds(linear: list[float], gap: list[float]) -> Numbers:
+    one = {G: linear, GAP: gap, ALIGNMENT: 0.9}
+    return numbers(
+        {"method": ["GD", "SGD"]},
+        {("GD",): one, ("SGD",): {**one, G: [0.0, 0.8, 0.9, 0.9], GAP: [1.0, 0.9, 0.8, 0.8]}},
+        null={GAP: [1.0] * 4, G: [0.0] * 4},
+    )
+
+
+def implicit_bias(angle: float, random: float = 60.0) -> Numbers:
+    margin = [0.0, 2.0, 4.0, 6.0]
+    key = (ANGLE, "unembedding")
+    cells: dict[tuple[str, ...], Any] = {
+        ("0",): {key: 80.0, (SEPARABLE, ""): 0.5, MARGIN: 0.0},
+        ("1000",): {key: angle, (SEPARABLE, ""): 1.0, MARGIN: margin},
+    }
+    return numbers({"training.steps": ["0", "1000"]}, cells, null={key: random})
+
+
+def orthogonality(euclid: float, untrained: float = 0.3) -> Numbers:
+    measures = {(IN_INNER, f"{gauge}, {inner}"): 0.4 for gauge in GAUGES for inner in INNER}
+    measures[IN_INNER, "as trained, Euclid"] = euclid
+    measures[IN_INNER, "untrained, Euclid"] = untrained
+    return numbers({"world.concepts": ["3", "4"]}, {("3",): measures, ("4",): measures})
+
+
+def optimizers(gd: int, sgd: int) -> Numbers:
+    axes = {"method": ["GD", "SGD", "Adam"], "model.init_scale": ["0.1", "1.0"]}
+    cells: dict[tuple[str, ...], Any] = {
+        (method, start): {ALIGNMENT: 0.9, G: 0.9} for method in axes["method"] for start in ("0.1", "1.0")
+    }
+    stuck = {("GD", start): gd for start in ("0.1", "1.0")} | {
+        ("SGD", start): sgd for start in ("0.1", "1.0")
+    }
+    return numbers(axes, cells, stuck=stuck, null={ALIGNMENT: 0.0})
+
+
+def knowledge(two: float, three: float) -> Numbers:
+    cells: dict[tuple[str, ...], Any] = {
+        ("1",): {G: 0.99, F: 0.9, PREDICTED: 1.0},
+        ("2",): {G: two, F: 0.9, PREDICTED: 1.0},
+        ("3",): {G: three, F: 0.3, PREDICTED: 0.226},
+    }
+    return numbers({"known": ["1", "2", "3"]}, cells, null={G: 0.0})
+
+
+EARLY, LATE = [0.0, 0.9, 0.95, 0.95], [0.0, 0.1, 0.2, 0.95]
+MATCHED_LATE, MATCHED_EARLY = [1.0, 0.9, 0.8, 0.2], [1.0, 0.2, 0.2, 0.2]
+
+PLANTED = {
+    "emergence": (emergence(0.95), emergence(0.8), emergence(0.3)),
+    "incomplete-contexts": (kept(0.95), kept(0.5), kept(0.5, most=0.4)),
+    "incomplete-tokens": (kept(0.95), kept(0.5), kept(0.5, most=0.4)),
+    "dimension": (dimension(0.99, 0.98), dimension(0.99, 0.6), dimension(0.5, 0.6)),
+    "graphs": (graphs(0.95), graphs(0.8), graphs(0.4)),
+    "log-odds": (log_odds(EARLY, MATCHED_LATE), log_odds(LATE, MATCHED_EARLY), None),
+    "implicit-bias": (implicit_bias(4.0), implicit_bias(20.0), implicit_bias(50.0)),
+    "orthogonality": (orthogonality(0.02), orthogonality(0.15), orthogonality(0.5)),
+    "optimizers": (optimizers(2, 0), optimizers(4, 4), None),
+    "knowledge": (knowledge(0.97, 0.3), knowledge(0.7, 0.5), knowledge(0.7, 0.8)),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_planted_results_flip_the_answer(name: str) -> None:
+    study = experiment(name)
+    found: list[Answer] = [study.answer(each) for each in PLANTED[name] if each is not None]
+    standings = [answer.standing for answer in found]
+    assert standings[0] == "yes"
+    assert len(set(standings)) == len(standings), standings
+    assert len({answer.sentence for answer in found}) == len(found)
+    assert all(answer.sentence.startswith(("Yes: ", "In part: ", "No: ")) for answer in found)
+    assert len({answer.rule for answer in found}) == 1
+    if len(found) == 3:
+        assert standings == ["yes", "partly", "no"]
+
+
+def test_sentences_quote_the_numbers() -> None:
+    assert "0.93" in experiment("emergence").answer(emergence(0.931)).finding
+    assert "0.42" in experiment("graphs").answer(graphs(0.42)).finding
+    assert "predicted 0.17" in experiment("dimension").answer(dimension(0.99, 0.98)).finding
+    assert "50 %" in experiment("optimizers").answer(optimizers(2, 0)).finding
+
+
+def test_controls_count_against_the_claim() -> None:
+    """An angle no smaller than that of random pairs, or an overlap no smaller than untrained, is no."""
+    assert experiment("implicit-bias").answer(implicit_bias(8.0, random=8.0)).standing == "no"
+    assert experiment("orthogonality").answer(orthogonality(0.04, untrained=0.03)).standing == "no"
+
+
+def test_free_and_stuck_runs_are_told_apart() -> None:
+    planted = dimension(0.99, 0.98).of(**{"world.concepts": "3", "model.dim": "3"})
+    assert planted.runs(free=True) == planted.runs(free=False) == 2
+    assert planted.stuck_share() == 0.5
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_numbers_give_no_answer(name: str) -> None:
+    some = next(each for each in PLANTED[name] if each is not None)
+    empty = Numbers(axes=some.axes, frame=some.frame.iloc[:0])
+    answer = experiment(name).answer(empty)
+    assert answer.standing == "note"
+    assert "No answer" in answer.sentence
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_controls_stand_in_every_figure(name: str) -> None:
+    some = next(each for each in PLANTED[name] if each is not None)
+    blocks = experiment(name).figures(some)
+    names = {trace.get("name", "") for block in blocks for trace in (block.spec or {})["data"]}
+    assert any(word in each for each in names for word in ("random", "untrained")), names
+    assert all(block.alt for block in blocks)
+    assert len({block.id for block in blocks}) == len(blocks)
+
+
+def test_excess_loss_is_planted_too() -> None:
+    assert emergence(0.9).of(concepts="3", optimizer="SGD").mean(*EXCESS) == pytest.approx(0.001)
