@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from linrep.cli import execute
 from linrep.cli.lm_page import render
+from linrep.cli.lm_verdict import lines
 from linrep.cli.lm_view import View
 from linrep.llm import LMResult
 from linrep.llm.result import Row
@@ -231,6 +232,8 @@ def steer_words(toy: Path, folder: Path) -> list[object]:
         (lambda toy, folder: ["toy", "--out", folder / "w", "--widths", "8,x"], "--widths"),
         (steer_unknown, "expected one of"),
         (steer_words, "--strength: expected numbers"),
+        (lambda toy, folder: ["measure", toy, "--shrinkage", "1"], "--shrinkage"),
+        (lambda toy, folder: ["measure", toy, "--out", "/proc/nowhere"], "choose another --out"),
     ],
 )
 def test_one_line_and_exit_code_2(
@@ -256,6 +259,17 @@ def test_a_model_of_the_hub_that_is_not_at_hand_offline(
 
 
 # --- the page on its own ---
+
+
+def test_a_direction_that_is_first_but_not_beyond_its_null_is_not_aligned(result: dict[str, Any]) -> None:
+    rows = tuple(
+        Row(**{**row, "value": 0.0 if row["metric"] in ("aligned", "found") else row["value"]} | nothing(row))
+        for row in result["rows"]
+    )
+    summary = {k: v for k, v in result.items() if k not in ("rows", "matrices")}
+    said = {line.claim: line.standing for line in lines(View(LMResult(summary=summary, rows=rows)))}
+    assert said["Alignment: the matching direction comes first for 5 of 5 concepts."] == "no"
+    assert said["Fewer than two concepts are directions: none to be apart from."] == "note"
 
 
 def test_a_name_is_never_markup(result: dict[str, Any]) -> None:

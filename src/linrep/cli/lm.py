@@ -79,6 +79,10 @@ def measure(
     in_full = bool(contexts or winograd or layer is not None)
     if layer is not None and not (contexts or winograd):
         raise InputError("--layer: expected --contexts or --winograd beside it; add --contexts builtin")
+    if not 0 <= shrinkage < 1:
+        raise InputError(f"--shrinkage: expected at least 0 and below 1, got {shrinkage:g}")
+    if out is not None:
+        given.require_folder(out)
     load = given.load_options(device, dtype, device_map, revision, token, trust)
     options = llm.MeasureOptions(
         table=table,
@@ -179,6 +183,10 @@ def steer(
     if not all(text.strip() for text in prompt):
         raise InputError("--prompt: expected a text, got an empty one")
     strengths = given.numbers(strength, "--strength")
+    if not any(strengths):
+        raise InputError("--strength: expected a number other than 0, which is always read")
+    if out is not None:
+        given.require_folder(out)
     load = given.load_options(device, dtype, device_map, revision, token, trust)
     with given.talking(quiet=quiet) as say:
         source = locate(model, load)
@@ -186,7 +194,7 @@ def steer(
         result = llm.steer(
             load_model(source),
             concept,
-            prompt,
+            list(dict.fromkeys(prompt)),
             seed=seed,
             strengths=strengths,
             pairs=pairs,

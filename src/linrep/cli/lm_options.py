@@ -11,6 +11,8 @@ import typer
 from linrep.errors import InputError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from linrep.llm import LoadOptions, TokenPolicy
     from linrep.llm.source import Source
 
@@ -75,6 +77,14 @@ def load_options(
         token=token,
         trust_remote_code=trust,
     )
+
+
+def require_folder(out: "Path") -> None:
+    """Make the folder, or say at once that it cannot be made."""
+    from linrep.store import one_line_errors
+
+    with one_line_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
 
 
 def numbers(text: str, option: str) -> list[float]:

@@ -21,6 +21,7 @@ THRESHOLDS = (
     "of "
     "four random words.",
     f"Yes: for at least {MOST:.0%} of concepts; partly: for at least {SOME:.0%}; else no.",
+    "Alignment is judged by the concepts whose own direction both comes first and lies beyond its null.",
     "Different concepts are apart when the mean |cosine| under the causal inner product is below that of "
     "random "
     "pairs and below that under a random turn of it.",
@@ -34,10 +35,9 @@ def title(view: View) -> str:
     said = (
         f"{sum(map(bool, found))} of {len(found)} concepts are directions in {view.summary['model']['name']}"
     )
-    ranks = [row.value for row in view.rows("alignment_rank")]
+    ranks = view.rows("alignment_rank")
     if ranks:
-        first = sum(rank == 1 for rank in ranks)
-        said += f"; its states move along the matching one for {first} of {len(ranks)}"
+        said += f"; its states move along the matching one for {len(_matched(view))} of {len(ranks)}"
     return said
 
 
@@ -63,24 +63,34 @@ def _linear(view: View) -> Line:
     )
 
 
+def _matched(view: View) -> list[str]:
+    """Concepts whose own direction comes first, and beyond its null."""
+    first = [row.concept for row in view.rows("alignment_rank") if row.value == 1]
+    return [name for name in first if view.flag("aligned", name)]
+
+
 def _apart(view: View) -> Line:
-    means: dict[str, float] = {}
-    null = float("nan")
-    for inner in ("euclid", "causal", "random"):
-        rows = view.rows("orthogonality_mean", inner=inner)
-        means[inner] = fmean(row.value for row in rows) if rows else float("nan")
-        if inner == "causal" and rows:
-            null = fmean(row.null for row in rows)
-    if means["causal"] != means["causal"]:
-        return Line(standing="note", claim="One concept alone: there is no other to be apart from.")
+    found = [name for name in view.concepts if view.flag("found", name, table="unembedding")]
+    if len(found) < 2:
+        return Line(standing="note", claim="Fewer than two concepts are directions: none to be apart from.")
+    means = {inner: _overlap(view, inner, found) for inner in ("euclid", "causal", "random")}
+    null = fmean(row.null for row in view.rows("orthogonality_mean", inner="causal"))
     below = (means["causal"] < null) + (means["causal"] < means["random"])
     return Line(
         standing=("no", "partly", "yes")[below],
         claim="Different concepts are apart under the causal inner product.",
-        detail=f"Mean |cosine| {cosine(means['causal'])}; Euclidean {cosine(means['euclid'])}, under a "
-        "random turn "
-        f"{cosine(means['random'])}; directions of random pairs {cosine(null)}.",
+        detail=f"Mean |cosine| of those found {cosine(means['causal'])}; Euclidean "
+        f"{cosine(means['euclid'])}, "
+        f"under a random turn {cosine(means['random'])}; directions of random pairs {cosine(null)}.",
     )
+
+
+def _overlap(view: View, inner: str, names: list[str]) -> float:
+    matrix = view.result.matrices.get(f"orthogonality_mean, {inner}")
+    if matrix is None:
+        return float("nan")
+    at = [matrix.rows.index(name) for name in names]
+    return fmean(matrix.values[i][j] for i in at for j in at if i != j)
 
 
 def _additive(view: View) -> list[Line]:
@@ -121,7 +131,7 @@ def _aligned(view: View) -> list[Line]:
     ranks = view.rows("alignment_rank")
     if not ranks:
         return []
-    first = sum(row.value == 1 for row in ranks)
+    first, matched = sum(row.value == 1 for row in ranks), len(_matched(view))
     beyond = sum(row.value > 0 for row in view.rows("aligned"))
     detail = f"Median cosine with the matching direction {cosine(view.middle('alignment_direction'))}"
     other = view.middle("alignment_other")
@@ -129,7 +139,7 @@ def _aligned(view: View) -> list[Line]:
         detail += f", with the nearest other {cosine(other)}"
     return [
         Line(
-            standing=_standing(first, len(ranks)),
+            standing=_standing(matched, len(ranks)),
             claim=f"Alignment: the matching direction comes first for {first} of {len(ranks)} concepts.",
             detail=f"{detail}; beyond its null for {beyond} of {len(ranks)}.",
         )
@@ -158,12 +168,14 @@ def _winograd(view: View) -> list[Line]:
     row = view.row("alignment", "winograd")
     if row is None:
         given = view.summary.get("winograd")
-        kept = "" if given is None else f"kept {given['kept']} of {given['kept'] + given['dropped']} pairs"
-        return (
-            [Line(standing="note", claim="Winograd pairs could not be measured:", detail=kept)]
-            if kept
-            else []
+        if given is None:
+            return []
+        still = given.get("equal_states", 0)
+        detail = (
+            f"of {given['kept'] + given['dropped'] + still} pairs {given['dropped']} name a referent without "
         )
+        detail += f"a row of its own, {still} end in the same state."
+        return [Line(standing="note", claim="Winograd pairs could not be measured:", detail=detail)]
     aligned = view.flag("aligned", "winograd")
     return [
         Line(
