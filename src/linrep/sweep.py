@@ -22,7 +22,7 @@ from linrep.sweep_file import Axis, Sweep, set_key
 Watch = Callable[["Cell", float], None]
 """Called with the cell at work and the share of all work that is done, by the estimate of :func:`cost`."""
 
-STEP_COST, LOGIT_COST, LOOK_COST = 3e-4, 1e-8, 2e-3
+STEP_COST, LOGIT_COST, LOOK_COST = 5e-4, 1.2e-8, 2e-3
 """Seconds for a step, for a logit of each run in it, and for measuring a run once: a rough estimate."""
 
 

@@ -25,6 +25,8 @@ class Series:
     plain: bool = False
     """Without the 10–90 %: nulls, controls, predictions."""
     marker: str = "circle"
+    joined: bool = True
+    """Whether a line joins the points; not where nothing is said of what lies between."""
 
 
 def chart(
@@ -67,8 +69,9 @@ def chart(
         axis |= _number_ticks(sorted({float(place) for place in places}))
     vertical: dict[str, Any] = {"title": {"text": label(y)}}
     if unit:
-        low = min([0.0, *(p.low if p.low is not None else 0.0 for each in series for p in each.points)])
-        vertical |= {"range": [min(-0.03, 1.1 * low), 1.03], "dtick": 0.25}
+        low = min(0.0, *(point.low or 0.0 for each in series for point in each.points))
+        high = max(1.0, *(point.high or 0.0 for each in series for point in each.points))
+        vertical |= {"range": [min(-0.03, 1.1 * low), 1.03 * high], "dtick": 0.25 if high < 1.5 else 0.5}
     elif log_y:
         vertical |= {"type": "log", "exponentformat": "power", "dtick": 1}
     else:
@@ -85,7 +88,7 @@ def chart(
         "xaxis": axis,
         "yaxis": vertical,
         "showlegend": True,
-        "scattermode": "group",
+        "scattermode": "group" if axis.get("type") == "category" else "overlay",
         "legend": {
             "traceorder": "normal",
             "orientation": "h",
@@ -173,7 +176,7 @@ def _line(series: Series, log_x: bool) -> list[dict[str, Any]]:
         data.append({**band, "y": [point.low for point in series.points]})
         data.append({**band, "y": [point.high for point in series.points], **fill})
     line = {"color": series.colour, "width": 1.8 if series.plain else 2.4, "dash": series.dash}
-    mode = "lines" if len(x) > 12 else "lines+markers"
+    mode = "lines" if len(x) > 12 else "lines+markers" if series.joined else "markers"
     return [*data, {**base, **_marked(series), "mode": mode, "line": line}]
 
 

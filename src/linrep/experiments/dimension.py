@@ -88,6 +88,7 @@ def figures(numbers: Numbers) -> list[Block]:
                 points=means([value for _, value in limit]),
                 dash="dash",
                 plain=True,
+                joined=False,
             )
         )
         for name, colour, how in (
