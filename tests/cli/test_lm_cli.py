@@ -186,6 +186,13 @@ def nan_weights(toy: Path, folder: Path) -> list[object]:
     return ["measure", model, "--pairs", toy / "pairs"]
 
 
+def cut_short(toy: Path, folder: Path) -> list[object]:
+    model = broken(toy, folder, "cut")
+    whole = (model / "model.safetensors").read_bytes()
+    (model / "model.safetensors").write_bytes(whole[:5000])
+    return ["measure", model, "--pairs", toy / "pairs", "--contexts", toy / "contexts.jsonl"]
+
+
 def pickled(toy: Path, folder: Path) -> list[object]:
     model = broken(toy, folder, "pickled")
     (model / "model.safetensors").unlink()
@@ -224,6 +231,7 @@ def steer_words(toy: Path, folder: Path) -> list[object]:
         (one_column, "[a - b].txt:2: expected two words separated by a tab, got 'man'"),
         (lambda toy, folder: ["measure", toy], "keeps 4 of 2226 pairs"),
         (pickled, "pickled"),
+        (cut_short, "the folder cannot be loaded"),
         (nan_weights, "lm_head.weight holds NaN"),
         (lambda toy, folder: ["measure", toy, "--layer", "1"], "--contexts"),
         (lambda toy, folder: ["measure", toy, "--inner", "l2"], "--inner"),

@@ -50,7 +50,7 @@ def load_tokenizer(source: Source) -> Any:
     """The model's tokenizer; an InputError if the folder holds none."""
     options = source.options
     tokenizer = library(
-        source.name,
+        source.location,
         lambda auto: auto.AutoTokenizer.from_pretrained(
             source.location, revision=options.revision, token=options.token, **trust(options)
         ),
@@ -90,7 +90,7 @@ def load_model(source: str | Path | Source, options: LoadOptions | None = None) 
     log.info("loading %s: about %s", source.name, _size(estimate_bytes(source)))
     class_name = AUTO_CLASS[kind]
     model = library(
-        source.name,
+        source.location,
         lambda auto: getattr(auto, class_name).from_pretrained(
             source.location,
             revision=options.revision,

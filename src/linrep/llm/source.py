@@ -163,11 +163,13 @@ def library(name: str | Path, call: Callable[[Any], Any], *, what: str = "model"
         import transformers
     except ImportError:
         raise InputError('language models need more packages: pip install "linrep[lm]"') from None
+    from safetensors import SafetensorError
+
     try:
         return call(transformers)
     except InputError:
         raise
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason, text = first_line(error), str(name)
         if Path(text).exists():
             raise InputError(f"{what} {text}: the folder cannot be loaded: {reason}") from None
