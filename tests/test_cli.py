@@ -150,6 +150,18 @@ BAD: dict[str, tuple[list[str], str]] = {
         "cycl",
     ),
     "no such device": (["compute.device='abacus'"], "compute.device"),
+    "three states": (
+        ['world={kind="tables", variables=[{name="x", states=["a", "b", "c"], table=[[0.2, 0.3, 0.5]]}]}'],
+        "'x' has 3 states",
+    ),
+    "optimizer of a wrong type": (["training.optimizer=[1]"], "training.optimizer"),
+    "overflowing step size": (["training.step_size=1e300"], "training.step_size"),
+    "no room": (["training.batch_size=1000000000000000"], "training.batch_size"),
+    "wide beyond reason": (["model.dim=10000000000"], "model.dim"),
+    "too many runs": (["runs=1000000000000"], "runs"),
+    "a device without numbers": (["compute.device='meta'"], "compute.device"),
+    "many concepts": (["world.concepts=100000"], "world.concepts"),
+    "deep nesting": (["a=" + "[" * 5000], "nested too deeply"),
     "known bounds": (['contexts={kind="known", at_least=3, at_most=2}'], "at_least"),
 }
 

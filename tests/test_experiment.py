@@ -218,7 +218,8 @@ def test_own_draws_for_every_run() -> None:
 def test_a_damaged_folder_is_one_line(tmp_path: Path) -> None:
     result = linrep.run(config(training={"steps": 5}), out=tmp_path)
     assert result.folder is not None
-    for name in ("config.json", "tables.safetensors", "trace.parquet", "worlds.json"):
+    names = ("config.json", "tables.safetensors", "trace.parquet", "worlds.json", "result.json")
+    for name in (*names, "provenance.json"):
         good = (result.folder / name).read_bytes()
         for bad in (b"", good[: len(good) // 2], b"{}"):
             (result.folder / name).write_bytes(bad)
@@ -245,3 +246,47 @@ def test_a_file_in_the_way_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
         linrep.run(config(training={"steps": 5}), out=tmp_path / "runs")
+
+
+def test_absent_numbers_are_null_not_nan(tmp_path: Path) -> None:
+    """Runs with two tokens and a context or two: in some of them nothing can be compared."""
+    sections = {
+        "tokens": {"kind": "fraction", "fraction": 0.3},
+        "contexts": {"kind": "fraction", "fraction": 0.1},
+        "training": {"steps": 20},
+    }
+    json.dumps(linrep.run(config(**sections), out=tmp_path).summary, allow_nan=False)
+
+
+def test_padding_stays_out_of_the_gauge() -> None:
+    settings = config(
+        runs=4,  # pyright: ignore
+        world={"kind": "random", "concepts": 4},
+        tokens={"kind": "fraction", "fraction": 0.4},
+        contexts={"kind": "fraction", "fraction": 0.5},
+        model={"init_scale": 1.0},
+        training={"steps": 10},
+    )
+    result = linrep.run(settings)
+    rows = [len(world.codes) for world in result.worlds]
+    assert len(set(rows)) > 1
+    for run, world in enumerate(result.worlds):
+        f = result.embedding[run, : rows[run]].double()
+        g = result.unembedding[run, : len(world.tokens)].double()
+        g = g - g.mean(0)
+        expected = (f.T @ f - g.T @ g).norm() / ((f.T @ f).norm() + (g.T @ g).norm())
+        assert result.summary["gauge_imbalance"]["per_run"][run] == pytest.approx(float(expected), rel=1e-12)
+
+
+def test_a_single_token_is_a_world_too() -> None:
+    result = linrep.run(config(tokens={"kind": "list", "tokens": ["000"]}, training={"steps": 5}))
+    assert result.config.model.dim == 1
+    assert result.summary["final"]["linearity"]["unembedding"]["mean"] is None
+
+
+def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
+    result = linrep.run(config(training={"steps": 5}))
+    left = tmp_path / ".partial" / f"{result.key}.abc"
+    left.mkdir(parents=True)
+    linrep.run(config(training={"steps": 5}), out=tmp_path)
+    assert list((tmp_path / ".partial").iterdir()) == []

@@ -20,7 +20,7 @@ def save(folder: Path, state: State, history: Mapping[str, Tensor], steps: list[
 
     Args:
         folder: The run's partial folder.
-        state: At a chunk's start.
+        state: At any step.
         history: Measurements so far, by name.
         steps: Steps at which they were made.
     """
@@ -30,7 +30,7 @@ def save(folder: Path, state: State, history: Mapping[str, Tensor], steps: list[
         "embedding": state.embedding,
         "unembedding": state.unembedding,
         "diverged_at": state.diverged_at,
-        "order": state.order.get_state(),
+        "order": state.order_before,
     }
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     temporary = folder / f"{FILE}.tmp"
@@ -68,7 +68,7 @@ def restore(folder: Path, state: State) -> tuple[dict[str, Tensor], list[int]]:
         return {}, []
     for name, target in targets.items():
         target.copy_(tensors[name])
-    state.order.set_state(order.to(torch.uint8))
+    state.order_before = order.to(torch.uint8)
     state.step = step
     history = {
         name.removeprefix("history/"): value for name, value in tensors.items() if name.startswith("history/")

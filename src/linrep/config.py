@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=100_000)]
+Positive = Annotated[float, Field(gt=0, le=1e30, allow_inf_nan=False)]
 
 
 class _Table(BaseModel):
@@ -22,7 +22,7 @@ class _Table(BaseModel):
 class _Drawn(_Table):
     """A world whose probabilities are drawn from a seed."""
 
-    concepts: Count
+    concepts: Annotated[int, Field(ge=1, le=100)]
     """m, the number of binary concepts."""
     probability_range: tuple[Probability, Probability] = Field(default=(0.3, 0.7), strict=False)
     """Conditional probabilities are uniform in this range."""
@@ -180,7 +180,7 @@ class TrainingConfig(_Table):
     """gd: full-batch gradient descent; sgd: sampled contexts and tokens; adam: full-batch Adam."""
     step_size: Positive | None = None
     """Initial step size; by default 5 for gd and sgd, 0.01 for adam."""
-    steps: Annotated[int, Field(ge=0)] = 30_000
+    steps: Annotated[int, Field(ge=0, le=10**12)] = 30_000
     batch_size: Count | None = None
     """Contexts, each with one sampled token, in a step of sgd; by default 100."""
     schedule: Literal["constant", "geometric", "cosine"] = "constant"
@@ -196,8 +196,8 @@ class TrainingConfig(_Table):
             return given
         fields = dict(given)
         optimizer = fields.get("optimizer", "sgd")
-        if fields.get("step_size") is None and optimizer in DEFAULT_STEP_SIZE:
-            fields["step_size"] = DEFAULT_STEP_SIZE[optimizer]
+        if fields.get("step_size") is None:
+            fields["step_size"] = DEFAULT_STEP_SIZE.get(str(optimizer))
         if optimizer != "sgd":
             fields["batch_size"] = None
         elif fields.get("batch_size") is None:
@@ -218,7 +218,7 @@ class ComputeConfig(_Table):
 
     device: str = "cpu"
     dtype: Literal["float32", "float64"] = "float32"
-    threads: Count | None = None
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     """Threads for tensor operations; by default one per core this process may use."""
     method: Literal["auto", "dense", "fused"] = "auto"
     """Form of the population gradient (gd, adam); auto chooses by size."""
@@ -229,9 +229,9 @@ class MeasureConfig(_Table):
 
     free_threshold_nats: Positive = 0.01
     """A run is free when its final excess loss is below this, otherwise stuck."""
-    bootstrap: Annotated[int, Field(ge=100)] = 1000
+    bootstrap: Annotated[int, Field(ge=100, le=100_000)] = 1000
     """Resamples behind each interval."""
-    null_draws: Annotated[int, Field(ge=2)] = 20
+    null_draws: Annotated[int, Field(ge=2, le=10_000)] = 20
     """Draws of random pairs behind each null."""
 
 
@@ -245,8 +245,8 @@ class OutputConfig(_Table):
 class Config(_Table):
     """One experiment: a concept model, its contexts and tokens, the training and the measurement."""
 
-    seed: Annotated[int, Field(ge=0)] = 0
-    runs: Count = 20
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    runs: Annotated[int, Field(ge=1, le=10_000)] = 20
     """Seeds trained together."""
     world: WorldConfig
     contexts: ContextsConfig = CompleteContexts()
@@ -256,3 +256,15 @@ class Config(_Table):
     compute: ComputeConfig = ComputeConfig()
     measure: MeasureConfig = MeasureConfig()
     output: OutputConfig = OutputConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_by_default(cls, given: Any) -> Any:
+        """[contexts] and [tokens] without a kind are complete, as they are when left out."""
+        if not isinstance(given, Mapping):
+            return given
+        fields = dict(given)
+        for table in ("contexts", "tokens"):
+            if isinstance(fields.get(table), Mapping) and "kind" not in fields[table]:
+                fields[table] = {"kind": "complete", **fields[table]}
+        return fields

@@ -27,12 +27,12 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Config:
     """
     path = Path(path)
     try:
-        fields = tomllib.loads(path.read_text(encoding="utf-8"))
+        fields = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; `linrep init {path}` writes a commented one") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as UTF-8 text ({error}); give a TOML config") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: malformed TOML: {error}") from None
     for override in overrides:
         apply_override(fields, override)
@@ -59,12 +59,14 @@ def apply_override(fields: dict[str, Any], override: str) -> None:
     """Set one dotted key of nested plain data in place."""
     key, equals, text = override.partition("=")
     parts = [part.strip() for part in key.split(".")]
-    if not equals or not all(parts):
+    if not equals or not all(parts) or "\n" in text:
         raise InputError(f"--set: expected key=value such as training.steps=5000, got {override!r}")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except ValueError:
         value = text
+    except RecursionError:
+        raise InputError(f"--set {key}: nested too deeply; give a plain value") from None
     table = fields
     for part in parts[:-1]:
         table = table.setdefault(part, {})

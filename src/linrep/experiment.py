@@ -27,11 +27,12 @@ from linrep.schedule import Schedule, schedule, snapshot_steps
 from linrep.seeds import generator
 from linrep.store import Store, run_key
 from linrep.summary import summarise
-from linrep.training import State, resumable, start, train
+from linrep.training import State, start, train
 
 Progress = Callable[[int, int, float], None]
 """Called with steps done, steps in all, and the mean excess loss last measured."""
 
+TOO_LARGE = "lower runs, world.concepts, model.dim, training.batch_size or measure.bootstrap"
 SNAPSHOT_BYTES = 64 * 2**20
 """Room for the unembeddings kept over training."""
 
@@ -99,6 +100,8 @@ def require_device(device: str) -> None:
         InputError: Unknown or absent device.
     """
     try:
+        if torch.device(device).type == "meta":
+            raise RuntimeError("it holds no numbers")
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
@@ -116,6 +119,20 @@ def threads(count: int | None) -> Generator[None, None, None]:
         torch.set_num_threads(before)
 
 
+@contextlib.contextmanager
+def enough_memory() -> Generator[None, None, None]:
+    """Say in one line that something did not fit."""
+    try:
+        yield
+    except MemoryError:
+        raise InputError(f"memory: {TOO_LARGE}") from None
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0] if str(error) else ""
+        if not any(word in reason for word in ("allocate", "out of memory", "Storage size", "overflow")):
+            raise
+        raise InputError(f"memory: {reason}; {TOO_LARGE}") from None
+
+
 def _train_and_measure(
     config: Config,
     key: str,
@@ -125,7 +142,7 @@ def _train_and_measure(
     stop: Callable[[], bool],
 ) -> Result:
     began = time.time()
-    with threads(config.compute.threads):
+    with threads(config.compute.threads), enough_memory():
         population = Population.of(
             built, dtype=getattr(torch, config.compute.dtype), device=torch.device(config.compute.device)
         )
@@ -203,7 +220,7 @@ def _train(
             look()
         if progress is not None:
             progress(state.step, settings.steps, float(rows[-1]["excess_loss_nats||value"].nanmean()))
-        if partial is not None and resumable(settings.optimizer, state.step):
+        if partial is not None:
             stopping = stop()
             if stopping or time.monotonic() - saved > config.output.checkpoint_seconds:
                 checkpoint.save(partial, state, _stacked(rows), steps)

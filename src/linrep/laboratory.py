@@ -27,6 +27,7 @@ from linrep.config import (
     TablesWorld,
 )
 from linrep.contexts import World, world
+from linrep.errors import InputError
 from linrep.labels import parse_contexts
 from linrep.seeds import generator
 from linrep.tokens import affine_rank, token_fraction, token_list
@@ -51,7 +52,8 @@ def worlds(config: Config) -> tuple[World, ...]:
 
 def resolve(config: Config, built: tuple[World, ...]) -> Config:
     """The config with every default that depends on the world or the machine filled in."""
-    dim = config.model.dim or max(affine_rank(each.token_codes) for each in set_of(built))
+    # A single token spans nothing, and still wants a vector.
+    dim = config.model.dim or max(1, *(affine_rank(each.token_codes) for each in set_of(built)))
     threads = config.compute.threads or torch.get_num_threads()
     return config.model_copy(
         update={
@@ -94,6 +96,7 @@ def _model(config: Config, run: int) -> ConceptModel:
         case NetworkWorld() as given:
             return load_network(given.network)
         case TablesWorld() as given:
+            _require_binary(given)
             return from_tables(
                 [variable.name for variable in given.variables],
                 {variable.name: variable.table for variable in given.variables},
@@ -119,6 +122,15 @@ def _model(config: Config, run: int) -> ConceptModel:
             )
         case _:
             assert_never(given)
+
+
+def _require_binary(given: TablesWorld) -> None:
+    for variable in given.variables:
+        if len(variable.states) != 2:
+            raise InputError(
+                f"world.variables: {variable.name!r} has {len(variable.states)} states "
+                f"({', '.join(variable.states)}); a concept is binary, give it two"
+            )
 
 
 def _codes(config: Config, model: ConceptModel, run: int) -> Int8[Tensor, "contexts concepts"] | None:

@@ -119,7 +119,7 @@ class Ruler:
         found["log_odds_rmse_nats||value"] = odds.rmse
         found["log_odds_rmse_nats||null"] = odds.rmse_of_zero
         found["margin||value"] = self.margin(embedding, unembedding, contexts=SNAPSHOT_CONTEXTS)[0]
-        found["gauge_imbalance||value"] = geometry.gauge_imbalance(embedding, unembedding)
+        found["gauge_imbalance||value"] = self.gauge(embedding, unembedding)
         for table, shares in self.additive(embedding, unembedding).items():
             found[f"additive_share|{table}|value"] = shares.share
         found["step_size||value"] = torch.full((len(alive),), step_size, dtype=torch.float64)
@@ -179,6 +179,12 @@ class Ruler:
             self._joined([part.mean for part in parts]),
             self._joined([part.min for part in parts]),
             triples,
+        )
+
+    def gauge(self, embedding: Tensor, unembedding: Tensor) -> Tensor:
+        """The gauge imbalance of every run, padding left out."""
+        return self._joined(
+            [geometry.gauge_imbalance(*self._of(group, embedding, unembedding)) for group in self.groups]
         )
 
     def additive(self, embedding: Tensor, unembedding: Tensor) -> dict[str, geometry.AdditiveShare]:

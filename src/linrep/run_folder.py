@@ -58,6 +58,7 @@ def read(folder: Path) -> Result:
     """
     import pandas as pd
 
+    _require_intact(folder)
     config = parse(read_json(folder / CONFIG), source=str(folder / CONFIG))
     structure, summary, source = (read_json(folder / name) for name in (WORLDS, RESULT, PROVENANCE))
     tables, snapshots = read_tensors(folder / TABLES), read_tensors(folder / SNAPSHOTS)
@@ -78,6 +79,24 @@ def read(folder: Path) -> Result:
         )
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise InputError(f"{folder}: damaged run ({error!r}); run it again with --force") from None
+
+
+def _require_intact(folder: Path) -> None:
+    """Compare what lies there with the hashes written beside it."""
+    expected = read_json(folder / PROVENANCE).get("sha256")
+    names = (CONFIG, WORLDS, TABLES, TRACE, SNAPSHOTS, RESULT)
+    if not isinstance(expected, dict) or set(names) - set(expected):
+        raise InputError(f"{folder / PROVENANCE}: damaged, the hashes are missing; run again with --force")
+    for name in names:
+        tensors = name in (TABLES, SNAPSHOTS)
+        try:
+            content = read_tensors(folder / name) if tensors else (folder / name).read_bytes()
+        except OSError as error:
+            raise InputError(f"{folder / name}: cannot be read ({error}); run again with --force") from None
+        if file_hashes({name: content})[name] != expected[name]:
+            raise InputError(
+                f"{folder / name}: damaged, its hash is not the one recorded; run again with --force"
+            )
 
 
 def _json(content: Any) -> bytes:

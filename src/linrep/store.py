@@ -110,8 +110,13 @@ class Store:
                 raise InputError(
                     f"run {key}: another process is training it; wait for that one to finish"
                 ) from None
+            # Folders that a killed process was about to publish.
+            for left in (self.root / PARTIAL).glob(f"{key}.*"):
+                shutil.rmtree(left, ignore_errors=True)
             yield folder
         finally:
+            if {entry.name for entry in folder.glob("*")} == {"lock"}:
+                shutil.rmtree(folder, ignore_errors=True)
             handle.close()
 
     def publish(self, key: str, files: Mapping[str, "bytes | Mapping[str, Tensor]"]) -> Path:
@@ -146,6 +151,8 @@ class Store:
 
 def write_file(path: Path, content: "bytes | Mapping[str, Tensor]") -> None:
     """Write a file whole and flushed to disk, replacing an older one only at the end."""
+    if not path.name or path.is_dir():
+        raise InputError(f"{path}: expected the name of a file, got a folder; name a file in it")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         if isinstance(content, bytes):

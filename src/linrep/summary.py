@@ -65,7 +65,7 @@ def summarise(ruler: Ruler, state: State, key: str, rate: Schedule) -> dict[str,
             },
         },
         "margin": _margin(ruler, embedding, unembedding, alive),
-        "gauge_imbalance": _spread(geometry.gauge_imbalance(embedding, unembedding).where(alive, torch.nan)),
+        "gauge_imbalance": _spread(ruler.gauge(embedding, unembedding).where(alive, torch.nan)),
         "spectrum": {table: _spectrum(share.energy, alive) for table, share in additive.items()},
         "stuck": _stuck(found, loss, per_run_odds, stuck, alive, config.measure.free_threshold_nats),
         "figures": {
@@ -138,11 +138,14 @@ def _log_odds(odds: geometry.LogOddsGap, per_run: Tensor, alive: Tensor) -> dict
     """None where every context knows every concept, so that there are no odds to match."""
     if odds.triples == 0:
         return None
+    present = alive & ~per_run.isnan()
+    if not bool(present.any()):
+        return None
     return {
-        "rmse": float(per_run.nanmean()),
-        "max": float(odds.max[alive].max()),
-        "rmse_of_zero": float(odds.rmse_of_zero[alive].mean()),
-        "median": float(per_run[alive].quantile(0.5)),
+        "rmse": float(per_run[present].mean()),
+        "max": float(odds.max[present].max()),
+        "rmse_of_zero": float(odds.rmse_of_zero[present].mean()),
+        "median": float(per_run[present].quantile(0.5)),
         "triples": odds.triples,
         "contexts": odds.contexts,
         "contexts_available": odds.contexts_available,
@@ -152,11 +155,12 @@ def _log_odds(odds: geometry.LogOddsGap, per_run: Tensor, alive: Tensor) -> dict
 
 def _margin(ruler: Ruler, embedding: Tensor, unembedding: Tensor, alive: Tensor) -> dict[str, Any] | None:
     mean, least, triples = ruler.margin(embedding, unembedding, contexts=FINAL_CONTEXTS)
-    if triples == 0:
+    present = alive & ~mean.isnan()
+    if not bool(present.any()):
         return None
     return {
-        "mean": float(mean[alive].mean()),
-        "min": float(least[alive].min()),
+        "mean": float(mean[present].mean()),
+        "min": float(least[present].min()),
         "triples": triples,
         "per_run": _list(mean.where(alive, torch.nan)),
     }

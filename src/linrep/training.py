@@ -1,8 +1,8 @@
 """Training embedding and unembedding tables of many runs at once: gradient descent, the paper's SGD, Adam.
 
 The state is a record of tensors; :func:`train` moves it forward and yields it wherever it may be measured or
-saved. Minibatches are drawn a chunk of steps at a time, from a generator whose state belongs to the record: a
-run resumed where a chunk begins is bit-equal to one that never stopped.
+saved. Minibatches are drawn a chunk of steps at a time; the record keeps the state of the generator from before
+the draw, so that a resumed run draws the same chunk again and is bit-equal to one that never stopped.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,9 +18,9 @@ from linrep.population import Method, Population, table_gradients
 from linrep.schedule import Schedule
 
 CHUNK = 256
-"""Steps of sgd drawn at once; a run can be resumed where a chunk begins."""
-EXACT_CHUNK = 8
-"""Steps of gd and adam between looks: nothing is drawn, so they can be resumed anywhere."""
+"""Steps of sgd drawn at once."""
+LOOK = {"sgd": 32, "gd": 8, "adam": 8}
+"""Steps between looks: at a stop, at divergence, at the clock."""
 
 Optimizer = Literal["gd", "sgd", "adam"]
 Batch = tuple[Int[Tensor, "runs batch"], Int[Tensor, "runs batch"]]
@@ -37,6 +37,8 @@ class State:
     """Adam's first moments, then second moments, of both tables; empty for gd and sgd."""
     order: torch.Generator
     """Draws the minibatches."""
+    order_before: Tensor
+    """State of ``order`` before the chunk under way was drawn."""
     diverged_at: Int[Tensor, " runs"]
     """First step after which a run's tables were not finite; -1 while they are."""
 
@@ -86,6 +88,7 @@ def start(
         unembedding=tables[1],
         moments=[torch.zeros_like(table) for table in tables * 2] if optimizer == "adam" else [],
         order=order,
+        order_before=order.get_state(),
         diverged_at=torch.full((len(both),), -1, dtype=torch.int64, device=population.device),
     )
 
@@ -101,11 +104,11 @@ def train(
     batch_size: int = 100,
     method: Method = "auto",
 ) -> Iterator[State]:
-    """Train up to ``steps``, handing out the state at every stop, at every chunk's start and at the end.
+    """Train up to ``steps``, handing out the state at every stop, every few steps, and at the end.
 
     Args:
         population: The batch of runs.
-        state: Where to begin: fresh, or saved where ``step % CHUNK == 0``. Changed in place.
+        state: Where to begin: fresh, or saved at any step. Changed in place.
         optimizer: gd and adam follow the exact gradient; sgd samples contexts and tokens.
         schedule: Step size of each step.
         steps: Number of steps in all.
@@ -117,11 +120,9 @@ def train(
         The same state object, further on. A run whose tables stop being finite is marked in ``diverged_at``
         with the exact step; the others go on.
     """
-    if not resumable(optimizer, state.step):
-        raise ValueError(f"state: expected one saved at a multiple of {CHUNK} steps, got step {state.step}")
-    chunk = CHUNK if optimizer == "sgd" else EXACT_CHUNK
-    wanted = {stop for stop in stops if stop <= steps} | {steps} | set(range(0, steps, chunk))
+    wanted = {stop for stop in stops if state.step < stop <= steps}
     batches: list[Batch] = []
+    state.order.set_state(state.order_before)
 
     def advance(first: int, last: int, watch: bool = False) -> None:
         for step in range(first, last):
@@ -132,8 +133,10 @@ def train(
             if watch:
                 _mark_diverged(state, step + 1)
 
-    for stop in sorted(stop for stop in wanted if stop > state.step):
-        if optimizer == "sgd" and state.step % CHUNK == 0:
+    while state.step < steps:
+        look = LOOK[optimizer]
+        stop = min({(state.step // look + 1) * look, steps} | {each for each in wanted if each > state.step})
+        if optimizer == "sgd" and (state.step % CHUNK == 0 or not batches):
             batches = _draw(population, batch_size, state.order)
         before = [tensor.clone() for tensor in (*state.tables, *state.moments)]
         advance(state.step, stop)
@@ -143,12 +146,9 @@ def train(
                 tensor.copy_(saved)
             advance(state.step, stop, watch=True)
         state.step = stop
+        if stop % CHUNK == 0:
+            state.order_before = state.order.get_state()
         yield state
-
-
-def resumable(optimizer: Optimizer, step: int) -> bool:
-    """Whether a state saved at this step can be trained on to bit-equal results."""
-    return optimizer != "sgd" or step % CHUNK == 0
 
 
 def _draw(population: Population, batch_size: int, generator: torch.Generator) -> list[Batch]:

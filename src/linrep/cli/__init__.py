@@ -72,7 +72,11 @@ def execute(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         typer.echo("linrep: interrupted; the same command goes on from here", err=True)
         return INTERRUPTED
-    except BrokenPipeError:
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            where = f"{error.filename}: " if error.filename else "output: "
+            _complain(f"{where}{error.strerror or error}; choose another place")
+            return USAGE
         # The reader has left (`linrep runs | head`): nothing is wrong, and nothing more can be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
