@@ -8,9 +8,7 @@ from torch import Tensor
 
 from linrep.concepts import ConceptModel
 from linrep.errors import InputError
-
-UNKNOWN = "?"
-"""How the text of a context says that a concept is unknown (⋄)."""
+from linrep.tables import UNKNOWN
 
 
 def labels(model: ConceptModel, codes: Int8[Tensor, "rows concepts"]) -> tuple[str, ...]:

@@ -67,6 +67,14 @@ def _row(row: Sequence[float], size: int, where: str) -> list[float]:
     return values if abs(total - 1) < 1e-12 else [value / total for value in values]
 
 
+UNKNOWN = "?"
+"""How the text of a context says that a concept is unknown (⋄)."""
+
+
+def _states(given: object) -> Sequence[str]:
+    return given if isinstance(given, list | tuple) else ()
+
+
 def check_names(
     names: Sequence[str],
     tables: Mapping[str, object],
@@ -83,6 +91,12 @@ def check_names(
         seen.add(name)
         if name not in tables:
             raise InputError(f"{source}: variable '{name}' has no table; add its probabilities")
+    for word in (*names, *(state for name in states for state in _states(states[name]))):
+        if not word or word == UNKNOWN or any(letter.isspace() or letter in "=,\0" for letter in word):
+            raise InputError(
+                f"{source}: {word!r} cannot name a variable or state: labels are written name=state; "
+                f"leave out spaces, '=', ',' and a lone '{UNKNOWN}'"
+            )
     for what, given in (("table", tables), ("list of parents", parents), ("list of states", states)):
         for name in given:
             if name not in seen:

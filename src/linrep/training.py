@@ -1,8 +1,8 @@
 """Training embedding and unembedding tables of many runs at once: gradient descent, the paper's SGD, Adam.
 
 The state is a record of tensors; :func:`train` moves it forward and yields it wherever it may be measured or
-saved. Minibatches are drawn a chunk of steps at a time; the record keeps the state of the generator from before
-the draw, so that a resumed run draws the same chunk again and is bit-equal to one that never stopped.
+saved. Minibatches are drawn a chunk of steps at a time; the record keeps the generator as it was before, so
+that a resumed run draws the same chunk again and is bit-equal to one that never stopped.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

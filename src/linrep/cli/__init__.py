@@ -11,7 +11,7 @@ from typing import Annotated, cast
 import typer
 
 from linrep import __version__
-from linrep.cli import lm, runs, theory, vectors
+from linrep.cli import experiments, lm, runs, theory, vectors
 from linrep.errors import DivergedError, InputError
 
 OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -44,7 +44,7 @@ def _options(
     del version
 
 
-for commands in (runs, theory, vectors, lm):
+for commands in (runs, experiments, theory, vectors, lm):
     commands.register(app)
 
 

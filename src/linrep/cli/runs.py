@@ -62,6 +62,7 @@ def _run(
     checked = load(config, overrides)
     with stop_on_signal() as stop, progress_bar("training", quiet=quiet) as advance:
         result = experiment.run(checked, out=out, force=force, progress=advance, stop=stop)
+        asked_to_stop = stop()
     drawn = _draw(result) if page else None
     if as_json:
         typer.echo(json.dumps(_public(result.summary), allow_nan=False))
@@ -73,6 +74,8 @@ def _run(
             f"{entry['step_size']:g} and is left out; lower training.step_size",
             err=True,
         )
+    if asked_to_stop:  # too late to stop: the run is whole, but what comes after it is not wanted
+        raise KeyboardInterrupt
     return 1 if result.summary["diverged"] else 0
 
 
@@ -118,7 +121,14 @@ def runs(out: Out = DEFAULT_OUT, as_json: Json = False) -> None:
     from linrep.store import RESULT, Store, read_json
 
     store = Store(out)
-    rows = [_public(read_json(store.root / key / RESULT)) for key in store.finished()]
+    rows: list[dict[str, Any]] = []
+    for key in store.finished():
+        row = _public(read_json(store.root / key / RESULT))
+        try:
+            listing([row])
+            rows.append(row)
+        except (KeyError, TypeError, AttributeError):
+            typer.echo(f"linrep: {store.root / key}: damaged, left out; run it again with --force", err=True)
     if as_json:
         typer.echo(json.dumps(rows, allow_nan=False))
     elif rows:
