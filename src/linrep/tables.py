@@ -92,10 +92,10 @@ def check_names(
         if name not in tables:
             raise InputError(f"{source}: variable '{name}' has no table; add its probabilities")
     for word in (*names, *(state for name in states for state in _states(states[name]))):
-        if not word or word == UNKNOWN or any(letter.isspace() or letter in "=,\0" for letter in word):
+        if not word or word == UNKNOWN or not word.isprintable():
             raise InputError(
-                f"{source}: {word!r} cannot name a variable or state: labels are written name=state; "
-                f"leave out spaces, '=', ',' and a lone '{UNKNOWN}'"
+                f"{source}: {word!r} cannot name a variable or state, for labels must be told apart; "
+                f"use printable characters, and not a lone '{UNKNOWN}'"
             )
     for what, given in (("table", tables), ("list of parents", parents), ("list of states", states)):
         for name in given:

@@ -79,7 +79,7 @@ def graded(value: float, high: float, fair: float, *, falling: bool = False) -> 
     """Yes from ``high`` on, partly from ``fair`` on, else no; with ``falling``, up to them.
 
     Example:
-        >>> graded(0.8, 0.9, 0.75), graded(0.03, 0.05, 0.2, falling=True), graded(float("nan"), 1, 0)
+        >>> graded(0.8, 0.9, 0.75), graded(0.03, 0.05, 0.2, falling=True), graded(float("nan"), 1.0, 0.0)
         ('partly', 'yes', 'note')
     """
     if math.isnan(value):
