@@ -19,7 +19,7 @@ SMALL = 0.05
 """An overlap up to here counts as orthogonal."""
 MIDDLING = 0.2
 """Up to here as partly so."""
-MATCHED = 0.5
+MATCHED = 1 / 3
 """A log-odds gap of at most this share of predicting zero's counts as matched."""
 
 THRESHOLDS = (
