@@ -10,7 +10,7 @@ import torch
 
 from linrep.errors import InputError
 from linrep.llm.loading import load_model, load_tokenizer
-from linrep.llm.source import LoadOptions, locate
+from linrep.llm.source import LoadOptions, library, locate
 from linrep.llm.weights import model_table, read_range, read_table
 
 from .tiny import TEXTS, byte_tokenizer, save, tiny
@@ -158,3 +158,13 @@ def test_a_missing_or_gated_model_offline_is_one_line(tmp_path):
         r"model meta-llama/Llama-2-7b-hf: .*HF_HUB_OFFLINE is set.*hf download meta-llama.*",
         done.stdout.strip(),
     )
+
+
+def test_the_hubs_client_keeps_quiet_and_gets_its_voice_back() -> None:
+    from huggingface_hub.utils import logging as hub_logging
+
+    before = hub_logging.get_verbosity()
+    heard: list[int] = []
+    library("here", lambda _: heard.append(hub_logging.get_verbosity()))
+    assert heard == [hub_logging.ERROR]
+    assert hub_logging.get_verbosity() == before

@@ -163,8 +163,12 @@ def library(name: str | Path, call: Callable[[Any], Any], *, what: str = "model"
         import transformers
     except ImportError:
         raise InputError('language models need more packages: pip install "linrep[lm]"') from None
+    from huggingface_hub.utils import logging as hub_logging
     from safetensors import SafetensorError
 
+    # The Hub's client tells of every retry; the user is told once, below, if all of them fail.
+    verbosity = hub_logging.get_verbosity()
+    hub_logging.set_verbosity_error()
     try:
         return call(transformers)
     except InputError:
@@ -181,6 +185,8 @@ def library(name: str | Path, call: Callable[[Any], Any], *, what: str = "model"
             f"`hf download {text}` (gated: accept its licence and set HF_TOKEN first); "
             f"the library said: {reason}"
         ) from None
+    finally:
+        hub_logging.set_verbosity(verbosity)
 
 
 def _offline() -> bool:
