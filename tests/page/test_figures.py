@@ -34,7 +34,9 @@ def test_a_figure_that_does_not_exist_is_left_out(asia: Any) -> None:
 
 @pytest.mark.parametrize("which", ["asia", "hostile"])
 def test_absent_concepts_and_odd_names(which: str, request: pytest.FixtureRequest) -> None:
-    for figure in page.figures(request.getfixturevalue(which), {"linearity": 0.5}).values():
+    drawn = page.figures(request.getfixturevalue(which), {"linearity": 0.5})
+    assert {"hypercube", "traces"} <= set(drawn)
+    for figure in drawn.values():
         figure.draw_without_rendering()
 
 

@@ -29,7 +29,7 @@ def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder for the run and its page.")] = Path("demo"),
     quiet: Quiet = False,
 ) -> None:
-    """Train on a real published network (asia) and draw the page. About a minute."""
+    """Train on a real published network (asia) and draw the page. A minute or two."""
     from importlib.resources import as_file, files
 
     with as_file(files("linrep") / "demo.toml") as config:
