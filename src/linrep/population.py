@@ -25,8 +25,8 @@ __all__ = ["Method", "Population", "PopulationGradient", "population_gradient", 
 
 Method = Literal["auto", "dense", "fused"]
 
-# Logits of all runs together below which dense is taken for its fewer calls. Only bracketed: dense wins at 8e3,
-# the two are about equal at 3e5, fused wins at 2e6.
+# Logits of all runs together below which dense is taken for its fewer calls. Only bracketed: dense wins at
+# 8e3, the two are about equal at 3e5, fused wins at 2e6.
 DENSE_UP_TO = 2**17
 
 # Relative error up to which the plain form of the excess loss is trusted, and roundings per unit of logit
