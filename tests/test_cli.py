@@ -99,7 +99,7 @@ def test_runs_and_report(capsys: pytest.CaptureFixture[str], config: Path, tmp_p
     code, stdout, _ = linrep(capsys, "report", short, "--out", out, "--figures", figures)
     assert code == 0
     assert (out / entry["run"] / "page.html").stat().st_size > 10_000
-    assert {path.suffix for path in figures.iterdir()} == {".pdf", ".svg"}
+    assert {path.suffix for path in figures.iterdir()} == {".pdf", ".svg", ".png"}
 
 
 def test_init_writes_a_config_that_runs(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

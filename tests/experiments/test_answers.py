@@ -10,6 +10,7 @@ from linrep.experiments.implicit_bias import ANGLE, SEPARABLE
 from linrep.experiments.orthogonality import GAUGES, INNER
 from linrep.experiments.orthogonality import OVERLAP as IN_INNER
 from linrep.experiments.record import Answer
+from linrep.page.paper_plot import figure
 from linrep.sweep_numbers import Numbers
 
 from .planted import ALIGNMENT, EXCESS, GAP, MARGIN, OVERLAP, F, G, numbers
@@ -172,6 +173,15 @@ def test_controls_stand_in_every_figure(name: str) -> None:
     assert any(word in each for each in names for word in ("random", "untrained")), names
     assert all(block.alt for block in blocks)
     assert len({block.id for block in blocks}) == len(blocks)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_plot_has_its_panel_on_paper(name: str) -> None:
+    blocks = experiment(name).figures(next(each for each in PLANTED[name] if each is not None))
+    drawn = figure(blocks)
+    titles = [axes.get_title(loc="left") for axes in drawn.axes]
+    assert len(titles) == len(blocks)
+    drawn.draw_without_rendering()
 
 
 def test_excess_loss_is_planted_too() -> None:

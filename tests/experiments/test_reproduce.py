@@ -87,7 +87,12 @@ def test_the_whole_set_writes_pages_tables_index_and_results(
     assert "commit" in text
     assert "cores" in text
     before = (out / "knowledge.csv").read_bytes()
-    assert execute(["reproduce", "knowledge", *arguments[2:]]) == 0
+    figures = ["--figures", str(tmp_path / "figures"), "--format", "svg", "--format", "pdf"]
+    assert execute(["reproduce", "knowledge", *arguments[2:], *figures]) == 0
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == [
+        "knowledge.pdf",
+        "knowledge.svg",
+    ]
     assert json.loads(capsys.readouterr().out)["experiments"] == record["experiments"][-1:]
     assert (out / "knowledge.csv").read_bytes() == before
 

@@ -8,14 +8,15 @@ import pytest
 from linrep import page
 
 NAMES = ["alignment", "concept-graph", "hypercube", "log-odds", "overlap", "spectrum", "traces"]
+FIRST = {".pdf": b"%PDF", ".svg": b"<?xml", ".png": b"\x89PNG"}
 
 
-def test_every_figure_as_pdf_and_svg(dags: Any, tmp_path: Path) -> None:
+def test_every_figure_as_pdf_svg_and_png(dags: Any, tmp_path: Path) -> None:
     written = page.save_figures(dags, tmp_path / "figures")
     assert sorted({path.stem for path in written}) == NAMES
-    assert sorted(path.suffix for path in written) == [".pdf"] * 7 + [".svg"] * 7
+    assert sorted(path.suffix for path in written) == [".pdf"] * 7 + [".png"] * 7 + [".svg"] * 7
     for path in written:
-        assert path.read_bytes().startswith(b"%PDF" if path.suffix == ".pdf" else b"<?xml")
+        assert path.read_bytes().startswith(FIRST[path.suffix])
     assert "C5" in (tmp_path / "figures" / "overlap.svg").read_text(encoding="utf-8")
 
 
@@ -24,7 +25,7 @@ def test_equal_results_give_equal_bytes(dags: Any, tmp_path: Path, monkeypatch: 
     few = ("alignment", "concept-graph")  # all are saved alike; these two are fast
     monkeypatch.setattr(page, "figures", lambda *given: {name: every(*given)[name] for name in few})
     first, again = (page.save_figures(dags, tmp_path / name) for name in ("first", "again"))
-    assert len(first) == 4
+    assert len(first) == 6
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
 
 

@@ -5,6 +5,7 @@ import json
 import shlex
 import sys
 from collections.abc import Generator
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,10 +17,25 @@ if TYPE_CHECKING:
     from linrep.experiments.report import Report
     from linrep.sweep import Cell, Watch
 
+
+class Form(StrEnum):
+    """What figures can be saved as."""
+
+    PDF = "pdf"
+    SVG = "svg"
+    PNG = "png"
+
+
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout; everything else goes to stderr.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no words.")]
+Figures = Annotated[
+    Path | None, typer.Option("--figures", metavar="DIR", help="Also write every figure for a paper here.")
+]
+Format = Annotated[
+    list[Form] | None, typer.Option("--format", help="Of figures; may be repeated. By default all.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -34,11 +50,13 @@ def sweep(
         "runs"
     ),
     quick: Annotated[bool, typer.Option("--quick", help="Apply the file's [quick] table.")] = False,
+    figures: Figures = None,
+    formats: Format = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
     """Run every cell of a grid. Finished cells are found again, an interrupted one goes on."""
-    from linrep.experiments.report import write
+    from linrep.experiments.report import save_figures, write
     from linrep.experiments.reproduce import reports
     from linrep.experiments.user_sweep import user_experiment
     from linrep.progress import stop_on_signal
@@ -51,6 +69,8 @@ def sweep(
     with stop_on_signal() as stop, _bar(quiet) as watch:
         (report,) = reports([plan], out, watch=watch, stop=stop)
     page = write(report, out)
+    if figures is not None:
+        save_figures(report, figures, formats or ())
     if as_json:
         record = report.record() | {
             "folder": str(out),
@@ -82,12 +102,14 @@ def reproduce(
         Path | None,
         typer.Option("--results", metavar="FILE", help="Also write every table into a Markdown file."),
     ] = None,
+    figures: Figures = None,
+    formats: Format = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
     """Run the paper's experiments, and those beyond it: one page each, and an index. Resumable."""
     from linrep.experiments import NAMES
-    from linrep.experiments.report import write, write_index
+    from linrep.experiments.report import save_figures, write, write_index
     from linrep.experiments.reproduce import plan, reports
     from linrep.experiments.results_file import results_text
     from linrep.progress import stop_on_signal
@@ -101,6 +123,8 @@ def reproduce(
     with stop_on_signal() as stop, _bar(quiet) as watch:
         for report in reports(plans, out / "runs", watch=watch, stop=stop):
             write(report, out)
+            if figures is not None:
+                save_figures(report, figures, formats or ())
             finished.append(report)
             if not quiet and not as_json:
                 typer.echo(f"{report.sweep.title}. {report.sweep.question}\n  {report.answer.sentence}")

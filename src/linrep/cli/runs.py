@@ -146,7 +146,7 @@ def report(
         Path | None, typer.Option("--page", help="Where to write the page; by default in the run's folder.")
     ] = None,
     figures: Annotated[
-        Path | None, typer.Option("--figures", help="Also write every figure as PDF and SVG here.")
+        Path | None, typer.Option("--figures", help="Also write every figure as PDF, SVG and PNG here.")
     ] = None,
 ) -> None:
     """Draw the page of a finished run again."""

@@ -119,13 +119,14 @@ def figures(numbers: Numbers) -> list[Block]:
         points = [spread(row) for row in margin]
         line = Series(name="mean margin", colour="--both", x=steps.tolist(), points=points)
         slope, _ = growth(last)
-        late = steps[(steps > 0) & (steps >= steps.max() / 100)]
-        end = points[-1].mean or 0.0
-        fitted = means([end + slope * math.log(step / steps.max()) for step in late])
+        late = (steps > 0) & (steps >= steps.max() / 100)
+        ends = steps[late][[0, -1]]
+        middle, level = np.log(steps[late]).mean(), float(np.nanmean(margin[late]))
+        fitted = means([level + slope * (math.log(step) - middle) for step in ends])
         guide = Series(
             name="straight in ln t",
             colour="--predicted",
-            x=late.tolist(),
+            x=ends.tolist(),
             points=fitted,
             dash="dash",
             plain=True,

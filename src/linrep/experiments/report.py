@@ -11,6 +11,8 @@ from linrep.experiments import NAMES
 from linrep.experiments.record import Answer, Experiment
 from linrep.experiments.table import Line, as_csv, grid, lines
 from linrep.page.numbers import count
+from linrep.page.paper import STYLE, save
+from linrep.page.paper_plot import figure
 from linrep.page.recipe import to_toml
 from linrep.page.shell import Block, Page, Section, assemble
 from linrep.page.shell import Line as Sentence
@@ -81,6 +83,25 @@ def write(report: Report, folder: Path) -> Path:
         text = json.dumps(report.record(), indent=1, ensure_ascii=False, allow_nan=False)
         write_file(folder / f"{name}{RECORD}", (text + "\n").encode())
     return folder / f"{name}.html"
+
+
+def save_figures(report: Report, folder: Path, formats: Sequence[str] = ()) -> list[Path]:
+    """Save the experiment's plots for a paper, as panels of one figure.
+
+    Args:
+        report: Its figure takes the experiment's name.
+        folder: Made if it is not there.
+        formats: Of ``pdf``, ``svg``, ``png``; none means all.
+
+    Returns:
+        The files written, one for each format; none where the experiment has no numbers to draw.
+    """
+    from matplotlib import rc_context
+
+    with rc_context(STYLE):
+        drawn = figure(report.experiment.figures(report.numbers))
+    with one_line_errors(folder):
+        return save({} if drawn is None else {report.experiment.name: drawn}, folder, formats)
 
 
 def page(report: Report) -> Page:

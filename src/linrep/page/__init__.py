@@ -59,7 +59,7 @@ def figures(result: Any, predictions: Mapping[str, Any] | None = None) -> "dict[
 
 
 def save_figures(result: Any, folder: Path | str, predictions: Mapping[str, Any] | None = None) -> list[Path]:
-    """Save every figure as PDF and SVG.
+    """Save every figure as PDF, SVG and PNG.
 
     Args:
         result: What :func:`linrep.run` returns.
@@ -67,21 +67,8 @@ def save_figures(result: Any, folder: Path | str, predictions: Mapping[str, Any]
         predictions: As for :func:`render`.
 
     Returns:
-        The files written, two for each figure. Equal results give equal bytes.
+        The files written, three for each figure. Equal results give equal bytes.
     """
-    from matplotlib import rc_context
+    from linrep.page.paper import save
 
-    from linrep.page.paper import STYLE
-
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    written: list[Path] = []
-    with rc_context(STYLE):
-        for name, figure in figures(result, predictions).items():
-            figure.draw_without_rendering()
-            figure.set_layout_engine("none")  # laid out once for both
-            for ending, undated in (("pdf", {"CreationDate": None}), ("svg", {"Date": None})):
-                path = folder / f"{name}.{ending}"
-                figure.savefig(path, metadata=undated)
-                written.append(path)
-    return written
+    return save(figures(result, predictions), folder)

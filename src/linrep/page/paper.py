@@ -1,9 +1,13 @@
 """How figures look on paper: small sans text, embedded fonts, no colours but the palette's."""
 
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 STYLE: Any = {
     "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Verdana"],
     "font.size": 7.5,
     "axes.titlesize": 8,
     "axes.labelsize": 7.5,
@@ -21,7 +25,46 @@ STYLE: Any = {
     "text.usetex": False,
 }
 
+UNDATED: dict[str, dict[str, Any]] = {
+    "pdf": {"CreationDate": None},
+    "svg": {"Date": None, "Creator": None},
+    "png": {"Software": None},
+}
+"""Formats that figures are saved in, and what is left out of each so that equal figures have equal bytes."""
+DOTS_PER_INCH = 300
+FINE = re.compile(r"(\d\.\d\d)\d+")
+"""Digits of an SVG beyond a hundredth of a point: a third of the file, and nothing that can be seen."""
+
 
 def plain(text: str) -> str:
     """A name as matplotlib must be given it: a dollar sign is not mathematics."""
     return text.replace("$", r"\$")
+
+
+def save(figures: Mapping[str, Any], folder: Path | str, formats: Sequence[str] = ()) -> list[Path]:
+    """Save figures.
+
+    Args:
+        figures: matplotlib figures by name.
+        folder: Made if it is not there.
+        formats: Of ``pdf``, ``svg``, ``png``; none means all.
+
+    Returns:
+        The files written, one for each figure and format. Equal figures give equal bytes.
+    """
+    from matplotlib import rc_context
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    written: list[Path] = []
+    with rc_context(STYLE):
+        for name, figure in figures.items():
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")  # laid out once for all
+            for ending in formats or UNDATED:
+                path = folder / f"{name}.{ending}"
+                figure.savefig(path, metadata=UNDATED[ending], dpi=DOTS_PER_INCH)
+                if ending == "svg":
+                    path.write_text(FINE.sub(r"\1", path.read_text(encoding="utf-8")), encoding="utf-8")
+                written.append(path)
+    return written
