@@ -25,6 +25,22 @@ WORLD = {"kind": "random", "concepts": 3}
         ({"world": WORLD | {"probability_range": [0.3, 1.3]}}, "less than or equal to 1"),
         ({"world": WORLD, "model": {"dim": 0}}, "model.dim: expected greater than or equal to 1"),
         ({"world": WORLD, "model": {"dim": 2.5}}, "model.dim: expected a valid integer"),
+        (
+            {"world": WORLD, "model": {"encoder": "lstm"}},
+            "model.encoder: expected 'table', 'mlp' or 'transformer'",
+        ),
+        (
+            {"world": WORLD, "model": {"encoder": "transformer", "heads": 5}},
+            "heads: expected a divisor of the width, 32",
+        ),
+        (
+            {"world": WORLD, "model": {"encoder": "mlp", "width": 0}},
+            "model.width: expected greater than or equal to 1",
+        ),
+        (
+            {"world": WORLD, "model": {"encoder": "mlp", "layers": 0}},
+            "model.layers: expected greater than or equal",
+        ),
         ({"world": WORLD, "runs": True}, "runs: expected a valid integer"),
         ({"world": WORLD, "training": {"step_size": float("nan")}}, "training.step_size"),
         (
@@ -56,6 +72,16 @@ def test_only_what_applies_is_kept() -> None:
     assert adam.training.step_size == 0.01
     sgd = parse({"world": WORLD})
     assert (sgd.training.batch_size, sgd.training.step_size) == (100, 5.0)
+
+
+def test_a_table_has_no_width_and_networks_have_defaults() -> None:
+    def sizes(**model: object) -> tuple[int | None, ...]:
+        found = parse({"world": WORLD, "model": model}).model
+        return found.width, found.layers, found.heads
+
+    assert sizes(width=7, layers=3, heads=2) == (None, None, None)
+    assert sizes(encoder="mlp", heads=2) == (64, 2, None)
+    assert sizes(encoder="transformer", width=8) == (8, 2, 4)
 
 
 def test_json_round_trip() -> None:

@@ -16,8 +16,10 @@ import linrep
 from linrep import experiment, run_folder
 from linrep.config import Config
 from linrep.config_file import parse
+from linrep.encoder import encoder
 from linrep.errors import DivergedError, InputError
 from linrep.laboratory import worlds
+from linrep.population import Population
 from linrep.store import Store
 
 TINY: dict[str, Any] = {
@@ -40,6 +42,8 @@ def equal(first: linrep.Result, second: linrep.Result) -> bool:
     return (
         torch.equal(first.embedding, second.embedding)
         and torch.equal(first.unembedding, second.unembedding)
+        and first.parameters.keys() == second.parameters.keys()
+        and all(torch.equal(value, second.parameters[name]) for name, value in first.parameters.items())
         and torch.equal(first.snapshots, second.snapshots)
         and first.summary == second.summary
         and first.trace.equals(second.trace)
@@ -71,6 +75,24 @@ def test_written_and_read_back(tmp_path: Path) -> None:
     assert not [path for path in tmp_path.rglob("*") if path.suffix in {".pkl", ".pt", ".npy"}]
 
 
+def test_weights_of_a_network_are_kept_and_give_its_embedding(tmp_path: Path) -> None:
+    settings = config(model=NETWORK, training={"optimizer": "adam", "step_size": 0.01, "steps": 20})
+    result = linrep.run(settings, out=tmp_path)
+    assert result.folder is not None
+    again = run_folder.read(result.folder)
+    population = Population.of(result.worlds, dtype=torch.float32)
+    found = encoder("transformer", population.context_index, population.sizes, 3, init_scale=0.1, width=8,
+                    layers=1, heads=2, dtype=torch.float32)  # fmt: skip
+    torch.testing.assert_close(
+        found.embed([again.parameters[name] for name in found.shapes]), result.embedding
+    )
+    losses = result.summary["final"]["excess_loss_nats"]
+    assert (
+        losses["mean"] < 0.8 * result.trace.query("step == 0 and measure == 'excess_loss_nats'").value.mean()
+    )
+    assert linrep.run(config()).parameters == {}
+
+
 def test_found_again_instead_of_repeated(tmp_path: Path) -> None:
     result = linrep.run(config(), out=tmp_path)
     assert result.folder is not None
@@ -83,13 +105,19 @@ def test_found_again_instead_of_repeated(tmp_path: Path) -> None:
     assert (result.folder / "result.json").stat().st_mtime_ns != stamp
 
 
-def test_stopped_runs_go_on_bit_equal(tmp_path: Path) -> None:
-    whole = linrep.run(config())
+NETWORK = {"encoder": "transformer", "width": 8, "layers": 1, "heads": 2}
+
+
+@pytest.mark.parametrize(
+    "sections", [{}, {"model": NETWORK, "training": {"optimizer": "adam", "step_size": 0.01, "steps": 60}}]
+)
+def test_stopped_runs_go_on_bit_equal(sections: dict[str, Any], tmp_path: Path) -> None:
+    whole = linrep.run(config(**sections))
     asked = iter([False, True, *[False] * 1000])
     with pytest.raises(KeyboardInterrupt):
-        linrep.run(config(), out=tmp_path, stop=lambda: next(asked))
+        linrep.run(config(**sections), out=tmp_path, stop=lambda: next(asked))
     assert Store(tmp_path).finished() == []
-    assert equal(linrep.run(config(), out=tmp_path), whole)
+    assert equal(linrep.run(config(**sections), out=tmp_path), whole)
 
 
 def test_killed_runs_go_on_bit_equal(tmp_path: Path) -> None:

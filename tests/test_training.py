@@ -1,10 +1,14 @@
 """Training: SGD estimates the exact gradient, a stopped run goes on bit-equal, a diverging one says where."""
 
+from itertools import product
+
 import pytest
 import torch
+from torch import Tensor
 
 from linrep.concepts import random_dag
 from linrep.contexts import world
+from linrep.encoder import Encoder, encoder
 from linrep.population import Population, population_gradient
 from linrep.schedule import schedule
 from linrep.seeds import generator
@@ -23,7 +27,21 @@ def batch_of_worlds(dtype: torch.dtype = torch.float64) -> Population:
     return Population.of([world(model) for model in models], dtype=dtype)
 
 
-def fresh(population: Population, optimizer: str, seed: int = 0) -> State:
+def network(population: Population, kind: str = "transformer") -> Encoder:
+    return encoder(
+        kind,  # pyright: ignore
+        population.context_index,
+        population.sizes,
+        3,
+        init_scale=0.1,
+        width=8,
+        layers=1,
+        heads=2,
+        dtype=population.dtype,
+    )
+
+
+def fresh(population: Population, optimizer: str, seed: int = 0, kind: str = "table") -> State:
     return start(
         population,
         3,
@@ -31,6 +49,7 @@ def fresh(population: Population, optimizer: str, seed: int = 0) -> State:
         optimizer=optimizer,  # pyright: ignore
         generators=[generator(seed, "start", run) for run in range(RUNS)],
         order=generator(seed, "order"),
+        encoder=network(population, kind),
     )
 
 
@@ -84,6 +103,55 @@ def test_sgd_steps_along_the_exact_gradient_on_average() -> None:
         assert float((moved + slope).norm() / slope.norm()) > 1.9  # and not along its opposite
 
 
+def loss_by_autograd(population: Population, embedding: Tensor, unembedding: Tensor) -> Tensor:
+    logits = embedding @ unembedding.mT
+    of_each = -(population.conditional * logits.log_softmax(-1)).sum(-1)
+    return (population.weights * of_each).sum()
+
+
+@pytest.mark.parametrize("optimizer", ["gd", "adam"])
+@pytest.mark.parametrize("kind", ["mlp", "transformer"])
+def test_networks_train_as_torch_trains_them(kind: str, optimizer: str) -> None:
+    """The same network under autograd from the loss on, moved by torch's own optimizers."""
+    population = batch_of_worlds()
+    state = fresh(population, optimizer, kind=kind)
+    leaves = [each.clone().requires_grad_() for each in state.trained]
+    reference = torch.optim.SGD(leaves, lr=0.5) if optimizer == "gd" else torch.optim.Adam(leaves, lr=0.01)
+    for _ in range(20):
+        reference.zero_grad()
+        loss_by_autograd(population, state.encoder.embed(leaves[:-1]), leaves[-1]).backward()
+        reference.step()
+    trained(population, state, optimizer, 20)
+    torch.testing.assert_close(state.trained, [each.detach() for each in leaves], rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("kind", ["mlp", "transformer"])
+def test_sgd_moves_a_network_along_its_exact_gradient_on_average(kind: str) -> None:
+    population = batch_of_worlds()
+    state = fresh(population, "sgd", kind=kind)
+    leaves = [each.clone().requires_grad_() for each in state.trained]
+    loss_by_autograd(population, state.encoder.embed(leaves[:-1]), leaves[-1]).backward()
+    before = [each.clone() for each in state.trained]
+    trained(population, state, "sgd", CHUNK, schedule=lambda _: 1e-6, batch_size=200)
+    slope = torch.cat([leaf.grad.flatten() for leaf in leaves if leaf.grad is not None])
+    moved = torch.cat(
+        [(old - new).flatten() / (1e-6 * CHUNK) for old, new in zip(before, state.trained, strict=True)]
+    )
+    assert float((moved - slope).norm() / slope.norm()) < 0.15
+
+
+@pytest.mark.parametrize("kind", ["mlp", "transformer"])
+def test_a_network_that_breaks_names_its_step_and_spares_the_others(kind: str) -> None:
+    population = batch_of_worlds()
+    state = fresh(population, "gd", kind=kind)
+    state.unembedding[1] *= 1e200
+    trained(population, state, "gd", 20)
+    assert state.diverged_at.tolist()[::2] == [-1, -1]
+    assert 1 <= int(state.diverged_at[1]) <= 3
+    healthy = trained(population, fresh(population, "gd", kind=kind), "gd", 20)
+    torch.testing.assert_close(state.unembedding[[0, 2]], healthy.unembedding[[0, 2]])
+
+
 def test_sgd_conserves_the_sum_of_unembeddings() -> None:
     """Theory, claim C5: every residual sums to zero over tokens."""
     population = batch_of_worlds()
@@ -94,13 +162,17 @@ def test_sgd_conserves_the_sum_of_unembeddings() -> None:
 
 
 @pytest.mark.parametrize("stopped", [CHUNK, CHUNK + 64])
-@pytest.mark.parametrize("optimizer", ["gd", "sgd", "adam"])
-def test_resumed_is_bit_equal(optimizer: str, stopped: int) -> None:
+@pytest.mark.parametrize(
+    ("kind", "optimizer"),
+    [*product(["table", "mlp"], ["gd", "sgd", "adam"]), ("transformer", "sgd")],
+)
+def test_resumed_is_bit_equal(kind: str, optimizer: str, stopped: int) -> None:
     population = batch_of_worlds(torch.float32)
-    steps = 2 * CHUNK + 50
-    whole = trained(population, fresh(population, optimizer), optimizer, steps, stops=[3, 77, CHUNK + 5])
+    steps = CHUNK + 80
+    whole = fresh(population, optimizer, kind=kind)
+    trained(population, whole, optimizer, steps, stops=[3, 77, CHUNK + 5])
 
-    state = fresh(population, optimizer)
+    state = fresh(population, optimizer, kind=kind)
     settings = {
         "schedule": schedule("constant", 0.5 if optimizer != "adam" else 0.01, steps),
         "batch_size": 16,
@@ -111,7 +183,8 @@ def test_resumed_is_bit_equal(optimizer: str, stopped: int) -> None:
     assert state.step == stopped
     resumed = State(
         step=state.step,
-        embedding=state.embedding.clone(),
+        encoder=state.encoder,
+        parameters=[each.clone() for each in state.parameters],
         unembedding=state.unembedding.clone(),
         moments=[moment.clone() for moment in state.moments],
         order=generator(5, "elsewhere"),
@@ -119,8 +192,8 @@ def test_resumed_is_bit_equal(optimizer: str, stopped: int) -> None:
         diverged_at=state.diverged_at.clone(),
     )
     trained(population, resumed, optimizer, steps)
+    assert all(torch.equal(mine, its) for mine, its in zip(resumed.trained, whole.trained, strict=True))
     assert torch.equal(resumed.embedding, whole.embedding)
-    assert torch.equal(resumed.unembedding, whole.unembedding)
 
 
 def test_divergence_names_the_exact_step_and_spares_the_others() -> None:

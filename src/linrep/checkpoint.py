@@ -25,13 +25,7 @@ def save(folder: Path, state: State, history: Mapping[str, Tensor], steps: list[
         steps: Steps at which they were made.
     """
     tensors = {f"history/{name}": value for name, value in history.items()}
-    tensors |= {f"moments/{number}": value for number, value in enumerate(state.moments)}
-    tensors |= {
-        "embedding": state.embedding,
-        "unembedding": state.unembedding,
-        "diverged_at": state.diverged_at,
-        "order": state.order_before,
-    }
+    tensors |= _in_place(state) | {"order": state.order_before}
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     temporary = folder / f"{FILE}.tmp"
     with one_line_errors(folder):
@@ -55,12 +49,7 @@ def restore(folder: Path, state: State) -> tuple[dict[str, Tensor], list[int]]:
             metadata = handle.metadata()
             tensors: dict[str, Tensor] = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
         step, steps = int(metadata["step"]), [int(each) for each in json.loads(metadata["steps"])]
-        targets = {
-            "embedding": state.embedding,
-            "unembedding": state.unembedding,
-            "diverged_at": state.diverged_at,
-            **{f"moments/{number}": value for number, value in enumerate(state.moments)},
-        }
+        targets = _in_place(state)
         if any(tensors[name].shape != target.shape for name, target in targets.items()):
             return {}, []
         order = tensors["order"]
@@ -74,3 +63,12 @@ def restore(folder: Path, state: State) -> tuple[dict[str, Tensor], list[int]]:
         name.removeprefix("history/"): value for name, value in tensors.items() if name.startswith("history/")
     }
     return history, steps
+
+
+def _in_place(state: State) -> dict[str, Tensor]:
+    """The tensors that training changes where they lie, by name."""
+    return {
+        **{f"trained/{number}": value for number, value in enumerate(state.trained)},
+        **{f"moments/{number}": value for number, value in enumerate(state.moments)},
+        "diverged_at": state.diverged_at,
+    }

@@ -160,13 +160,47 @@ class ListTokens(_Table):
 TokensConfig = Annotated[CompleteTokens | FractionTokens | ListTokens, Field(discriminator="kind")]
 
 
+DEFAULT_NETWORK: dict[str, dict[str, int]] = {
+    "mlp": {"width": 64, "layers": 2},
+    "transformer": {"width": 32, "layers": 2, "heads": 4},
+}
+
+
 class ModelConfig(_Table):
-    """The representations that are trained."""
+    """The representations that are trained. After validation only what the encoder has is left."""
 
     dim: Count | None = None
     """k, the dimension of both tables; by default the affine rank of the tokens in use."""
     init_scale: Positive = 0.1
-    """Standard deviation of the normal start."""
+    """Standard deviation of the normal start; of a network, about that of the embeddings it starts with."""
+    encoder: Literal["table", "mlp", "transformer"] = "table"
+    """f: a row for each context, or a network that reads the context."""
+    width: Count | None = None
+    """Of a network's layers; by default 64 for an mlp, 32 for a transformer."""
+    layers: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Hidden layers of an mlp, blocks of a transformer; by default 2."""
+    heads: Count | None = None
+    """Attention heads of a transformer, which divide its width; by default 4."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_what_applies(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        fields = dict(given)
+        defaults = DEFAULT_NETWORK.get(str(fields.get("encoder", "table")), {})
+        for name in ("width", "layers", "heads"):
+            if name not in defaults:
+                fields[name] = None
+            elif fields.get(name) is None:
+                fields[name] = defaults[name]
+        return fields
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> "ModelConfig":
+        if self.width is not None and self.heads is not None and self.width % self.heads:
+            raise ValueError(f"heads: expected a divisor of the width, {self.width}, got {self.heads}")
+        return self
 
 
 DEFAULT_STEP_SIZE = {"gd": 5.0, "sgd": 5.0, "adam": 0.01}

@@ -17,6 +17,7 @@ from linrep import checkpoint, run_folder
 from linrep.config import Config
 from linrep.config_file import load, parse
 from linrep.contexts import World
+from linrep.encoder import Encoder, Table, encoder
 from linrep.errors import DivergedError, InputError
 from linrep.laboratory import data_hash, resolve, worlds
 from linrep.measurement import Ruler, trace_frame
@@ -156,6 +157,7 @@ def _train_and_measure(
         worlds=built,
         embedding=state.embedding.cpu(),
         unembedding=state.unembedding.cpu(),
+        parameters=_parameters(state),
         trace=trace_frame(history, steps, built[0].model.names),
         snapshot_steps=tuple(steps),
         snapshots=kept,
@@ -183,6 +185,7 @@ def _train(
         optimizer=settings.optimizer,
         generators=[generator(config.seed, "start", run) for run in range(config.runs)],
         order=generator(config.seed, "order", device=config.compute.device),
+        encoder=_encoder(config, population, dim),
     )
     rate = _rate(config)
     wanted = snapshot_steps(settings.steps, settings.snapshots)
@@ -228,6 +231,28 @@ def _train(
             if stopping:
                 raise KeyboardInterrupt
     return state, _stacked(rows), steps
+
+
+def _encoder(config: Config, population: Population, dim: int) -> Encoder:
+    model = config.model
+    return encoder(
+        model.encoder,
+        population.context_index,
+        population.sizes,
+        dim,
+        init_scale=model.init_scale,
+        width=model.width,
+        layers=model.layers,
+        heads=model.heads,
+        dtype=population.dtype,
+    )
+
+
+def _parameters(state: State) -> dict[str, Tensor]:
+    """The encoder's own, by name; a table's is the embedding, which is kept anyway."""
+    if isinstance(state.encoder, Table):
+        return {}
+    return {name: each.cpu() for name, each in zip(state.encoder.shapes, state.parameters, strict=True)}
 
 
 def _rate(config: Config) -> Schedule:

@@ -1,6 +1,6 @@
 """What a run leaves behind: the config, the worlds, the trained tables, the trace and the summary."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +29,11 @@ class Result:
     worlds: tuple[World, ...]
     """One per run; the same object where runs share it."""
     embedding: Float[Tensor, "runs contexts dim"]
-    """f, as trained."""
+    """f of every context, as trained."""
     unembedding: Float[Tensor, "runs tokens dim"]
     """g, as trained."""
+    parameters: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
+    """Weights of the encoder by name, run axis first; empty for a table, whose weights are the embedding."""
     trace: "pd.DataFrame"
     """Tidy: step, run, measure, table, concept, kind, value."""
     snapshot_steps: tuple[int, ...]

@@ -29,6 +29,8 @@ from linrep.store import (
     read_tensors,
 )
 
+PARAMETER = "encoder/"
+
 
 def write(store: Store, result: Result) -> Result:
     """Publish a result; returns it with its folder filled in."""
@@ -38,7 +40,12 @@ def write(store: Store, result: Result) -> Result:
     files: dict[str, Any] = {
         CONFIG: _json(result.config.model_dump(mode="json")),
         WORLDS: _json(structure),
-        TABLES: {"embedding": result.embedding, "unembedding": result.unembedding, **tensors},
+        TABLES: {
+            "embedding": result.embedding,
+            "unembedding": result.unembedding,
+            **{f"{PARAMETER}{name}": value for name, value in result.parameters.items()},
+            **tensors,
+        },
         TRACE: parquet.getvalue(),
         SNAPSHOTS: {
             "unembedding": result.snapshots,
@@ -70,6 +77,11 @@ def read(folder: Path) -> Result:
             worlds=_worlds_from_data(structure, tables),
             embedding=tables["embedding"],
             unembedding=tables["unembedding"],
+            parameters={
+                name.removeprefix(PARAMETER): value
+                for name, value in tables.items()
+                if name.startswith(PARAMETER)
+            },
             trace=trace,
             snapshot_steps=tuple(snapshots["steps"].tolist()),
             snapshots=snapshots["unembedding"],

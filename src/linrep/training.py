@@ -1,4 +1,7 @@
-"""Training embedding and unembedding tables of many runs at once: gradient descent, the paper's SGD, Adam.
+"""Training encoder and unembedding of many runs at once: gradient descent, the paper's SGD, Adam.
+
+The gradient with respect to every embedding f(d), exact or sampled, reaches the encoder's parameters by its
+pull-back; for a table of embeddings that is the gradient itself.
 
 The state is a record of tensors; :func:`train` moves it forward and yields it wherever it may be measured or
 saved. Minibatches are drawn a chunk of steps at a time; the record keeps the generator as it was before, so
@@ -14,6 +17,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.optim.adam import adam
 
+from linrep.encoder import Encoder, Table
 from linrep.population import Method, Population, table_gradients
 from linrep.schedule import Schedule
 
@@ -31,21 +35,34 @@ class State:
     """Everything that training changes, in place."""
 
     step: int
-    embedding: Float[Tensor, "runs contexts dim"]
+    encoder: Encoder
+    """What the parameters are parameters of; itself never changed."""
+    parameters: list[Tensor]
+    """Of the encoder, run axis first; for a table the embedding alone."""
     unembedding: Float[Tensor, "runs tokens dim"]
     moments: list[Tensor]
-    """Adam's first moments, then second moments, of both tables; empty for gd and sgd."""
+    """Adam's first moments, then second moments, of all that is trained; empty for gd and sgd."""
     order: torch.Generator
     """Draws the minibatches."""
     order_before: Tensor
     """State of ``order`` before the chunk under way was drawn."""
     diverged_at: Int[Tensor, " runs"]
-    """First step after which a run's tables were not finite; -1 while they are."""
+    """First step after which a run's numbers were not finite; -1 while they are."""
+
+    @property
+    def embedding(self) -> Float[Tensor, "runs contexts dim"]:
+        """F of every context, by the encoder as it stands."""
+        return self.encoder.embed(self.parameters)
 
     @property
     def tables(self) -> list[Tensor]:
-        """Embedding and unembedding."""
+        """Embedding and unembedding: what is measured."""
         return [self.embedding, self.unembedding]
+
+    @property
+    def trained(self) -> list[Tensor]:
+        """The encoder's parameters and the unembedding: what training moves."""
+        return [*self.parameters, self.unembedding]
 
     @property
     def alive(self) -> Tensor:
@@ -61,35 +78,43 @@ def start(
     optimizer: Optimizer,
     generators: Iterable[torch.Generator],
     order: torch.Generator,
+    encoder: Encoder | None = None,
 ) -> State:
-    """Normal tables of standard deviation ``init_scale`` at step 0.
+    """A normal start: an unembedding of standard deviation ``init_scale``, and the encoder's parameters.
 
     Args:
         population: The batch of runs.
         dim: k, the width of both tables.
-        init_scale: Standard deviation of every entry.
+        init_scale: Standard deviation of every entry of a table.
         optimizer: "adam" gets its moments.
         generators: One a run, so that a run's start does not depend on how many train beside it.
         order: Draws the minibatches later.
+        encoder: From contexts to embeddings; by default a table of ``init_scale``.
 
     Returns:
         A fresh state.
     """
     contexts, tokens = population.context_index.shape[1], population.token_index.shape[1]
-    drawn = [
-        init_scale * torch.randn(contexts + tokens, dim, generator=generator, dtype=torch.float64)
-        for generator in generators
+    if encoder is None:
+        encoder = Table(contexts, dim, init_scale=init_scale)
+    numbers = encoder.numbers
+    normals = torch.stack(
+        [torch.randn(numbers + tokens * dim, generator=each, dtype=torch.float64) for each in generators]
+    )
+    unembedding = init_scale * normals[:, numbers:].reshape(-1, tokens, dim)
+    trained = [
+        each.to(population.device, population.dtype).contiguous()
+        for each in (*encoder.start(normals[:, :numbers]), unembedding)
     ]
-    both = torch.stack(drawn).to(population.device, population.dtype)
-    tables = [both[:, :contexts].clone(), both[:, contexts:].clone()]
     return State(
         step=0,
-        embedding=tables[0],
-        unembedding=tables[1],
-        moments=[torch.zeros_like(table) for table in tables * 2] if optimizer == "adam" else [],
+        encoder=encoder,
+        parameters=trained[:-1],
+        unembedding=trained[-1],
+        moments=[torch.zeros_like(each) for each in trained * 2] if optimizer == "adam" else [],
         order=order,
         order_before=order.get_state(),
-        diverged_at=torch.full((len(both),), -1, dtype=torch.int64, device=population.device),
+        diverged_at=torch.full((len(normals),), -1, dtype=torch.int64, device=population.device),
     )
 
 
@@ -117,7 +142,7 @@ def train(
         method: Form of the exact gradient.
 
     Yields:
-        The same state object, further on. A run whose tables stop being finite is marked in ``diverged_at``
+        The same state object, further on. A run whose numbers stop being finite is marked in ``diverged_at``
         with the exact step; the others go on.
     """
     wanted = {stop for stop in stops if state.step < stop <= steps}
@@ -138,11 +163,11 @@ def train(
         stop = min({(state.step // look + 1) * look, steps} | {each for each in wanted if each > state.step})
         if optimizer == "sgd" and (state.step % CHUNK == 0 or not batches):
             batches = _draw(population, batch_size, state.order)
-        before = [tensor.clone() for tensor in (*state.tables, *state.moments)]
+        before = [tensor.clone() for tensor in (*state.trained, *state.moments)]
         advance(state.step, stop)
         if bool((state.alive & ~_finite(state)).any()):
             # Walk the same steps again, looking after each: which step broke is what the user must know.
-            for tensor, saved in zip((*state.tables, *state.moments), before, strict=True):
+            for tensor, saved in zip((*state.trained, *state.moments), before, strict=True):
                 tensor.copy_(saved)
             advance(state.step, stop, watch=True)
         state.step = stop
@@ -157,38 +182,37 @@ def _draw(population: Population, batch_size: int, generator: torch.Generator) -
 
 
 def _sgd_step(population: Population, state: State, step_size: float, batch: Batch) -> None:
-    """One step on sampled pairs: softmax minus one-hot, with only the sampled rows of F touched."""
+    """One step on sampled pairs: softmax minus one-hot, for the sampled embeddings alone."""
     contexts, tokens = batch
-    runs, rows, dim = state.embedding.shape
-    flat = (contexts + rows * torch.arange(runs, device=contexts.device)[:, None]).reshape(-1)
-    table = state.embedding.view(runs * rows, dim)
-    sampled = table[flat].view(runs, -1, dim)
+    sampled, descend = state.encoder.sampled(state.parameters, contexts)
     logits = sampled @ state.unembedding.mT
     if population.token_mask is not None:
         logits.masked_fill_(~population.token_mask[:, None, :], -torch.inf)
     residual = torch.softmax(logits, dim=-1)
     residual.scatter_add_(2, tokens[..., None], residual.new_full((), -1.0).expand(*tokens.shape, 1))
     scale = -step_size / contexts.shape[1]
-    descent = residual @ state.unembedding
+    slope = residual @ state.unembedding
     state.unembedding.baddbmm_(residual.mT, sampled, alpha=scale)
-    table.index_add_(0, flat, descent.view(-1, dim), alpha=scale)
+    descend(slope, scale)
 
 
 def _exact_step(
     population: Population, state: State, step_size: float, step: int, optimizer: Optimizer, method: Method
 ) -> None:
-    slopes = table_gradients(population, state.embedding, state.unembedding, method=method)
+    embedding, pull_back = state.encoder.exact(state.parameters)
+    slope_f, slope_g = table_gradients(population, embedding, state.unembedding, method=method)
     # The fused Adam reads memory in order, whatever the strides say.
-    gradients = [slope.contiguous() for slope in slopes]
+    gradients = [slope.contiguous() for slope in (*pull_back(slope_f), slope_g)]
+    trained = state.trained
     if optimizer == "gd":
-        for table, slope in zip(state.tables, gradients, strict=True):
-            table.sub_(slope, alpha=step_size)
+        for each, slope in zip(trained, gradients, strict=True):
+            each.sub_(slope, alpha=step_size)
         return
     adam(
-        state.tables,
+        trained,
         gradients,
-        state.moments[:2],
-        state.moments[2:],
+        state.moments[: len(trained)],
+        state.moments[len(trained) :],
         [],
         [torch.tensor(float(step)) for _ in gradients],
         fused=True,
@@ -204,7 +228,7 @@ def _exact_step(
 
 def _finite(state: State) -> Tensor:
     # The sum is finite exactly when every entry is, short of overflow, which is divergence too.
-    return torch.isfinite(state.embedding.sum((1, 2)) + state.unembedding.sum((1, 2)))
+    return torch.isfinite(torch.stack([each.flatten(1).sum(1) for each in state.trained]).sum(0))
 
 
 def _mark_diverged(state: State, step: int) -> None:

@@ -1,0 +1,41 @@
+"""The lookup table: every context has a row of its own, so nothing is said of a context never seen."""
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from linrep.encoder.record import Descend, Encoder, PullBack, Shape
+
+
+class Table(Encoder):
+    """The one parameter is the embedding itself.
+
+    Args:
+        contexts: Rows.
+        dim: k.
+        init_scale: Standard deviation of every entry at the start.
+    """
+
+    def __init__(self, contexts: int, dim: int, *, init_scale: float) -> None:
+        self.shapes = {"embedding": Shape((contexts, dim), init_scale)}
+
+    def embed(self, parameters: list[Tensor]) -> Float[Tensor, "runs contexts dim"]:
+        """The table itself, not a copy."""
+        return parameters[0]
+
+    def exact(self, parameters: list[Tensor]) -> tuple[Float[Tensor, "runs contexts dim"], PullBack]:
+        """The table; its gradient is the embedding's."""
+        return parameters[0], lambda slope: [slope]
+
+    def sampled(
+        self, parameters: list[Tensor], rows: Int64[Tensor, "runs batch"]
+    ) -> tuple[Float[Tensor, "runs batch dim"], Descend]:
+        """The sampled rows; only they are moved, a row drawn twice by both."""
+        runs, contexts, dim = parameters[0].shape
+        flat = (rows + contexts * torch.arange(runs, device=rows.device)[:, None]).reshape(-1)
+        table = parameters[0].view(runs * contexts, dim)
+
+        def descend(slope: Tensor, factor: float) -> None:
+            table.index_add_(0, flat, slope.view(-1, dim), alpha=factor)
+
+        return table[flat].view(runs, -1, dim), descend
