@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -12,10 +11,12 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import timing
+from benchmarks import memory, timing
+from benchmarks.records import Row, shown, table
 
 CONCEPTS, PAIRS = 5, 40
 SPARE = 5  # special tokens
+ALL = "all: measure(), imports left out"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,29 +26,40 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--once", help=argparse.SUPPRESS)
 
 
-def rows(given: argparse.Namespace) -> Iterator[dict[str, object]]:
+def rows(given: argparse.Namespace) -> Iterator[Row]:
     if given.once:
         once(Path(given.once))
         return
     with tempfile.TemporaryDirectory() as name:
         folder = write_head(Path(name), given.rows, given.dim)
-        print(
-            f"a {given.rows:,} × {given.dim:,} half-precision head, {torch.get_num_threads()} threads; "
-            "seconds"
-        )
         parts, floors = measure_parts(folder, given.rows, given.dim, given.repeats)
         whole = whole_command(folder)
-    print(f"{'part':<34}{'here':>9}{'floor':>9}{'ratio':>7}")
+    head: Row = {"rows": given.rows, "dim": given.dim}
     for part, seconds in parts.items():
-        print(f"{part:<34}{seconds:9.3f}{floors[part]:9.3f}{seconds / floors[part]:7.2f}")
-        yield {"benchmark": "lm", "part": part, "seconds": seconds, "floor": floors[part]}
+        floor = floors[part]
+        yield {**head, "part": part, "seconds": seconds, "floor": floor, "seconds/floor": seconds / floor}
     floor = sum(floors.values())
-    print(
-        f"{'all: measure(), imports left out':<34}"
-        f"{whole['seconds']:9.3f}{floor:9.3f}{whole['seconds'] / floor:7.2f}"
-        f"   processor {whole['cpu_seconds']:.1f} s, peak memory {whole['peak_gigabytes']:.2f} GB"
-    )
-    yield {"benchmark": "lm", "part": "all", "floor": floor, **whole}
+    yield {**head, "part": ALL, **whole, "floor": floor, "seconds/floor": whole["seconds"] / floor}
+
+
+def section(found: list[Row]) -> str:
+    """Each part against the least it could take, and the whole."""
+    whole = next(row for row in found if row["part"] == ALL)
+    lines = [
+        [str(row["part"]), *(shown(row, column, ".2f") for column in ("seconds", "floor", "seconds/floor"))]
+        for row in found
+    ]
+    size = f"{int(whole['rows']):,} × {int(whole['dim']):,}"
+    return f"""## A language model's head
+
+Word pairs measured on a {size} half-precision head from its file alone: {CONCEPTS} concepts of {PAIRS} pairs.
+Floors: the file's bytes read, half of the covariance's product in float32, one Cholesky factor in float64.
+
+{table(["part", "seconds", "floor", "× floor"], lines)}
+
+The whole took {shown(whole, "cpu_seconds", ".1f")} s of processor time, and held at most
+{shown(whole, "peak_gigabytes", ".2f")} GB, everything included.
+"""
 
 
 def write_head(folder: Path, vocabulary: int, dim: int) -> Path:
@@ -111,9 +123,7 @@ def measure_parts(
         "product": lambda: torch.mm(a, a),
         "double": lambda: torch.mm(b, b),
     }
-    times = {
-        name: timing.median(each) for name, each in timing.interleaved(calls, repeats, seconds=60).items()
-    }
+    times = timing.medians(calls, repeats, seconds=60)
     flop, double = times.pop("product") / 2**28, times.pop("double") / 2**28
     floors = {
         "head out of the file": times.pop("bytes"),
@@ -143,6 +153,6 @@ def once(folder: Path) -> None:
     found = {
         "seconds": time.perf_counter() - start,
         "cpu_seconds": time.process_time() - cpu,
-        "peak_gigabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
+        "peak_gigabytes": memory.process_peak() / 1e9,
     }
     print(json.dumps(found))

@@ -6,51 +6,70 @@ from collections.abc import Callable, Mapping
 
 import torch
 
+Call = Callable[[], object]
+
+SHORTEST_ROUND = 0.01
+
+# Sizes at which a device shows its rates: in a core's cache, or large enough to fill an accelerator.
+EXPONENTIALS = {"cpu": 2**18, "cuda": 2**26}
+SIDE = {"cpu": 512, "cuda": 8192}
+
 
 def interleaved(
-    calls: Mapping[str, Callable[[], object]], repeats: int, *, seconds: float = 20.0
+    calls: Mapping[str, Call], repeats: int, *, seconds: float = 20.0, device: str = "cpu"
 ) -> dict[str, list[float]]:
-    """Seconds of every call, ``repeats`` in turn after one warm-up, so that noise falls on all alike.
+    """Seconds of every call, ``repeats`` in turn after a warm-up, so that noise falls on all alike.
 
-    A round repeats short calls for a hundredth of a second; rounds end early when ``seconds`` are over.
+    A round repeats short calls for ``SHORTEST_ROUND`` seconds; rounds end early when ``seconds`` are over.
     """
-    inner: dict[str, int] = {}
-    for name, call in calls.items():
-        call()
-        start = time.perf_counter()
-        call()
-        inner[name] = max(1, int(0.01 / max(1e-7, time.perf_counter() - start)))
+    inner = {name: _warm_up(call, device) for name, call in calls.items()}
     times: dict[str, list[float]] = {name: [] for name in calls}
     deadline = time.perf_counter() + seconds
     for done in range(repeats):
         if done >= 3 and time.perf_counter() > deadline:
             break
         for name, call in calls.items():
-            start = time.perf_counter()
-            for _ in range(inner[name]):
-                call()
-            times[name].append((time.perf_counter() - start) / inner[name])
+            times[name].append(_seconds(call, inner[name], device) / inner[name])
     return times
 
 
-def median(times: list[float]) -> float:
-    return statistics.median(times)
+def medians(
+    calls: Mapping[str, Call], repeats: int, *, seconds: float = 20.0, device: str = "cpu"
+) -> dict[str, float]:
+    """Median seconds of every call of :func:`interleaved`."""
+    times = interleaved(calls, repeats, seconds=seconds, device=device)
+    return {name: statistics.median(each) for name, each in times.items()}
 
 
-def exponential() -> Callable[[], object]:
-    """2^18 float32 exponentials, the way ``torch.exp(x, out=y)`` does them."""
-    x = torch.randn(2**18)
-    y = torch.empty_like(x)
-    return lambda: torch.exp(x, out=y)
+def _warm_up(call: Call, device: str) -> int:
+    """How often a short call is repeated in a round; a long one is warm after once."""
+    took = _seconds(call, 1, device)
+    if took < 1:
+        took = _seconds(call, 1, device)
+    return max(1, int(SHORTEST_ROUND / max(1e-7, took)))
 
 
-def product() -> Callable[[], object]:
-    """A square float32 matrix product of 2^28 flops."""
-    a = torch.randn(512, 512)
-    c = torch.empty_like(a)
-    return lambda: torch.mm(a, a, out=c)
+def _seconds(call: Call, times: int, device: str) -> float:
+    start = time.perf_counter()
+    for _ in range(times):
+        call()
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start
 
 
-def floor_seconds(exponential_seconds: float, product_seconds: float, logits: int, dim: int) -> float:
-    """One exponential per logit and 6·k flops per logit at the machine's rates."""
-    return logits * (exponential_seconds / 2**18 + 6 * dim * product_seconds / 2**28)
+def rates(device: str = "cpu") -> dict[str, Call]:
+    """Float32 exponentials the way ``torch.exp(x, out=y)`` does them, and a square matrix product."""
+    kind = torch.device(device).type
+    x = torch.randn(EXPONENTIALS[kind], device=device)
+    a = torch.randn(SIDE[kind], SIDE[kind], device=device)
+    y, c = torch.empty_like(x), torch.empty_like(a)
+    return {"exponential": lambda: torch.exp(x, out=y), "product": lambda: torch.mm(a, a, out=c)}
+
+
+def take_floor(times: dict[str, float], logits: int, dim: int, device: str = "cpu") -> float:
+    """One exponential per logit and 6·k flops per logit at the machine's rates, which leave ``times``."""
+    kind = torch.device(device).type
+    exponential = times.pop("exponential") / EXPONENTIALS[kind]
+    flop = times.pop("product") / (2 * SIDE[kind] ** 3)
+    return logits * (exponential + 6 * dim * flop)

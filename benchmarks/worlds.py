@@ -5,7 +5,7 @@ import torch
 from linrep.population import Population
 
 
-def population(concepts: int, runs: int = 1, *, seed: int = 0) -> Population:
+def population(concepts: int, runs: int = 1, *, device: str = "cpu", seed: int = 0) -> Population:
     """All contexts and tokens of binary concepts under random joints, float32."""
     generator = torch.Generator().manual_seed(seed)
     contexts, tokens = torch.arange(3**concepts), torch.arange(2**concepts)
@@ -13,7 +13,7 @@ def population(concepts: int, runs: int = 1, *, seed: int = 0) -> Population:
     joints = [torch.rand(2**concepts, generator=generator, dtype=torch.float64) + 0.1 for _ in range(runs)]
     return Population.build(
         (2,) * concepts, joints, [contexts] * runs, [weights] * runs, [tokens] * runs, dtype=torch.float32
-    )
+    ).to(device=device)
 
 
 def tables(of: Population, dim: int, *, trained: bool, seed: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
@@ -28,4 +28,4 @@ def tables(of: Population, dim: int, *, trained: bool, seed: int = 1) -> tuple[t
         signs = torch.tensor([-1.0, 1.0])
         f[..., :concepts] += 15**0.5 * torch.cartesian_prod(*[torch.tensor([-1.0, 1.0, 0.0])] * concepts)
         g[..., :concepts] += 15**0.5 * torch.cartesian_prod(*[signs] * concepts)
-    return f, g
+    return f.to(of.device), g.to(of.device)

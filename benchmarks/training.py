@@ -1,0 +1,127 @@
+"""One training step of gd, sgd and adam against its gradient alone, the floor, and the usual script."""
+
+import argparse
+import itertools
+from collections.abc import Iterator
+
+import torch
+
+from benchmarks import baselines, timing, worlds
+from benchmarks.records import Row, aim, shown, table
+from linrep.population import Population, table_gradients
+from linrep.schedule import schedule
+from linrep.training import CHUNK, LOOK, start, train
+
+OPTIMIZERS = ("gd", "adam", "sgd")
+BATCH = 100
+STEP_SIZE = 1e-6
+"""So small that the tables stay as they are, however often a step is timed."""
+
+# Concepts and runs that are timed where nothing is asked for.
+STANDARD = (*((concepts, 1) for concepts in range(5, 11)), *((concepts, 100) for concepts in (5, 6, 7)))
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--concepts", type=int, nargs="+", metavar="M", help="instead of the standard cases")
+    parser.add_argument("--runs", type=int, nargs="+", help="runs trained at once")
+    parser.add_argument("--dim", type=int, help="k, as many as concepts by default")
+    parser.add_argument("--repeats", type=int, default=5, help="rounds; the median is reported")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+
+
+def rows(given: argparse.Namespace) -> Iterator[Row]:
+    for concepts, runs in _cases(given):
+        dim = given.dim or concepts
+        population = worlds.population(concepts, runs, device=given.device)
+        times = measure(population, dim, given.repeats, given.device)
+        for optimizer in OPTIMIZERS:
+            step, naive = times[optimizer], times[f"script {optimizer}"]
+            gradient = times["sampled" if optimizer == "sgd" else "exact"]
+            rows_of_logits = BATCH if optimizer == "sgd" else 3**concepts
+            floor = timing.take_floor(dict(times), runs * rows_of_logits * 2**concepts, dim, given.device)
+            yield {
+                "concepts": concepts,
+                "runs": runs,
+                "dim": dim,
+                "optimizer": optimizer,
+                "step": step,
+                "gradient": gradient,
+                "script": naive,
+                "floor": floor,
+                "step/gradient": step / gradient,
+                "script/step": naive / step,
+                "step/floor": step / floor,
+            }
+
+
+def measure(population: Population, dim: int, repeats: int, device: str) -> dict[str, float]:
+    """Median seconds of one step of everything, from the same rounds."""
+    f, g = worlds.tables(population, dim, trained=False)
+    logits = f.shape[0] * f.shape[1] * g.shape[1]
+    calls = timing.rates(device) | {
+        "exact": lambda: table_gradients(population, f, g),
+        "sampled": baselines.sampled_gradient(population, f, g, BATCH),
+    }
+    steps = {}
+    for optimizer in OPTIMIZERS:
+        # Whole chunks of sgd and whole looks of the others, so that drawing and looking are in the price.
+        looks = min(16, max(1, 2**22 // logits))
+        steps[optimizer] = CHUNK if optimizer == "sgd" else looks * LOOK[optimizer]
+        calls[optimizer] = _steps(population, dim, optimizer, steps[optimizer])
+        script = baselines.script_step(population, f, g, optimizer, STEP_SIZE, BATCH)
+        calls[f"script {optimizer}"] = script
+    times = timing.medians(calls, repeats, seconds=8.0, device=device)
+    return {name: each / steps.get(name, 1) for name, each in times.items()}
+
+
+def section(found: list[Row]) -> str:
+    """Steps and what they cost beside their gradients."""
+    adams = [float(row["step/gradient"]) for row in found if row["optimizer"] == "adam"]
+    sgds = [float(row["step/gradient"]) for row in found if row["optimizer"] == "sgd"]
+    heads = ["world", "optimiser", "step", "gradient", "script", "step/gradient", "script/step", "step/floor"]
+    return f"""## One training step
+
+Microseconds per step and run, k = m, as `linrep.training.train` takes them, drawing and looking for
+divergence included. *gradient*: what the step cannot do without; for gd and adam the exact gradient, for sgd
+the closed form on {BATCH} pairs already drawn. *script*: the usual one, with parameters, a loss, `backward()`
+and `torch.optim`; for sgd it draws by `torch.multinomial` from the dense table. *floor*: exponentials and
+products of the logits.
+
+{table(heads, [_line(row) for row in found])}
+
+{aim("an Adam step over its gradient, from m = 5,", adams, at_most=1.3)}
+{aim("an SGD step over its gradient, from m = 5,", sgds, at_most=5)}
+"""
+
+
+def _line(row: Row) -> list[str]:
+    runs = int(row["runs"])
+    name = f"m = {row['concepts']}" + (f", {runs} runs" if runs > 1 else "")
+    times = [shown(row, column, ",.1f", 1e-6 * runs) for column in ("step", "gradient", "script")]
+    ratios = [shown(row, column, ".2f") for column in ("step/gradient", "script/step", "step/floor")]
+    return [name, str(row["optimizer"]), *times, *ratios]
+
+
+def _steps(population: Population, dim: int, optimizer: str, steps: int) -> timing.Call:
+    state = start(
+        population,
+        dim,
+        init_scale=0.1,
+        optimizer=optimizer,
+        generators=[torch.Generator().manual_seed(run) for run in range(population.runs)],
+        order=torch.Generator(population.device).manual_seed(0),
+    )
+    rate = schedule("constant", STEP_SIZE, steps)
+
+    def call() -> None:
+        state.step = 0
+        for _ in train(population, state, optimizer=optimizer, schedule=rate, steps=steps, batch_size=BATCH):
+            pass
+
+    return call
+
+
+def _cases(given: argparse.Namespace) -> list[tuple[int, int]]:
+    if not (given.concepts or given.runs or given.dim):
+        return list(STANDARD)
+    return list(itertools.product(given.concepts or range(5, 11), given.runs or [1]))

@@ -1,0 +1,153 @@
+"""Benchmarks run at tiny sizes, say what they compared, and survive the way through a file to the page."""
+
+import math
+import re
+import sys
+
+import pytest
+import torch
+from benchmarks import baselines, cli, growth, machine, memory, records, report, timing, worlds
+from benchmarks.__main__ import BENCHMARKS, main
+
+from linrep.population import population_gradient, table_gradients
+
+RATIOS = {
+    "gradient": "--concepts 2 3 --runs 1 2 --repeats 1",
+    "training": "--concepts 2 --runs 1 2 --repeats 1",
+    "sweep": "--cells 2 --concepts 2 --runs 1 --steps 5 --repeats 1",
+    "profile": "--concepts 3 --repeats 1",
+    "cli": "--repeats 1",
+}
+
+
+@pytest.fixture(autouse=True)
+def only_empty_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "COMMANDS", dict.fromkeys((cli.EMPTY, "another"), ("-S", "-c", "pass")))
+    monkeypatch.setattr(timing, "SHORTEST_ROUND", 1e-4)
+
+
+@pytest.mark.parametrize("name", RATIOS)
+def test_rows_carry_their_machine_and_ratios_are_of_the_times_beside_them(name, tmp_path, capsys) -> None:
+    path = tmp_path / "x.csv"
+    main([name, *RATIOS[name].split(), "--output", str(path)])
+    rows = records.read(path)
+    assert rows
+    assert all(set(machine.COLUMNS) <= set(row) for row in rows)
+    for row in rows:
+        for ratio in (column for column in row if "/" in column):
+            above, below = ratio.split("/")
+            if above in row and below in row:
+                assert row[ratio] == pytest.approx(row[above] / row[below])
+    assert capsys.readouterr().out.strip() in report.page(rows, BENCHMARKS)
+
+
+def test_gradient_compares_every_form(tmp_path) -> None:
+    path = tmp_path / "x.csv"
+    main(["gradient", "--concepts", "2", "--repeats", "1", "--output", str(path)])
+    (row,) = records.read(path)
+    assert {"autograd", "dense", "fused", "floor", "autograd/fused", "dense/fused", "fused/floor"} <= set(row)
+
+
+def test_profile_leaves_no_time_out(tmp_path) -> None:
+    path = tmp_path / "x.csv"
+    main(["profile", "--concepts", "4", "--repeats", "2", "--output", str(path)])
+    rows = {row["operation"]: row for row in records.read(path)}
+    whole = rows["all, under the profiler"]["ns_per_logit"]
+    parts = [row["ns_per_logit"] for row in rows.values() if "calls" in row]
+    assert sum(parts) + rows["all smaller ones"]["ns_per_logit"] == pytest.approx(whole)
+    assert any("over dim" in name for name in rows)
+
+
+def test_growth_is_fitted_exactly_where_it_is_geometric() -> None:
+    assert growth.fitted([9, 10, 11, 12], [5 * 6.0**m for m in range(4)]) == pytest.approx(6)
+    assert growth.fitted([9, 10, 12], [1.0, 3.0, 27.0]) == pytest.approx(3)
+
+
+def test_growth_writes_its_aims() -> None:
+    rows = [
+        {"concepts": m, "dim": 8, "fused": 7.0**m, "extra_bytes": 3.0**m, "tensor_bytes": 3.0**m}
+        for m in (9, 10, 11)
+    ]
+    text = growth.section(rows)
+    assert "time × ≤ 6.5. Found 7.00: not met." in text
+    assert "memory of the process × ≤ 3.1. Found 3.00: met." in text
+
+
+def test_memory_of_tensors_is_the_highest_alive_at_once() -> None:
+    def call() -> torch.Tensor:
+        large = torch.empty(1_000_000)
+        del large
+        return torch.empty(600_000) + torch.empty(300_000).repeat(2)  # two summands and their sum
+
+    assert memory.tensors_peak(call) == pytest.approx(4 * 1_800_000, rel=0.01)
+    assert memory.process_peak() > 4_000_000
+
+
+def test_baselines_are_the_gradient() -> None:
+    population = worlds.population(3, 2)
+    f, g = worlds.tables(population, 3, trained=False)
+    exact = table_gradients(population, f, g)
+    torch.testing.assert_close(baselines.autograd(population, f, g)(), exact, atol=1e-7, rtol=1e-5)
+    jitted = baselines.jax_gradient(population, f, g)
+    if jitted is not None:
+        found = tuple(torch.tensor(each.tolist()) for each in jitted())
+        torch.testing.assert_close(found, exact, atol=1e-7, rtol=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", ["gd", "sgd", "adam"])
+def test_the_usual_script_learns(optimizer) -> None:
+    """A baseline that did no work would be fast."""
+    population = worlds.population(3)
+    f, g = worlds.tables(population, 3, trained=False)
+    tables = [each.clone() for each in (f, g)]
+    step_size = 0.05 if optimizer == "adam" else 1.0
+    step = baselines.script_step(population, tables[0], tables[1], optimizer, step_size, 50)
+    before = population_gradient(population, f, g).excess_loss
+    for _ in range(300):
+        trained = step()
+    after = population_gradient(population, *(each.detach() for each in trained)).excess_loss
+    assert float(after) < 0.5 * float(before)
+
+
+def test_the_minibatch_gradient_is_exact_on_average() -> None:
+    population = worlds.population(2)
+    f, g = worlds.tables(population, 2, trained=True)
+    exact = table_gradients(population, f, g)[1]
+    sampled = baselines.sampled_gradient(population, f, g, 200_000)()[1]
+    assert float((sampled - exact).norm()) < 0.02 * float(g.norm())
+    assert not math.isclose(float(sampled.norm()), 0.0, abs_tol=1e-6)
+
+
+def test_numbers_survive_a_file(tmp_path) -> None:
+    rows = [{"word": "a b", "count": 3, "time": 1.25e-7}, {"word": "c", "other": 2}]
+    records.write(tmp_path / "x.csv", rows)
+    assert records.read(tmp_path / "x.csv") == rows
+
+
+def test_page_names_every_machine(tmp_path) -> None:
+    where = machine.description()
+    row = {"benchmark": "cli", "command": "x", "seconds": 1.0, "command/empty": 2.0}
+    records.write(tmp_path / "a.csv", [row | where])
+    records.write(tmp_path / "b.csv", [row | where | {"commit": "another"}])
+    both = report.page(report.gather([tmp_path]), BENCHMARKS)
+    assert "another" in both
+    assert "Not all of it on one machine" in both
+    assert "Not all of it" not in report.page(report.gather([tmp_path / "a.csv"]), BENCHMARKS)
+
+
+def test_no_name_is_all_of_them(monkeypatch, tmp_path, capsys) -> None:
+    """What cannot be imported is left out aloud; what can goes on."""
+    main_module = sys.modules["benchmarks.__main__"]
+
+    def run(name, _, given):
+        if name == "lm":
+            raise ModuleNotFoundError("No module named 'transformers'")
+        assert given.benchmark == name
+        return [{"benchmark": name}]
+
+    monkeypatch.setattr(main_module, "_run", run)
+    assert main(["--output-dir", str(tmp_path), "--output", str(tmp_path / "every.csv")]) == 0
+    kept = [name for name in BENCHMARKS if name != "lm"]
+    assert sorted(path.stem for path in tmp_path.iterdir()) == sorted([*kept, "every"])
+    assert [row["benchmark"] for row in records.read(tmp_path / "every.csv")] == kept
+    assert re.search("lm: left out: .*transformers", capsys.readouterr().err)
