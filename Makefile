@@ -5,13 +5,17 @@ BIN := $(VENV)/bin
 TEST_WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check clean
+.PHONY: demo test check quick clean
 
 demo: $(VENV)/.installed
 	$(BIN)/linrep demo --out demo
 
 test: $(VENV)/.installed-dev check
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) --doctest-modules src/linrep tests -m "not gpu"
+
+# Every experiment, cut down to minutes; found again where it has run before.
+quick: $(VENV)/.installed
+	$(BIN)/linrep reproduce --all --quick --out reproduced/quick
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -33,4 +37,4 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo runs .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo runs reproduced .pytest_cache .ruff_cache .hypothesis

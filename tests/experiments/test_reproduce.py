@@ -105,6 +105,23 @@ def test_the_index_keeps_what_was_run_before(small: None, tmp_path: Path) -> Non
     assert 'href="orthogonality.html"' in index
 
 
+def test_an_experiment_that_fails_is_said_and_exits_1(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def wild(name: str, *, quick: bool = False) -> Sweep:
+        sweep = tiny(name)
+        wide = replace(sweep.axes[0].points[1], changes=(("world.concepts", 4), ("training.step_size", 1e30)))
+        axes = (replace(sweep.axes[0], points=(sweep.axes[0].points[0], wide)),)
+        return replace(sweep, axes=axes)
+
+    monkeypatch.setattr(reproduce, "sweep_of", wild)
+    assert execute(["reproduce", "orthogonality", "--quick", "--out", str(tmp_path), "--quiet"]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "orthogonality: world.concepts 4: training diverged" in said
+    assert "diverged" in (tmp_path / "orthogonality.html").read_text()
+
+
 @pytest.mark.parametrize("names", [[], ["emergencies"]])
 def test_unknown_names_are_one_line(
     names: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
