@@ -127,8 +127,7 @@ def _gradients(
         )
     if method == "auto":
         method = "dense" if f.shape[0] * f.shape[1] * g.shape[1] <= DENSE_UP_TO else "fused"
-    form = _dense if method == "dense" else _fused
-    return form(population, f, g, normaliser)
+    return _dense(population, f, g, normaliser) if method == "dense" else _fused(population, f, g)
 
 
 def _dense(
@@ -143,9 +142,7 @@ def _dense(
     return residual @ g, residual.mT @ f, divergence
 
 
-def _fused(
-    population: Population, f: Tensor, g: Tensor, normaliser: bool
-) -> tuple[Tensor, Tensor, Tensor | None]:
+def _fused(population: Population, f: Tensor, g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     contexts = f.shape[1]
     mask = population.token_mask
     bias = None if mask is None else torch.where(mask, 0.0, -1e30).to(f.dtype)
@@ -153,7 +150,7 @@ def _fused(
     target = population.conditional_mean(g)
     # Weights of order one: those of many contexts times small probabilities would be subnormal in float32.
     mean, total, divergence = softmax_sums(
-        f, f * (weights * contexts), g, _shift(population, f, target), bias, normaliser=normaliser
+        f, f * (weights * contexts), g, _shift(population, f, target), bias
     )
     gradient_g = total / contexts - population.conditional_mean_transpose(f)
     if mask is not None:
@@ -177,9 +174,7 @@ def _resolved(population: Population, f: Tensor, g: Tensor, divergence: Tensor) 
         better = accurate_excess_loss(few, f, g)
     else:
         f, g = f.double(), g.double()
-        again = _gradients(few, f, g, "fused", normaliser=True)[2]
-        assert again is not None
-        better = _resolved(few, f, g, again)
+        better = _resolved(few, f, g, _fused(few, f, g)[2])
     return loss.index_copy(0, unresolved, better)
 
 

@@ -11,8 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-# Logits of one tile per core: 1 MiB of float32 stays in the cache between the four passes over it.
-TILE = 2**18
+# Logits of one tile per core: 2 MiB of float32 stay in the shared cache between the passes, and the small
+# calls on each tile's rows are few enough.
+TILE = 2**19
 # Accelerators want work in bulk and have the memory for it.
 TILE_ELSEWHERE = 2**26
 
@@ -23,12 +24,10 @@ def softmax_sums(
     key: Float[Tensor, "runs tokens dim"],
     shift: Float[Tensor, "runs contexts"],
     bias: Float[Tensor, "runs tokens"] | None = None,
-    *,
-    normaliser: bool = True,
 ) -> tuple[
     Float[Tensor, "runs contexts dim"],
     Float[Tensor, "runs tokens dim"],
-    Float[Tensor, "runs contexts"] | None,
+    Float[Tensor, "runs contexts"],
 ]:
     r"""Means of keys, sums of queries, under :math:`\hat p(c|d) = \mathrm{softmax}_c \, f(d) \cdot g(c)`.
 
@@ -41,7 +40,6 @@ def softmax_sums(
         shift: A lower bound of each log-sum-exp. Logits far below it are lifted to where their exponential
             is negligible but still a normal number: subnormal ones are several times slower.
         bias: Added to each token's logits; a very negative finite one leaves the token out.
-        normaliser: Whether the third sum is wanted.
 
     Returns:
         Σ_c p̂(c|d) g(c); Σ_d p̂(c|d) weighted(d); log-sum-exp minus shift.
@@ -49,21 +47,18 @@ def softmax_sums(
     runs, contexts, dim = query.shape
     tokens = key.shape[1]
     shards, cores, tile = _layout(runs, contexts, tokens, query.device)
+    # Powers of two are cheaper than powers of e, and the change of base costs nothing here.
     wide = [query, -shift.unsqueeze(-1)] + ([] if bias is None else [torch.ones_like(shift).unsqueeze(-1)])
-    left = _sharded(torch.cat(wide, -1), shards)
+    left = _sharded(torch.cat(wide, -1) * math.log2(math.e), shards)
     back = _sharded(weighted, shards).mT
-    columns = key.mT.contiguous()
-    ones = columns.new_ones(runs, 1, tokens)
-    right = torch.cat([columns, ones] + ([] if bias is None else [bias.unsqueeze(1)]), 1)
-    columns, right = (
-        table.unsqueeze(1).expand(-1, shards, -1, -1).reshape(runs * shards, -1, tokens)
-        for table in (columns, right)
-    )
-    floor = 0.7 * math.log(torch.finfo(query.dtype).tiny)
+    # The row of ones carries the shift into the logits, and the normaliser out of the mean.
+    right = torch.cat([key.mT, key.new_ones(runs, 1, tokens)] + ([] if bias is None else [bias[:, None]]), 1)
+    right = right.unsqueeze(1).expand(-1, shards, -1, -1).reshape(runs * shards, -1, tokens)
+    floor = _floor(query, key, shift, bias)
     batch, rows = left.shape[:2]
     mean = query.new_empty(batch, dim, rows)
     total = query.new_zeros(batch, dim, tokens)
-    excess = query.new_empty(batch, rows) if normaliser else None
+    excess = query.new_empty(batch, rows)
     height = min(rows, max(1, tile // tokens))
     depth = min(batch, max(cores, cores * tile // (height * tokens)))
     buffer = query.new_empty(depth * height * tokens)
@@ -73,16 +68,47 @@ def softmax_sums(
             block = slice(start, min(start + height, rows))
             logits = buffer[: (group.stop - first) * (block.stop - start) * tokens]
             logits = logits.view(group.stop - first, block.stop - start, tokens)
-            torch.bmm(left[group, block], right[group], out=logits).clamp_(min=floor)
-            highest = logits.amax(-1) if normaliser else None
-            predicted = torch.softmax(logits, -1, out=logits)
-            if excess is not None and highest is not None:
-                excess[group, block] = highest - predicted.amax(-1).log()
-            mean[group, :, block] = torch.bmm(columns[group], predicted.mT)
-            total[group].baddbmm_(back[group, :, block], predicted)
+            sums, lift = _exponentials(left[group, block], right[group], dim + 1, floor, logits)
+            inverse = sums[:, dim:].reciprocal()
+            torch.mul(sums[:, :dim], inverse, out=mean[group, :, block])
+            excess[group, block] = sums[:, dim].log() + lift
+            total[group].baddbmm_(back[group, :, block] * inverse, logits)
     mean = mean.mT.reshape(runs, -1, dim)[:, :contexts]
     total = total.view(runs, shards, dim, tokens).sum(1).mT
-    return mean, total, None if excess is None else excess.view(runs, -1)[:, :contexts]
+    return mean, total, excess.view(runs, -1)[:, :contexts]
+
+
+def _exponentials(
+    left: Tensor, right: Tensor, columns: int, floor: float | None, logits: Tensor
+) -> tuple[Tensor, Tensor | float]:
+    """Fill a tile with powers of two of its logits; give their sums against the keys and ones, and any lift.
+
+    Rows whose shift lay so far below that powers might overflow are lowered to their largest logit.
+    """
+    highest_sum = math.sqrt(torch.finfo(logits.dtype).max)
+    lift: Tensor | None = None
+    while True:
+        torch.bmm(left, right, out=logits)
+        if lift is not None:
+            logits -= lift
+        if floor is not None:
+            logits.clamp_(min=floor)
+        torch.exp2(logits, out=logits)
+        sums = torch.bmm(right[:, :columns], logits.mT)
+        fine = sums[:, -1] < highest_sum
+        if lift is not None or bool(fine.all()):
+            return sums, 0.0 if lift is None else lift.squeeze(-1) * math.log(2)
+        highest = torch.bmm(left, right, out=logits).amax(-1)
+        lift = torch.where(fine, 0.0, highest).unsqueeze(-1)
+
+
+def _floor(query: Tensor, key: Tensor, shift: Tensor, bias: Tensor | None) -> float | None:
+    """The logit (base 2) to which lower ones are lifted, or None where none can be as low."""
+    floor = 0.7 * math.log2(torch.finfo(query.dtype).tiny)
+    if bias is not None:
+        return floor
+    lowest = -query.norm(dim=-1) * key.norm(dim=-1).amax(-1, keepdim=True) - shift
+    return None if bool(lowest.min() * math.log2(math.e) > floor) else floor
 
 
 def _layout(runs: int, contexts: int, tokens: int, device: torch.device) -> tuple[int, int, int]:
