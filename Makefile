@@ -37,4 +37,4 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo runs reproduced .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo runs reproduced/quick .pytest_cache .ruff_cache .hypothesis

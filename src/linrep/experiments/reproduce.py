@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from linrep.experiments import experiment
+from linrep.experiments.extra_numbers import extra_rows
 from linrep.experiments.record import Experiment
 from linrep.experiments.report import Report
 from linrep.sweep import Cell, Outcome, Watch, cells, run_cells
@@ -80,8 +81,7 @@ def reports(
         for _ in grid:
             outcome = next(outcomes)
             if outcome.result is not None:
-                extra = study.extra(outcome.result) if study.extra is not None else ()
-                frames.append(tidy(outcome.cell, outcome.result, extra))
+                frames.append(tidy(outcome.cell, outcome.result, extra_rows(study, outcome.result, runs)))
                 seconds += float(outcome.result.provenance["seconds"])
             ended.append(replace(outcome, result=None))
         yield Report(
