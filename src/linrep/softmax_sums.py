@@ -49,15 +49,16 @@ def softmax_sums(
     shards, cores, tile = _layout(runs, contexts, tokens, query.device)
     # Powers of two are cheaper than powers of e, and the change of base costs nothing here.
     wide = [query, -shift.unsqueeze(-1)] + ([] if bias is None else [torch.ones_like(shift).unsqueeze(-1)])
-    left = _sharded(torch.cat(wide, -1) * math.log2(math.e), shards)
-    back = _sharded(weighted, shards).mT
-    # The row of ones carries the shift into the logits, and the normaliser out of the mean.
-    right = torch.cat([key.mT, key.new_ones(runs, 1, tokens)] + ([] if bias is None else [bias[:, None]]), 1)
-    right = right.unsqueeze(1).expand(-1, shards, -1, -1).reshape(runs * shards, -1, tokens)
+    left = _sharded(_padded(torch.cat(wide, -1)) * math.log2(math.e), shards)
+    back = _sharded(_padded(weighted), shards).mT
+    # The column of ones carries the shift into the logits, and the normaliser out of the mean.
+    columns = [key, key.new_ones(runs, tokens, 1)] + ([] if bias is None else [bias.unsqueeze(-1)])
+    right = _padded(torch.cat(columns, -1)).mT.unsqueeze(1).expand(-1, shards, -1, -1)
+    right = right.reshape(runs * shards, -1, tokens)
     floor = _floor(query, key, shift, bias)
     batch, rows = left.shape[:2]
     mean = query.new_empty(batch, dim, rows)
-    total = query.new_zeros(batch, dim, tokens)
+    total = query.new_zeros(batch, back.shape[1], tokens)
     excess = query.new_empty(batch, rows)
     height = min(rows, max(1, tile // tokens))
     depth = min(batch, max(cores, cores * tile // (height * tokens)))
@@ -68,21 +69,22 @@ def softmax_sums(
             block = slice(start, min(start + height, rows))
             logits = buffer[: (group.stop - first) * (block.stop - start) * tokens]
             logits = logits.view(group.stop - first, block.stop - start, tokens)
-            sums, lift = _exponentials(left[group, block], right[group], dim + 1, floor, logits)
-            inverse = sums[:, dim:].reciprocal()
+            sums, lift = _exponentials(left[group, block], right[group], dim, floor, logits)
+            inverse = sums[:, dim : dim + 1].reciprocal()
             torch.mul(sums[:, :dim], inverse, out=mean[group, :, block])
             excess[group, block] = sums[:, dim].log() + lift
             total[group].baddbmm_(back[group, :, block] * inverse, logits)
     mean = mean.mT.reshape(runs, -1, dim)[:, :contexts]
-    total = total.view(runs, shards, dim, tokens).sum(1).mT
+    total = total.view(runs, shards, -1, tokens).sum(1)[:, :dim].mT
     return mean, total, excess.view(runs, -1)[:, :contexts]
 
 
 def _exponentials(
-    left: Tensor, right: Tensor, columns: int, floor: float | None, logits: Tensor
+    left: Tensor, right: Tensor, ones: int, floor: float | None, logits: Tensor
 ) -> tuple[Tensor, Tensor | float]:
-    """Fill a tile with powers of two of its logits; give their sums against the keys and ones, and any lift.
+    """Fill a tile with powers of two of its logits; give the sums of the rows of ``right``, and any lift.
 
+    Row ``ones`` holds ones, so its sum is the normaliser.
     Rows whose shift lay so far below that powers might overflow are lowered to their largest logit.
     """
     highest_sum = math.sqrt(torch.finfo(logits.dtype).max)
@@ -94,12 +96,17 @@ def _exponentials(
         if floor is not None:
             logits.clamp_(min=floor)
         torch.exp2(logits, out=logits)
-        sums = torch.bmm(right[:, :columns], logits.mT)
-        fine = sums[:, -1] < highest_sum
+        sums = torch.bmm(right, logits.mT)
+        fine = sums[:, ones] < highest_sum
         if lift is not None or bool(fine.all()):
             return sums, 0.0 if lift is None else lift.squeeze(-1) * math.log(2)
         highest = torch.bmm(left, right, out=logits).amax(-1)
         lift = torch.where(fine, 0.0, highest).unsqueeze(-1)
+
+
+def _padded(table: Float[Tensor, "runs rows dim"]) -> Float[Tensor, "runs rows wide"]:
+    """Zero columns up to a multiple of four: products are up to a third faster than at eleven."""
+    return torch.nn.functional.pad(table, (0, -table.shape[-1] % 4))
 
 
 def _floor(query: Tensor, key: Tensor, shift: Tensor, bias: Tensor | None) -> float | None:
