@@ -137,7 +137,10 @@ def _dense(
     logits = f @ g.mT
     if population.token_mask is not None:
         logits = logits.masked_fill(~population.token_mask.unsqueeze(1), -torch.inf)
-    divergence = logits.logsumexp(-1) - _shift(population, f, target @ g) if normaliser else None
+    divergence = None
+    if normaliser:
+        # The lower bound s(d) = f(d)·(PG)(d) + H(d) of the log-sum-exp.
+        divergence = logits.logsumexp(-1) - (f * (target @ g)).sum(-1) - population.entropy.to(f.dtype)
     residual = (logits.softmax(-1) - target) * population.weights.to(f.dtype).unsqueeze(-1)
     return residual @ g, residual.mT @ f, divergence
 
@@ -146,21 +149,18 @@ def _fused(population: Population, f: Tensor, g: Tensor) -> tuple[Tensor, Tensor
     contexts = f.shape[1]
     mask = population.token_mask
     bias = None if mask is None else torch.where(mask, 0.0, -1e30).to(f.dtype)
-    weights = population.weights.to(f.dtype).unsqueeze(-1)
-    target = population.conditional_mean(g)
+    weights = population.weights.to(f.dtype)
+    # Contexts lie along the last axis from here on: long rows are what the kernels want.
+    columns = f.mT.contiguous()
+    target = population.conditional_mean(g).mT
+    shift = (columns * target).sum(1) + population.entropy.to(f.dtype)
     # Weights of order one: those of many contexts times small probabilities would be subnormal in float32.
-    mean, total, divergence = softmax_sums(
-        f, f * (weights * contexts), g, _shift(population, f, target), bias
-    )
-    gradient_g = total / contexts - population.conditional_mean_transpose(f)
+    mean, total, divergence = softmax_sums(columns, weights * contexts, g, shift, bias)
+    gradient_f = mean.sub_(target).mul_(weights.unsqueeze(1)).mT
+    gradient_g = total.mT / contexts - population.conditional_mean_transpose(columns.mT)
     if mask is not None:
         gradient_g = gradient_g * mask.unsqueeze(-1)
-    return (mean - target) * weights, gradient_g.contiguous(), divergence
-
-
-def _shift(population: Population, f: Tensor, target: Tensor) -> Float[Tensor, "runs contexts"]:
-    """The lower bound s(d) = f(d)·(PG)(d) + H(d) of the log-sum-exp."""
-    return (f * target).sum(-1) + population.entropy.to(f.dtype)
+    return gradient_f, gradient_g.contiguous(), divergence
 
 
 def _resolved(population: Population, f: Tensor, g: Tensor, divergence: Tensor) -> Float[Tensor, " runs"]:
