@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from linrep.result import Result
-
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from linrep.result import Result
+    from linrep.run_index import RunTable
 
 MISSING = "—"
 
 
-def overview(result: Result) -> "Iterator[Table | str]":
+def overview(result: "Result") -> "Iterator[Table | str]":
     """What was trained and every measure of it, for a terminal.
 
     Args:
@@ -58,26 +59,36 @@ def similarity_rows(final: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[s
         yield "additive share", side, final["additive_share"][side]
 
 
-def listing(rows: Sequence[Mapping[str, Any]]) -> "Table":
-    """One line a run."""
-    from rich.table import Table
+LISTED = {
+    "run": "run",
+    "m": "concepts",
+    "contexts": "counts.contexts",
+    "tokens": "counts.tokens",
+    "excess": "final.excess_loss_nats.median",
+    "lin g": "final.linearity.unembedding.median",
+    "lin f": "final.linearity.embedding.median",
+    "align": "final.alignment.median",
+}
+"""Titles of the listing, and the columns of the table of runs behind them."""
 
-    table = Table(box=None)
-    table.add_column("run", no_wrap=True, min_width=max((len(row["run"]) for row in rows), default=0))
-    for name in ("m", "contexts", "tokens", "excess", "lin g", "lin f", "align"):
-        table.add_column(name)
-    for row in rows:
-        final = row["final"]
-        table.add_row(
-            row["run"],
-            str(len(row["concepts"])),
-            str(row["counts"]["contexts"]),
-            str(row["counts"]["tokens"]),
-            _number(final["excess_loss_nats"]["median"]),
-            *(_median(final["linearity"][side]) for side in ("unembedding", "embedding")),
-            _median(final["alignment"]),
-        )
-    return table
+
+def listing(table: "RunTable", more: Sequence[str] = ()) -> Iterator[str]:
+    """One line a run, as plain text: there may be many thousands.
+
+    Args:
+        table: Of runs.
+        more: Columns to show besides.
+    """
+    titles = LISTED | {name: name for name in more if name not in LISTED.values()}
+    present = [(title, name) for title, name in titles.items() if name in table.column_names]
+    columns = [[title, *map(_plain, table[name].to_pylist())] for title, name in present]
+    widths = [max(map(len, column)) for column in columns]
+    for line in zip(*columns, strict=True):
+        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+
+
+def _plain(value: object) -> str:
+    return _number(value) if isinstance(value, float) else MISSING if value is None else str(value)
 
 
 def _cells(record: Mapping[str, Any] | None) -> list[str]:
@@ -92,10 +103,6 @@ def _cells(record: Mapping[str, Any] | None) -> list[str]:
         f"{_number(null['mean'])} ({_number(null['q95'])})" if null else MISSING,
         str(record["pairs"]),
     ]
-
-
-def _median(record: Mapping[str, Any] | None) -> str:
-    return _number(None if record is None else record["median"])
 
 
 def _number(value: float | None) -> str:

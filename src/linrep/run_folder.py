@@ -25,6 +25,7 @@ from linrep.store import (
     WORLDS,
     Store,
     file_hashes,
+    read_intact,
     read_json,
     read_tensors,
 )
@@ -100,12 +101,9 @@ def _require_intact(folder: Path) -> None:
     if not isinstance(expected, dict) or set(names) - set(expected):
         raise InputError(f"{folder / PROVENANCE}: damaged, the hashes are missing; run again with --force")
     for name in names:
-        tensors = name in (TABLES, SNAPSHOTS)
-        try:
-            content = read_tensors(folder / name) if tensors else (folder / name).read_bytes()
-        except OSError as error:
-            raise InputError(f"{folder / name}: cannot be read ({error}); run again with --force") from None
-        if file_hashes({name: content})[name] != expected[name]:
+        if name not in (TABLES, SNAPSHOTS):
+            read_intact(folder / name, expected)
+        elif file_hashes({name: read_tensors(folder / name)})[name] != expected[name]:
             raise InputError(
                 f"{folder / name}: damaged, its hash is not the one recorded; run again with --force"
             )

@@ -2,6 +2,7 @@
 
 ``<root>/<key>/`` holds a finished run; ``<root>/.partial/<key>/`` the checkpoint of one under way. A folder
 gets its final name by one rename, after everything in it is on disk, so a half-written run is never seen.
+torch is loaded only where tensors are read or written: listing runs needs none.
 """
 
 import contextlib
@@ -14,15 +15,16 @@ import tempfile
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+from pydantic_core import from_json
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
 
 from linrep.config import Config
 from linrep.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PARTIAL = ".partial"
 CONFIG, RESULT, TRACE = "config.json", "result.json", "trace.parquet"
@@ -158,6 +160,8 @@ def write_file(path: Path, content: "bytes | Mapping[str, Tensor]") -> None:
         if isinstance(content, bytes):
             temporary.write_bytes(content)
         else:
+            from safetensors.torch import save_file
+
             save_file({name: tensor.contiguous() for name, tensor in content.items()}, temporary)
             os.chmod(temporary, 0o644)
         with open(temporary, "rb") as handle:
@@ -174,8 +178,25 @@ def read_json(path: Path) -> dict[str, Any]:
         InputError: Missing, unreadable or no object.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); run again with --force") from None
+    return parse_json(content, path)
+
+
+def parse_json(text: bytes, path: Path) -> dict[str, Any]:
+    """The JSON object that a file holds.
+
+    Args:
+        text: Its content.
+        path: Named in errors.
+
+    Raises:
+        InputError: Malformed or no object.
+    """
+    try:
+        content = from_json(text)
+    except ValueError as error:
         raise InputError(f"{path}: cannot be read as JSON ({error}); run again with --force") from None
     if not isinstance(content, dict):
         raise InputError(
@@ -184,7 +205,29 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
+def read_intact(path: Path, expected: object) -> bytes:
+    """A file's bytes, if their hash is the one recorded for it.
+
+    Args:
+        path: The file.
+        expected: Hashes by file name, as provenance has them.
+
+    Raises:
+        InputError: Missing, unreadable or changed.
+    """
+    recorded = expected.get(path.name) if isinstance(expected, dict) else None
+    if not isinstance(recorded, str):
+        raise InputError(f"{path}: damaged, its hash is not recorded; run again with --force")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); run again with --force") from None
+    if hashlib.sha256(content).hexdigest() != recorded:
+        raise InputError(f"{path}: damaged, its hash is not the one recorded; run again with --force")
+    return content
+
+
+def read_tensors(path: Path) -> "dict[str, Tensor]":
     """Every tensor of a safetensors file.
 
     Raises:
@@ -199,6 +242,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 def file_hashes(files: Mapping[str, "bytes | Mapping[str, Tensor]"]) -> dict[str, str]:
     """SHA-256 of each file's bytes, for tensors of their names and values."""
+    import torch
 
     def digest(content: "bytes | Mapping[str, Tensor]") -> str:
         if isinstance(content, bytes):

@@ -10,6 +10,7 @@ from linrep.errors import InputError
 
 if TYPE_CHECKING:
     from linrep.result import Result
+    from linrep.run_index import RunTable
 
 Out = Annotated[Path, typer.Option("--out", help="Folder of runs.", show_default=True)]
 Json = Annotated[
@@ -113,28 +114,82 @@ def _show(result: "Result", page: Path | None) -> None:
         console.print(f"page  {page.resolve()}", soft_wrap=True)
 
 
-def runs(out: Out = DEFAULT_OUT, as_json: Json = False) -> None:
-    """List finished runs."""
-    from rich.console import Console
-
+def runs(
+    out: Out = DEFAULT_OUT,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            "--where", metavar="EXPRESSION", help='Only these: "model.dim > 4 and stuck.share < 0.5".'
+        ),
+    ] = None,
+    sort: Annotated[str | None, typer.Option("--sort", metavar="FIELD", help="Order, missing last.")] = None,
+    descending: Annotated[bool, typer.Option("--descending", help="Largest first.")] = False,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Every field of every run; - is stdout.")
+    ] = None,
+    page: Annotated[
+        Path | None, typer.Option("--page", metavar="FILE", help="Draw them: one dot a run.")
+    ] = None,
+    x: Annotated[
+        str | None, typer.Option("--x", metavar="FIELD", help="Across; by default what varies most.")
+    ] = None,
+    y: Annotated[
+        str, typer.Option("--y", metavar="FIELD", help="Up.")
+    ] = "final.linearity.unembedding.median",
+    color: Annotated[str | None, typer.Option("--color", metavar="FIELD", help="Colour of a dot.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List finished runs, filter and sort them, write them as a table, or draw them."""
     from linrep.overview import listing
+    from linrep.run_index import run_index
+    from linrep.run_query import chosen
     from linrep.store import RESULT, Store, read_json
 
     store = Store(out)
-    rows: list[dict[str, Any]] = []
-    for key in store.finished():
-        row = _public(read_json(store.root / key / RESULT))
-        try:
-            listing([row])
-            rows.append(row)
-        except (KeyError, TypeError, AttributeError):
-            typer.echo(f"linrep: {store.root / key}: damaged, left out; run it again with --force", err=True)
-    if as_json:
-        typer.echo(json.dumps(rows, allow_nan=False))
-    elif rows:
-        Console().print(listing(rows))
-    else:
+    index = run_index(store)
+    for line in index.damaged:
+        typer.echo(f"linrep: {line}; left out", err=True)
+    if not len(index.table):
         typer.echo(f"no runs in {out}; `linrep run CONFIG.toml --out {out}` makes one", err=True)
+    table, asked = index.table, ()
+    if len(table):
+        table, asked = chosen(table, condition=where, sort=sort, descending=descending, limit=limit)
+    if page is not None:
+        typer.echo(f"page  {_draw_runs(table, page, x, y, color).resolve()}", err=True)
+    if csv is not None:
+        _write_csv(table, csv)
+    if as_json:
+        rows = [_public(read_json(store.root / key / RESULT)) for key in table["run"].to_pylist()]
+        typer.echo(json.dumps(rows, allow_nan=False))
+    elif len(index.table) and csv is None and page is None:
+        typer.echo("\n".join(listing(table, asked)))
+
+
+def _write_csv(table: "RunTable", target: Path) -> None:
+    import pyarrow as pa
+    from pyarrow import csv
+
+    from linrep.store import one_line_errors, write_file
+
+    written = pa.BufferOutputStream()
+    csv.write_csv(table, written, csv.WriteOptions(quoting_style="needed"))
+    content = written.getvalue().to_pybytes()
+    if str(target) == "-":
+        typer.echo(content.decode(), nl=False)
+        return
+    with one_line_errors(target.parent):
+        write_file(target, content)
+
+
+def _draw_runs(table: "RunTable", target: Path, x: str | None, y: str, color: str | None) -> Path:
+    from linrep.page.runs_page import render
+    from linrep.store import one_line_errors, write_file
+
+    text = render(table, x=x, y=y, colour=color)
+    with one_line_errors(target.parent):
+        write_file(target, text.encode())
+    return target
 
 
 def report(
