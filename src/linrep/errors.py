@@ -7,3 +7,15 @@ class InputError(ValueError):
 
 class DivergedError(RuntimeError):
     """Training left the finite numbers. The command line prints it as one line and exits with 1."""
+
+
+class FolderError(InputError):
+    """The folder of runs cannot be written or locked: nothing that is trained could be kept."""
+
+
+class BusyError(InputError):
+    """Another process is training the run."""
+
+
+class LostError(RuntimeError):
+    """What was to do the work is gone: a scheduler, a pool of workers. The command line exits with 1."""

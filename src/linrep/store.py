@@ -21,7 +21,7 @@ from pydantic_core import from_json
 from safetensors import SafetensorError, safe_open
 
 from linrep.config import Config
-from linrep.errors import InputError
+from linrep.errors import BusyError, FolderError, InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -98,28 +98,22 @@ class Store:
     def claim(self, key: str) -> Generator[Path, None, None]:
         """Hold a run's partial folder against other processes while it is trained.
 
+        The system lets go of the lock when its holder ends, however it ends.
+
         Raises:
-            InputError: Another process holds it, or the folder cannot be written.
+            BusyError: Another process holds it.
+            FolderError: The folder cannot be written or locked.
         """
         folder = self.root / PARTIAL / key
-        with one_line_errors(self.root):
-            folder.mkdir(parents=True, exist_ok=True)
-            handle = open(folder / "lock", "w")  # noqa: SIM115 - held until the end of the claim
-        try:
+        with _locked(self.root, key):
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise InputError(
-                    f"run {key}: another process is training it; wait for that one to finish"
-                ) from None
-            # Folders that a killed process was about to publish.
-            for left in (self.root / PARTIAL).glob(f"{key}.*"):
-                shutil.rmtree(left, ignore_errors=True)
-            yield folder
-        finally:
-            if {entry.name for entry in folder.glob("*")} == {"lock"}:
-                shutil.rmtree(folder, ignore_errors=True)
-            handle.close()
+                # Folders that a killed process was about to publish.
+                for left in (self.root / PARTIAL).glob(f"{key}.*"):
+                    shutil.rmtree(left, ignore_errors=True)
+                yield folder
+            finally:
+                if {entry.name for entry in folder.glob("*")} == {"lock"}:
+                    shutil.rmtree(folder, ignore_errors=True)
 
     def publish(self, key: str, files: Mapping[str, "bytes | Mapping[str, Tensor]"]) -> Path:
         """Write a finished run under its final name in one rename, and drop its partial folder.
@@ -149,6 +143,31 @@ class Store:
                 raise
             shutil.rmtree(self.root / PARTIAL / key, ignore_errors=True)
         return folder
+
+
+@contextlib.contextmanager
+def _locked(root: Path, key: str) -> Generator[None, None, None]:
+    """Hold the lock of a partial folder, or say why it cannot be had."""
+    busy = BusyError(f"run {key}: another process is training it; wait for that one to finish")
+    path = root / PARTIAL / key / "lock"
+    with one_line_errors(root):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = open(path, "w")  # noqa: SIM115 - closed below
+        except FileNotFoundError:  # its holder until now removed the folder, in this very moment
+            raise busy from None
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.stat(path).st_ino != os.fstat(handle.fileno()).st_ino:
+                raise busy
+        except (BlockingIOError, FileNotFoundError):  # held, or removed after it was opened
+            raise busy from None
+        except OSError as error:
+            raise FolderError(
+                f"{path}: cannot be locked ({error}); the file system of --out must know flock"
+            ) from None
+        yield
 
 
 def write_file(path: Path, content: "bytes | Mapping[str, Tensor]") -> None:
@@ -262,4 +281,6 @@ def one_line_errors(root: Path) -> Generator[None, None, None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        raise InputError(f"{root}: cannot be written ({error}); free space or choose another --out") from None
+        raise FolderError(
+            f"{root}: cannot be written ({error}); free space or choose another --out"
+        ) from None

@@ -1,26 +1,32 @@
 """A grid of configs, run through the store: found again, resumed, and one failure does not stop the rest.
 
-A cell is one config; all its seeds train together. :func:`train_cell` takes a config and a folder and nothing
-else, so that whoever runs cells may do so in another process or on another machine.
+A cell is one config; all its seeds train together. Cells run one after another here, or on the workers of any
+``concurrent.futures.Executor``; a cell ends in the same bits wherever it runs.
 """
 
+import contextlib
 import copy
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
-from linrep import experiment
+from linrep import failures, run_folder
 from linrep.config import Config
 from linrep.config_file import parse
-from linrep.errors import DivergedError, InputError
+from linrep.dispatch import dispatch
+from linrep.errors import BusyError, FolderError, InputError, LostError
+from linrep.experiment import require_device
+from linrep.failures import Failure
 from linrep.laboratory import data_hash, resolve, worlds
 from linrep.result import Result
-from linrep.store import run_key
+from linrep.store import Store, run_key
 from linrep.sweep_file import Axis, Sweep, set_key
+from linrep.worker import End, attempt
 
-Watch = Callable[["Cell", float], None]
-"""Called with the cell at work and the share of all work that is done, by the estimate of :func:`cost`."""
+Watch = Callable[["Standing"], None]
+"""Told how things are, every now and then."""
 
 STEP_COST, LOGIT_COST, LOOK_COST = 5e-4, 1.2e-8, 2e-3
 """Seconds for a step, for a logit of each run in it, and for measuring a run once: a rough estimate."""
@@ -54,11 +60,27 @@ class Outcome:
     error: str = ""
 
 
-def cells(sweep: Sweep) -> tuple[Cell, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How far a sweep is."""
+
+    cells: int
+    done: int
+    """Finished now or before."""
+    failed: int
+    running: Mapping[str, float]
+    """Labels of the cells at work, and the share of each that is done."""
+    share: float
+    """Of the work that there was to do, by the estimate of each cell's cost."""
+
+
+def cells(sweep: Sweep, *, threads: int | None = None) -> tuple[Cell, ...]:
     """Every cell of a sweep, checked before anything is trained.
 
     Args:
         sweep: As read from a file.
+        threads: For cells whose config names none; by default all that this process may use. They are part
+            of a run's key, so sweeps over the same threads find each other's runs, on however many workers.
 
     Returns:
         The cells, the last axis varying fastest.
@@ -80,7 +102,12 @@ def cells(sweep: Sweep) -> tuple[Cell, ...]:
             set_key(fields, key, value, sweep.source)
         coordinates = tuple((axis.name, point.label) for axis, point in zip(sweep.axes, points, strict=True))
         words = ", ".join(f"{axis} = {label}" for axis, label in coordinates)
-        found.append(_cell(parse(fields, source=f"{sweep.source}: cell {words}"), coordinates))
+        config = parse(fields, source=f"{sweep.source}: cell {words}")
+        if config.compute.threads is None and threads is not None:
+            config = config.model_copy(
+                update={"compute": config.compute.model_copy(update={"threads": threads})}
+            )
+        found.append(_cell(config, coordinates))
     for axis in sweep.axes:
         if _varies_nothing(axis, found):
             raise InputError(
@@ -106,63 +133,138 @@ def run_cells(
     out: Path | str,
     watch: Watch | None = None,
     stop: Callable[[], bool] = lambda: False,
-) -> Iterator[Outcome]:
-    """Run cells one after another, finished ones found again and interrupted ones continued.
+    executor: Executor | None = None,
+    retry: bool = False,
+) -> Generator[Outcome, None, None]:
+    """Run cells, finished ones found again and interrupted ones continued.
 
     Args:
         grid: What to run.
-        out: Folder of runs.
+        out: Folder of runs; all workers must see it.
         watch: Told how far things are.
-        stop: Asked between steps; when true the cell is left resumable and KeyboardInterrupt is raised.
+        stop: Asked between steps; when true, cells at work are left resumable, and KeyboardInterrupt raised.
+        executor: Workers to run on: a process pool (under ``if __name__ == "__main__":``), Dask's
+            ``client.get_executor(pure=False)``, any other. Without one, cells run here, one after another.
+        retry: Train again even what diverged before.
 
     Yields:
-        Each cell's outcome as it ends. A cell whose every run diverged yields its error; the rest go on.
+        Each cell's outcome, in the order of the grid. A cell that fails yields its error, which is kept in
+        the folder; the rest go on. One that diverged would do so again: it is not trained again unless told.
 
     Raises:
         InputError: A folder that cannot be written.
+        LostError: The executor is gone, or its workers do not see the folder.
         KeyboardInterrupt: When stopped.
+
+    Example:
+        >>> import tempfile
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> from linrep.sweep_file import parse_sweep
+        >>> base = {"runs": 2, "world": {"kind": "chain", "concepts": 2}, "training": {"steps": 5}}
+        >>> grid = cells(parse_sweep({"base": base, "axes": {"model.dim": [1, 2]}}), threads=1)
+        >>> with tempfile.TemporaryDirectory() as out, ThreadPoolExecutor() as pool:
+        ...     [outcome.error for outcome in run_cells(grid, out=out, executor=pool)]
+        ['', '']
     """
-    total = sum(cell.cost for cell in grid)
-    before = 0.0
+    store = Store(Path(out).absolute())
+    ended: dict[str, str] = {}
     for cell in grid:
+        known = None if retry else failures.find(store.root, cell.key)
+        if store.find(cell.key) is not None:
+            ended[cell.key] = ""
+        elif known is not None and known.final:
+            ended[cell.key] = known.error
+    tally = _Tally(grid, ended, watch)
+    todo = {cell.key: cell for cell in grid if cell.key not in ended}
+    if executor is None:
+        run = _here(todo, store.root, tally, stop)
+    else:
+        configs = {key: cell.config for key, cell in todo.items()}
+        run = dispatch(configs, out=store.root, executor=executor, look=tally.look, stop=stop)
+    with contextlib.closing(run):
+        for cell in grid:
+            while cell.key not in ended:
+                key, end, text = next(run)
+                _remember(store.root, todo[key], end, text)
+                ended[key] = text
+                tally.end(key, text)
+            yield _outcome(store, cell, ended[cell.key])
+
+
+def _here(
+    todo: Mapping[str, Cell], root: Path, tally: "_Tally", stop: Callable[[], bool]
+) -> Generator[tuple[str, End, str], None, None]:
+    """Cells one after another in this process; the twin of :func:`linrep.dispatch.dispatch`."""
+    for device in {cell.config.compute.device for cell in todo.values()}:
+        require_device(device)
+    for key, cell in todo.items():
         if stop():
             raise KeyboardInterrupt
-        if watch is not None:
-            watch(cell, before / total)
-        yield _outcome(cell, out, _within(cell, before, total, watch), stop)
-        before += cell.cost
-    if watch is not None and grid:
-        watch(grid[-1], 1.0)
+        tally.look({key: 0.0})
+
+        def advance(done: int, steps: int, loss: float, key: str = key) -> None:
+            del loss
+            tally.look({key: done / max(steps, 1)})
+
+        end, text = attempt(cell.config, root, advance, stop)
+        if end == End.STOPPED:
+            raise KeyboardInterrupt
+        if end in (End.FOLDER, End.BUSY):
+            raise (FolderError if end == End.FOLDER else BusyError)(text)
+        yield key, end, text
 
 
-def train_cell(
-    config: Config,
-    out: Path | str,
-    progress: experiment.Progress | None = None,
-    stop: Callable[[], bool] = lambda: False,
-) -> Result:
-    """Run one cell through the store."""
-    return experiment.run(config, out=out, progress=progress, stop=stop)
+class _Tally:
+    """Counts cells by what has become of them."""
+
+    def __init__(self, grid: Sequence[Cell], ended: Mapping[str, str], watch: Watch | None) -> None:
+        self._watch = watch
+        self._todo = {cell.key: cell for cell in grid if cell.key not in ended}
+        self._cells = len(grid)
+        self._failed = sum(bool(error) for error in ended.values())
+        self._done = len(ended) - self._failed
+        self._work, self._worked = sum(cell.cost for cell in self._todo.values()), 0.0
+
+    def end(self, key: str, error: str) -> None:
+        """Count a cell that has ended."""
+        self._failed += bool(error)
+        self._done += not error
+        self._worked += self._todo[key].cost
+        self.look({})
+
+    def look(self, shares: Mapping[str, float]) -> None:
+        """Tell whoever watches, given the cells at work and the share of each that is done."""
+        if self._watch is None:
+            return
+        running = [(self._todo[key], share) for key, share in shares.items() if key in self._todo]
+        worked = self._worked + sum(cell.cost * share for cell, share in running)
+        self._watch(
+            Standing(
+                cells=self._cells,
+                done=self._done,
+                failed=self._failed,
+                running={cell.label: share for cell, share in running},
+                share=worked / self._work if self._todo else 1.0,
+            )
+        )
 
 
-def _outcome(
-    cell: Cell, out: Path | str, progress: experiment.Progress | None, stop: Callable[[], bool]
-) -> Outcome:
-    try:
-        return Outcome(cell=cell, result=train_cell(cell.config, out, progress, stop))
-    except DivergedError as error:
-        return Outcome(cell=cell, result=None, error=str(error))
+def _remember(root: Path, cell: Cell, end: End, error: str) -> None:
+    if end == End.DONE:
+        failures.forget(root, cell.key)
+    else:
+        failures.keep(root, Failure(key=cell.key, label=cell.label, error=error, final=end == End.DIVERGED))
 
 
-def _within(cell: Cell, before: float, total: float, watch: Watch | None) -> experiment.Progress | None:
-    if watch is None:
-        return None
-
-    def advance(done: int, steps: int, loss: float) -> None:
-        del loss
-        watch(cell, (before + cell.cost * done / max(steps, 1)) / total)
-
-    return advance
+def _outcome(store: Store, cell: Cell, error: str) -> Outcome:
+    if error:
+        return Outcome(cell=cell, result=None, error=error)
+    folder = store.find(cell.key)
+    if folder is None:
+        raise LostError(
+            f"{store.root}: a worker finished {cell.key}, which is not there; workers must share --out"
+        )
+    return Outcome(cell=cell, result=run_folder.read(folder))
 
 
 def _cell(config: Config, coordinates: tuple[tuple[str, str], ...]) -> Cell:

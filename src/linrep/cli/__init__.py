@@ -12,7 +12,7 @@ import typer
 
 from linrep import __version__
 from linrep.cli import experiments, lm, runs, theory, vectors
-from linrep.errors import DivergedError, InputError
+from linrep.errors import DivergedError, InputError, LostError
 
 OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -57,6 +57,8 @@ def execute(arguments: list[str]) -> int:
     """Run one command line; returns the exit code (0 ok, 1 failure, 2 usage, 130 interrupted)."""
     try:
         outcome = app(args=arguments, prog_name="linrep", standalone_mode=False)
+        if outcome == INTERRUPTED:  # what typer makes of a KeyboardInterrupt
+            raise KeyboardInterrupt
         return outcome if isinstance(outcome, int) else OK
     except UsageError as error:
         _complain_of_usage(error)
@@ -66,7 +68,7 @@ def execute(arguments: list[str]) -> int:
     except InputError as error:
         _complain(error)
         return USAGE
-    except DivergedError as error:
+    except (DivergedError, LostError) as error:
         _complain(error)
         return FAILURE
     except KeyboardInterrupt:

@@ -3,8 +3,8 @@
 import contextlib
 import json
 import shlex
-import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from concurrent.futures import Executor
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,8 +14,9 @@ import typer
 from linrep.errors import InputError
 
 if TYPE_CHECKING:
+    from linrep.executors import Engine
     from linrep.experiments.report import Report
-    from linrep.sweep import Cell, Watch
+    from linrep.sweep import Cell
 
 
 class Form(StrEnum):
@@ -29,13 +30,35 @@ class Form(StrEnum):
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout; everything else goes to stderr.")
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no words.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No table of progress, no words.")]
 Figures = Annotated[
     Path | None, typer.Option("--figures", metavar="DIR", help="Also write every figure for a paper here.")
 ]
 Format = Annotated[
     list[Form] | None, typer.Option("--format", help="Of figures; may be repeated. By default all.")
 ]
+Where = Annotated[
+    str | None,
+    typer.Option(
+        "--executor", metavar="processes|dask|slurm", help="Run cells at once, on workers of this kind."
+    ),
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", metavar="N", help="How many; by default as many as fill the cores.")
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option("--scheduler", metavar="ADDRESS", help="Use the workers of a running Dask scheduler."),
+]
+Slurm = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--slurm",
+        metavar="KEY=VALUE",
+        help="Of a SLURM job: queue, account, walltime, memory, cores, interface, directive, prologue.",
+    ),
+]
+Retry = Annotated[bool, typer.Option("--retry", help="Train again what diverged before.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -52,10 +75,17 @@ def sweep(
     quick: Annotated[bool, typer.Option("--quick", help="Apply the file's [quick] table.")] = False,
     figures: Figures = None,
     formats: Format = None,
+    executor: Where = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    slurm: Slurm = None,
+    retry: Retry = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
-    """Run every cell of a grid. Finished cells are found again, an interrupted one goes on."""
+    """Run every cell of a grid. Finished cells are found again, interrupted ones go on."""
+    from linrep.cli.live import live_table
+    from linrep.executors import engine
     from linrep.experiments.report import save_figures, write
     from linrep.experiments.reproduce import reports
     from linrep.experiments.user_sweep import user_experiment
@@ -64,10 +94,12 @@ def sweep(
     from linrep.sweep_file import load_sweep
 
     read = load_sweep(file, quick=quick)
+    chosen = engine(executor, workers=workers, scheduler=scheduler, slurm=slurm or ())
     command = shlex.join(["linrep", "sweep", str(file), "--out", str(out), *(["--quick"] if quick else [])])
-    plan = (user_experiment(read.name), read, cells(read), command)
-    with stop_on_signal() as stop, _bar(quiet) as watch:
-        (report,) = reports([plan], out, watch=watch, stop=stop)
+    grid = cells(read, threads=None if chosen is None else chosen.share)
+    plan = (user_experiment(read.name), read, grid, command)
+    with stop_on_signal() as stop, _workers(chosen, grid) as pool, live_table(quiet) as watch:
+        (report,) = reports([plan], out, watch=watch, stop=stop, executor=pool, retry=retry)
     page = write(report, out)
     if figures is not None:
         save_figures(report, figures, formats or ())
@@ -104,10 +136,17 @@ def reproduce(
     ] = None,
     figures: Figures = None,
     formats: Format = None,
+    executor: Where = None,
+    workers: Workers = None,
+    scheduler: Scheduler = None,
+    slurm: Slurm = None,
+    retry: Retry = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> int:
     """Run the paper's experiments, and those beyond it: one page each, and an index. Resumable."""
+    from linrep.cli.live import live_table
+    from linrep.executors import engine
     from linrep.experiments import NAMES
     from linrep.experiments.report import save_figures, write, write_index
     from linrep.experiments.reproduce import plan, reports
@@ -117,11 +156,13 @@ def reproduce(
 
     if not names and not all_:
         raise InputError(f"reproduce: name experiments or give --all; there are {', '.join(NAMES)}")
+    chosen = engine(executor, workers=workers, scheduler=scheduler, slurm=slurm or ())
     options = f" --out {shlex.quote(str(out))}"
     plans = plan(NAMES if all_ else names or [], quick=quick, options=options)
     finished: list[Report] = []
-    with stop_on_signal() as stop, _bar(quiet) as watch:
-        for report in reports(plans, out / "runs", watch=watch, stop=stop):
+    grid = [cell for plan in plans for cell in plan[2]]
+    with stop_on_signal() as stop, _workers(chosen, grid) as pool, live_table(quiet) as watch:
+        for report in reports(plans, out / "runs", watch=watch, stop=stop, executor=pool, retry=retry):
             write(report, out)
             if figures is not None:
                 save_figures(report, figures, formats or ())
@@ -143,6 +184,18 @@ def reproduce(
     return _complain_of_failed(finished)
 
 
+@contextlib.contextmanager
+def _workers(chosen: "Engine | None", grid: "Sequence[Cell]") -> "Generator[Executor | None, None, None]":
+    """The workers that were asked for; None to run here, one cell after another."""
+    if chosen is None:
+        yield None
+        return
+    from linrep.executors import executor
+
+    with executor(chosen, max(cell.config.compute.threads or 1 for cell in grid)) as pool:
+        yield pool
+
+
 def _complain_of_failed(reports: "list[Report]") -> int:
     failed = [f"{report.experiment.name}: {text}" for report in reports for text in report.failed]
     for text in failed:
@@ -162,23 +215,3 @@ def _show_table(report: "Report") -> None:
     for row in body:
         table.add_row(*row)
     Console().print(table)
-
-
-@contextlib.contextmanager
-def _bar(quiet: bool) -> "Generator[Watch | None, None, None]":
-    """One bar for all cells, by their estimated work; silent when asked, or when stderr is no terminal."""
-    if quiet:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    console = Console(file=sys.stderr)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("cells", total=1.0)
-
-        def watch(cell: "Cell", share: float) -> None:
-            bar.update(task, completed=share, description=cell.label[:60])
-
-        yield watch

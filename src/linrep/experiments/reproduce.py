@@ -1,6 +1,8 @@
 """Run experiments through the store, and write their pages as each becomes whole."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -58,14 +60,18 @@ def reports(
     *,
     watch: Watch | None = None,
     stop: Callable[[], bool] = lambda: False,
+    executor: Executor | None = None,
+    retry: bool = False,
 ) -> Iterator[Report]:
     """Run plans, one after another, under one measure of progress.
 
     Args:
         plans: What to run.
         runs: Folder of runs.
-        watch: Told which cell is at work and how much of everything is done.
+        watch: Told which cells are at work and how much of everything is done.
         stop: Asked between steps.
+        executor: Workers; see :func:`linrep.sweep.run_cells`.
+        retry: Train again what diverged before.
 
     Yields:
         Each experiment when its last cell ends; finished cells are found again, interrupted ones go on.
@@ -73,22 +79,24 @@ def reports(
     Raises:
         KeyboardInterrupt: When stopped; the same call continues.
     """
-    outcomes = run_cells([cell for plan in plans for cell in plan[2]], out=runs, watch=watch, stop=stop)
-    for study, sweep, grid, command in plans:
-        frames: list[pd.DataFrame] = []
-        ended: list[Outcome] = []
-        seconds = 0.0
-        for _ in grid:
-            outcome = next(outcomes)
-            if outcome.result is not None:
-                frames.append(tidy(outcome.cell, outcome.result, extra_rows(study, outcome.result, runs)))
-                seconds += float(outcome.result.provenance["seconds"])
-            ended.append(replace(outcome, result=None))
-        yield Report(
-            experiment=study,
-            sweep=sweep,
-            numbers=gather(grid, frames),
-            outcomes=ended,
-            seconds=seconds,
-            command=command,
-        )
+    grid = [cell for plan in plans for cell in plan[2]]
+    running = run_cells(grid, out=runs, watch=watch, stop=stop, executor=executor, retry=retry)
+    with contextlib.closing(running) as outcomes:
+        for study, sweep, grid, command in plans:
+            frames: list[pd.DataFrame] = []
+            ended: list[Outcome] = []
+            seconds = 0.0
+            for _ in grid:
+                outcome = next(outcomes)
+                if outcome.result is not None:
+                    frames.append(tidy(outcome.cell, outcome.result, extra_rows(study, outcome.result, runs)))
+                    seconds += float(outcome.result.provenance["seconds"])
+                ended.append(replace(outcome, result=None))
+            yield Report(
+                experiment=study,
+                sweep=sweep,
+                numbers=gather(grid, frames),
+                outcomes=ended,
+                seconds=seconds,
+                command=command,
+            )
