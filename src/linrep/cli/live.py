@@ -71,7 +71,7 @@ def clock(seconds: float) -> str:
     """Hours, minutes and seconds.
 
     Example:
-        >>> clock(3725.4), clock(65)
+        >>> clock(3725.4), clock(65.0)
         ('1:02:05', '1:05')
     """
     minutes, rest = divmod(round(seconds), 60)
