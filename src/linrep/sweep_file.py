@@ -85,12 +85,12 @@ def load_sweep(path: Path | str, *, quick: bool = False) -> Sweep:
     """
     path = Path(path)
     try:
-        fields = tomllib.loads(path.read_text(encoding="utf-8"))
+        fields = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; give a sweep file with [base] and [axes]") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as UTF-8 text ({error}); give a TOML file") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: malformed TOML: {error}") from None
     return parse_sweep(fields, name=path.stem, source=str(path), quick=quick)
 

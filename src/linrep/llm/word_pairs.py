@@ -231,6 +231,8 @@ def _json(text: str, source: str) -> list[_Entry]:
         value: object = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError(f"{source}:{error.lineno}: not JSON ({error.msg})") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{source}: not JSON ({error}); write a list of [low, high] pairs") from None
     groups: dict[str, object] = (
         {str(k): v for k, v in value.items()} if isinstance(value, dict) else {"": value}
     )

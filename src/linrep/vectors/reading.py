@@ -1,6 +1,7 @@
 """Vectors from a file or from memory: one finite row for each item, with ids where the file has them."""
 
 import zipfile
+import zlib
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,7 +85,10 @@ def one_line(path: Path) -> Generator[None]:
         raise InputError(f"{path}: no such file; check the path") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the file") from None
-    except (ValueError, TypeError, KeyError, zipfile.BadZipFile, SafetensorError) as error:
+    except MemoryError:
+        raise InputError(f"{path}: announces more numbers than memory holds; is it damaged?") from None
+    except (ValueError, TypeError, KeyError, EOFError, RuntimeError, OverflowError, zlib.error,
+            zipfile.BadZipFile, SafetensorError) as error:  # fmt: skip
         words = " ".join(str(error).split())
         if "pickle" in words or "Object arrays" in words:
             raise InputError(

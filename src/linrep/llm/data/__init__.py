@@ -79,6 +79,8 @@ def json_lines(text: str, source: str) -> list[tuple[str, dict[str, object]]]:
             value = json.loads(line)
         except json.JSONDecodeError as error:
             raise InputError(f"{where}: not JSON ({error.msg}); write one JSON object per line") from None
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{where}: not JSON ({error}); write one JSON object per line") from None
         if not isinstance(value, dict):
             raise InputError(f"{where}: expected a JSON object, got {type(value).__name__}")
         rows.append((where, value))
