@@ -6,6 +6,7 @@ import torch
 
 from linrep.contexts import World
 from linrep.experiments.chart import Series, chart
+from linrep.experiments.gap_lines import gap_lines
 from linrep.experiments.record import (
     ALIGNMENT,
     FAIR,
@@ -78,22 +79,7 @@ def figures(numbers: Numbers) -> list[Block]:
             plain=True,
         ),
     ]
-    gap = [
-        Series(
-            name="measured",
-            colour="--unembedding",
-            x=x,
-            points=[p.spread("log_odds_rmse_nats") for _, p in parts],
-        ),
-        Series(
-            name="predicting zero",
-            colour="--null",
-            x=x,
-            dash="dot",
-            plain=True,
-            points=[p.spread("log_odds_rmse_nats", kind="null") for _, p in parts],
-        ),
-    ]
+    gap = gap_lines(x, [part for _, part in parts])
     return [
         chart("graphs-linearity", "Directions on each graph", lines, x=axis, y="mean cosine"),
         chart("graphs-gap", "Log-odds gap on each graph", gap, x=axis, y="RMSE (nats)", unit=False),

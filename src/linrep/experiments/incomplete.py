@@ -1,6 +1,7 @@
 """What the experiments on incomplete contexts and tokens share: how little may be kept."""
 
 from linrep.experiments.chart import Series, chart, numeric
+from linrep.experiments.gap_lines import gap_lines
 from linrep.experiments.record import Answer, nothing, percent
 from linrep.page.numbers import cosine
 from linrep.page.shell import Block
@@ -72,22 +73,7 @@ def kept_figures(numbers: Numbers, axis: str, what: str) -> list[Block]:
         series("random pairs", "--null", g, kind="null"),
         series("untrained tables", "--predicted", g, at="start"),
     ]
-    gap = [
-        Series(
-            name="measured",
-            colour="--unembedding",
-            x=x,
-            points=[part.spread("log_odds_rmse_nats") for _, part in parts],
-        ),
-        Series(
-            name="predicting zero",
-            colour="--null",
-            x=x,
-            dash="dot",
-            plain=True,
-            points=[part.spread("log_odds_rmse_nats", kind="null") for _, part in parts],
-        ),
-    ]
+    gap = gap_lines(x, [part for _, part in parts])
     return [
         chart(
             f"{axis}-linearity",

@@ -139,7 +139,7 @@ def tokenise_pairs(
         raise InputError(
             f"pairs: the tokenizer keeps {kept} of {given} pairs and no concept keeps "
             f"{policy.minimum_pairs} ({why or 'no pairs given'}); "
-            "try multi_token='mean' or a smaller minimum_pairs"
+            "try --multi-token mean (multi_token='mean') or smaller --minimum-pairs (minimum_pairs)"
         )
     return best
 
