@@ -57,18 +57,19 @@ def show_steering(result: "SteerResult", page: Path | None) -> None:
 
     console = Console()
     strengths = sorted({row.strength for row in result.rows})
-    shown = Table(box=None, header_style="bold")
-    for head in ("strength", "target shift", "others, mean size", "prompt", "likeliest next"):
-        shown.add_column(head)
     for prompt, tokens in result.tokens.items():
+        shown = Table(box=None, header_style="bold")
+        for head in ("strength", "target shift", "others, mean size", "likeliest next"):
+            shown.add_column(head)
         for strength in strengths:
             rows = [row for row in result.rows if row.prompt == prompt and row.strength == strength]
             target = [row.shift for row in rows if row.target]
             others = [abs(row.shift) for row in rows if not row.target]
             mean = sum(others) / len(others) if others else None
-            cells = [f"{strength:g}", short(target[0]), short(mean), prompt, " ".join(tokens[strength])]
+            cells = [f"{strength:g}", short(target[0]), short(mean), " ".join(tokens[strength])]
             shown.add_row(*map(escape, cells))
-    console.print(shown)
+        console.print(escape(prompt), soft_wrap=True, highlight=False)
+        console.print(shown)
     console.print(escape(effect(result)), soft_wrap=True)
     if page is not None:
         console.print(f"page  {page.resolve()}", soft_wrap=True, highlight=False)

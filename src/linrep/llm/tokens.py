@@ -19,6 +19,9 @@ LeadingSpace = Literal["prefix", "none", "auto"]
 MultiToken = Literal["drop", "first", "mean"]
 ConceptWords = Mapping[str, Sequence[tuple[str, str]]]
 
+UNKNOWN = "unknown"
+"""Why a pair was dropped: the tokenizer has no token for one of its words."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenPolicy:
@@ -138,10 +141,16 @@ def tokenise_pairs(
         why = ", ".join(f"{n} {reason}" for reason, n in count.most_common(3))
         raise InputError(
             f"pairs: the tokenizer keeps {kept} of {given} pairs and no concept keeps "
-            f"{policy.minimum_pairs} ({why or 'no pairs given'}); "
-            "try --multi-token mean (multi_token='mean') or smaller --minimum-pairs (minimum_pairs)"
+            f"{policy.minimum_pairs} ({why or 'no pairs given'}); try {_remedy(count)}"
         )
     return best
+
+
+def _remedy(count: Counter[str]) -> str:
+    """What helps against the commonest reason, as the command line and as Python spell it."""
+    if count and count.most_common(1)[0][0] == UNKNOWN:
+        return "other --pairs, of words that it knows"
+    return "--multi-token mean (multi_token='mean') or a smaller --minimum-pairs (minimum_pairs)"
 
 
 def _too_few(policy: TokenPolicy) -> str:
@@ -222,7 +231,7 @@ def _fault(
     if not tokens:
         return "no token"
     if unknown is not None and unknown in tokens:
-        return "unknown"
+        return UNKNOWN
     if special.intersection(tokens):
         return "special token"
     if usable is not None and any(token >= len(usable) or not bool(usable[token]) for token in tokens):
