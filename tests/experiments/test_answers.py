@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from linrep.experiments import NAMES, experiment
+from linrep.experiments.entanglement import MOVED
 from linrep.experiments.graphs import DEPENDENCE
 from linrep.experiments.implicit_bias import ANGLE, SEPARABLE
 from linrep.experiments.orthogonality import GAUGES, INNER
@@ -106,6 +107,16 @@ def knowledge(two: float, three: float) -> Numbers:
     return numbers({"known": ["1", "2", "3"]}, cells, null={G: 0.0})
 
 
+def entanglement(own: float, wide: float, random: float = 1.5) -> Numbers:
+    key = (MOVED, "unembedding")
+    cells: dict[tuple[str, ...], Any] = {
+        ("3", "2"): {key: 2.0, G: 0.6}, ("3", "3"): {key: 0.05, G: 0.99}, ("3", "16"): {key: 0.06, G: 0.3},
+        ("4", "2"): {key: 3.0, G: 0.6}, ("4", "4"): {key: own, G: 0.99}, ("4", "16"): {key: wide, G: 0.3},
+    }  # fmt: skip
+    axes = {"world.concepts": ["3", "4"], "model.dim": ["2", "3", "4", "16"]}
+    return numbers(axes, cells, null={key: random, G: 0.0})
+
+
 EARLY, LATE = [0.0, 0.9, 0.95, 0.95], [0.0, 0.1, 0.2, 0.95]
 MATCHED_LATE, MATCHED_EARLY = [1.0, 0.9, 0.8, 0.2], [1.0, 0.2, 0.2, 0.2]
 
@@ -119,6 +130,7 @@ PLANTED = {
     "implicit-bias": (implicit_bias(4.0), implicit_bias(20.0), implicit_bias(50.0)),
     "orthogonality": (orthogonality(0.02), orthogonality(0.15), orthogonality(0.5)),
     "optimizers": (optimizers(2, 0), optimizers(4, 4), None),
+    "entanglement": (entanglement(0.04, 0.07), entanglement(0.07, 0.2), entanglement(0.5, 0.2)),
     "knowledge": (knowledge(0.97, 0.3), knowledge(0.7, 0.5), knowledge(0.7, 0.8)),
 }
 
@@ -141,6 +153,7 @@ def test_sentences_quote_the_numbers() -> None:
     assert "0.93" in experiment("emergence").answer(emergence(0.931)).finding
     assert "0.42" in experiment("graphs").answer(graphs(0.42)).finding
     assert "predicted 0.17" in experiment("dimension").answer(dimension(0.99, 0.98)).finding
+    assert "0.07 nats at k = 16" in experiment("entanglement").answer(entanglement(0.04, 0.07)).finding
     assert "50 %" in experiment("optimizers").answer(optimizers(2, 0)).finding
 
 
@@ -148,6 +161,7 @@ def test_controls_count_against_the_claim() -> None:
     """An angle no smaller than that of random pairs, or an overlap no smaller than untrained, is no."""
     assert experiment("implicit-bias").answer(implicit_bias(8.0, random=8.0)).standing == "no"
     assert experiment("orthogonality").answer(orthogonality(0.04, untrained=0.03)).standing == "no"
+    assert experiment("entanglement").answer(entanglement(0.04, 0.07, random=0.06)).standing == "no"
 
 
 def test_free_and_stuck_runs_are_told_apart() -> None:

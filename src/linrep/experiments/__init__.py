@@ -18,6 +18,7 @@ NAMES = (
     "orthogonality",
     "optimizers",
     "knowledge",
+    "entanglement",
 )
 """In the order in which they are run and shown: the paper's own first."""
 

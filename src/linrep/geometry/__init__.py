@@ -4,6 +4,7 @@ language models are measured by the same functions.
 
 from linrep.geometry.additive import AdditiveShare, additive_share
 from linrep.geometry.compatibility import Triples, triples
+from linrep.geometry.cross_talk import CrossTalk, cross_talk
 from linrep.geometry.gauge import gauge_imbalance
 from linrep.geometry.log_odds_gap import LogOddsGap, Points, log_odds_gap
 from linrep.geometry.margin import Margin, margin
@@ -32,6 +33,7 @@ from linrep.geometry.values import Values
 
 __all__ = [
     "AdditiveShare",
+    "CrossTalk",
     "LogOddsGap",
     "Margin",
     "Measurement",
@@ -46,6 +48,7 @@ __all__ = [
     "alignment",
     "alignment_matrix",
     "counterfactual_pairs",
+    "cross_talk",
     "energy_by_degree",
     "gauge_imbalance",
     "interval_over_runs",
