@@ -35,6 +35,9 @@ class ConceptModel:
     """Parents of each concept, in the order of the axes of its table."""
     tables: tuple[Tensor, ...]
     """``tables[i]`` is float64 of shape (*sizes of the parents, states of i); rows sum to 1."""
+    nests: tuple[tuple[int, int, int], ...] = ()
+    """(parent, state, child): the child is defined where the parent is in that state. Elsewhere it is in its
+    last state, which stands for having none."""
 
     @property
     def concepts(self) -> int:
@@ -45,6 +48,12 @@ class ConceptModel:
     def sizes(self) -> tuple[int, ...]:
         """Number of states of each concept."""
         return tuple(len(states) for states in self.states)
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """Number of states of each concept that say something: without that of a nested one for none."""
+        children = {child for _, _, child in self.nests}
+        return tuple(size - (i in children) for i, size in enumerate(self.sizes))
 
     def edges(self) -> tuple[tuple[int, int], ...]:
         """The arrows of the graph as (parent, child), by child."""

@@ -7,7 +7,7 @@ default. :mod:`linrep.config_file` reads one from TOML.
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -23,7 +23,7 @@ class _Drawn(_Table):
     """A world whose probabilities are drawn from a seed."""
 
     concepts: Annotated[int, Field(ge=1, le=100)]
-    """m, the number of binary concepts."""
+    """m, the number of concepts."""
     probability_range: tuple[Probability, Probability] = Field(default=(0.3, 0.7), strict=False)
     """Conditional probabilities are uniform in this range."""
     per_run: bool = True
@@ -75,6 +75,58 @@ class RandomWorld(_Drawn):
     """Each pair of concepts is joined with this probability."""
 
 
+States = Annotated[int, Field(ge=2, le=100)]
+
+
+class CategoricalWorld(_Drawn):
+    """A random directed acyclic graph over concepts of several states, some nested in another's state."""
+
+    kind: Literal["categorical"]
+    probability_range: tuple[Probability, Probability] = Field(default=(0.3, 0.7), strict=False)
+    """Weights of the states are uniform in this range, and then normalised."""
+    states: tuple[States, ...] = Field(default=(3,), strict=False)
+    """How many states a concept has: one number for all, or one for each."""
+    edge_probability: Probability = 0.5
+    """Each pair of concepts is joined with this probability."""
+    nested: dict[str, str] = {}
+    """A child and where it lives: { C2 = "C1=1" }. Elsewhere it is in one state more, "none"."""
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """States of each concept, without "none"."""
+        return self.states * self.concepts if len(self.states) == 1 else self.states
+
+    @field_validator("states", mode="before")
+    @classmethod
+    def _one_for_all(cls, given: Any) -> Any:
+        return (given,) if isinstance(given, int) else given
+
+    @property
+    def nests(self) -> tuple[tuple[int, int, int], ...]:
+        """(parent, state, child) of every nested concept, by child."""
+        names = {f"C{i + 1}": i for i in range(self.concepts)}
+        found: list[tuple[int, int, int]] = []
+        for child, where in self.nested.items():
+            parent, _, state = where.partition("=")
+            known = [str(each) for each in range(self.sizes[names[parent]])] if parent in names else []
+            if child not in names or state not in known:
+                raise ValueError(
+                    f'nested: expected a child and a parent\'s state such as {{ C2 = "C1=1" }} (concepts C1 '
+                    f"to C{self.concepts}, states from 0), got {child!r} in {where!r}"
+                )
+            found.append((names[parent], int(state), names[child]))
+        return tuple(sorted(found, key=lambda nest: nest[2]))
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "CategoricalWorld":
+        if len(self.sizes) != self.concepts:
+            raise ValueError(f"states: expected one number, or {self.concepts}, got {len(self.sizes)}")
+        if not self.probability_range[0] > 0:
+            raise ValueError("probability_range: expected low > 0, so that every state has mass, got 0")
+        _ = self.nests  # refuses what it cannot read
+        return self
+
+
 class Variable(_Table):
     """One concept of a world given by its tables."""
 
@@ -94,7 +146,8 @@ class TablesWorld(_Table):
 
 
 WorldConfig = Annotated[
-    NetworkWorld | IndependentWorld | ChainWorld | RandomWorld | TablesWorld, Field(discriminator="kind")
+    NetworkWorld | IndependentWorld | ChainWorld | RandomWorld | CategoricalWorld | TablesWorld,
+    Field(discriminator="kind"),
 ]
 
 

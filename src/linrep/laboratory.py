@@ -10,8 +10,10 @@ from torch import Tensor
 
 from linrep import contexts as context_sets
 from linrep.bif import load_network, network_path
+from linrep.categorical import categorical
 from linrep.concepts import ConceptModel, chain, from_tables, independent, random_dag
 from linrep.config import (
+    CategoricalWorld,
     ChainWorld,
     CompleteContexts,
     CompleteTokens,
@@ -103,7 +105,7 @@ def _model(config: Config, run: int) -> ConceptModel:
                 parents={variable.name: variable.parents for variable in given.variables},
                 states={variable.name: variable.states for variable in given.variables},
             )
-        case IndependentWorld() | ChainWorld() | RandomWorld() as given:
+        case IndependentWorld() | ChainWorld() | RandomWorld() | CategoricalWorld() as given:
             draw = generator(config.seed, "world", run if given.per_run else 0)
     low_high = given.probability_range
     match given:
@@ -120,6 +122,14 @@ def _model(config: Config, run: int) -> ConceptModel:
                 probability_range=low_high,
                 generator=draw,
             )
+        case CategoricalWorld():
+            return categorical(
+                given.sizes,
+                nests=given.nests,
+                edge_probability=given.edge_probability,
+                probability_range=low_high,
+                generator=draw,
+            )
         case _:
             assert_never(given)
 
@@ -129,7 +139,7 @@ def _require_binary(given: TablesWorld) -> None:
         if len(variable.states) != 2:
             raise InputError(
                 f"world.variables: {variable.name!r} has {len(variable.states)} states "
-                f"({', '.join(variable.states)}); a concept is binary, give it two"
+                f"({', '.join(variable.states)}); a concept written out is binary, give it two"
             )
 
 

@@ -17,6 +17,7 @@ from linrep.config import Config
 from linrep.contexts import World
 from linrep.population import Population, population_gradient
 from linrep.seeds import generator
+from linrep.shapes import shapes
 from linrep.training import State
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ class Ruler:
         self.config = config
         self.names = worlds[0].model.names
         self.groups = _groups(worlds)
+        self.contrasts = geometry.contrasts(worlds[0].model.values)
+        plain = len(self.contrasts) == len(self.names)
+        self.concept_of = None if plain else torch.tensor([concept for concept, _, _ in self.contrasts])
         contexts, tokens = population.context_index.shape[1], population.token_index.shape[1]
         self.context_rows = torch.tensor([len(world.codes) for world in worlds])
         self.token_rows = torch.tensor([len(world.tokens) for world in worlds])
@@ -55,7 +59,7 @@ class Ruler:
     def _pairs(self, runs: int, rows: int, field: str) -> geometry.Pairs:
         per_run: dict[int, geometry.Pairs] = {}
         for group in self.groups:
-            pairs = geometry.counterfactual_pairs(getattr(group.world, field))
+            pairs = geometry.contrast_pairs(getattr(group.world, field), self.contrasts)
             per_run |= dict.fromkeys(group.runs.tolist(), pairs)
         return geometry.stack([per_run[run] for run in range(runs)], rows)
 
@@ -109,6 +113,7 @@ class Ruler:
             generator=generator(self.config.seed, "null", state.step),
             context_rows=self.context_rows,
             token_rows=self.token_rows,
+            concept_of=self.concept_of,
         )
         found: dict[str, Tensor] = {}
         for kind, source in (("value", values), ("null", null)):
@@ -122,6 +127,10 @@ class Ruler:
         found["gauge_imbalance||value"] = self.gauge(embedding, unembedding)
         for table, shares in self.additive(embedding, unembedding).items():
             found[f"additive_share|{table}|value"] = shares.share
+        deal = generator(self.config.seed, "null", state.step, 2)
+        for kind, shuffle in (("value", None), ("null", deal)):
+            for (measure, table), numbers in self.shapes(embedding, unembedding, shuffle).items():
+                found[f"{measure}|{table}|{kind}"] = numbers
         found["step_size||value"] = torch.full((len(alive),), step_size, dtype=torch.float64)
         dead = ~alive
         return {
@@ -211,6 +220,16 @@ class Ruler:
                 parameters=parts[0].parameters,
             )
         return found
+
+    def shapes(
+        self, embedding: Tensor, unembedding: Tensor, shuffle: torch.Generator | None = None
+    ) -> dict[tuple[str, str], Tensor]:
+        """Simplices and hierarchies of every run, by measure and table; of dealt rows with ``shuffle``."""
+        parts = [
+            shapes(group.world, *self._of(group, embedding, unembedding), shuffle=shuffle)
+            for group in self.groups
+        ]
+        return {key: self._joined([part[key] for part in parts]) for key in parts[0]}
 
     def _of(self, group: Group, embedding: Tensor, unembedding: Tensor) -> tuple[Tensor, Tensor]:
         """A group's tables without padding."""

@@ -39,6 +39,7 @@ def summarise(ruler: Ruler, state: State, key: str, rate: Schedule) -> dict[str,
         generator=generator(config.seed, "bootstrap"),
         context_rows=ruler.context_rows,
         token_rows=ruler.token_rows,
+        concept_of=ruler.concept_of,
         draws=config.measure.null_draws,
         resamples=config.measure.bootstrap,
     )
@@ -63,6 +64,7 @@ def summarise(ruler: Ruler, state: State, key: str, rate: Schedule) -> dict[str,
                 table: _additive(ruler, table, share, embedding, unembedding, alive)
                 for table, share in additive.items()
             },
+            **_shapes(ruler, embedding, unembedding, alive),
         },
         "margin": _margin(ruler, embedding, unembedding, alive),
         "gauge_imbalance": _spread(ruler.gauge(embedding, unembedding).where(alive, torch.nan)),
@@ -202,6 +204,41 @@ def _additive(
         "per_concept": dict.fromkeys(ruler.names),
         "per_run": _list(per_run),
         "method": share.method,
+    }
+
+
+def _shapes(ruler: Ruler, embedding: Tensor, unembedding: Tensor, alive: Tensor) -> dict[str, Any]:
+    """Simplices and hierarchies, by measure and table, each as a similarity; nothing where there are none."""
+    config = ruler.config
+    draw = generator(config.seed, "null", 0, 3)
+    drawn = [ruler.shapes(embedding, unembedding, draw) for _ in range(config.measure.null_draws)]
+    found: dict[str, Any] = {}
+    for (measure, table), numbers in ruler.shapes(embedding, unembedding).items():
+        null = torch.stack([each[measure, table][alive].nanmean() for each in drawn])
+        found.setdefault(measure, {})[table] = _judged(
+            ruler, numbers.masked_fill(~alive[:, None], torch.nan), null, SHUFFLED
+        )
+    return found
+
+
+def _judged(ruler: Ruler, numbers: Tensor, null: Tensor, kind: str) -> dict[str, Any]:
+    """Numbers of runs × concepts as a record."""
+    per_run = numbers.nanmean(1)
+    present = per_run[~per_run.isnan()]
+    interval = geometry.interval_over_runs(
+        per_run,
+        resamples=ruler.config.measure.bootstrap,
+        generator=generator(ruler.config.seed, "bootstrap", 2),
+    )
+    return {
+        "mean": float(present.mean()) if len(present) else None,
+        "median": float(present.quantile(0.5)) if len(present) else None,
+        "interval95": None if interval is None else list(interval),
+        "null": {"mean": float(null.mean()), "q95": float(null.quantile(0.95)), "kind": kind}
+        if len(present) and not bool(null.isnan().any())
+        else None,
+        "per_concept": dict(zip(ruler.names, _list(numbers.nanmean(0)), strict=True)),
+        "per_run": _list(per_run),
     }
 
 

@@ -1,5 +1,6 @@
 """Triples, log-odds gap, margin, gauge: enumeration by hand, planted answers, invariances, sampling."""
 
+import itertools
 import sys
 
 import numpy as np
@@ -22,11 +23,12 @@ def by_hand(contexts, tokens, sizes, known):
             if (d[i] != sizes[i]) != known:
                 continue
             for c in rows:
-                if any(d[j] not in (c[j], sizes[j]) for j in range(len(sizes))) or c[i] > 1:
+                if any(d[j] not in (c[j], sizes[j]) for j in range(len(sizes))):
                     continue
-                pair = [rows.get((*c[:i], v, *c[i + 1 :])) for v in (0, 1)]
-                if None not in pair:
-                    found.add((n, *pair, (2 * c[i] - 1) if known else 1))
+                for low, high in itertools.combinations(range(sizes[i]), 2):
+                    pair = [rows.get((*c[:i], v, *c[i + 1 :])) for v in (low, high)]
+                    if None not in pair and c[i] in (low, high):
+                        found.add((n, *pair, (1 if c[i] == high else -1) if known else 1))
     return found
 
 

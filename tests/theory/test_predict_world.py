@@ -77,6 +77,8 @@ def test_more_than_two_states():
     assert prediction.status == "optimal"
     assert prediction.certificate is not None
     assert prediction.certificate.relative_gap <= 1e-6
+    assert prediction.geometry is None
+    assert "binary concepts alone" in prediction.reason
 
 
 def test_bad_width():

@@ -6,12 +6,15 @@ from linrep.geometry.additive import AdditiveShare, additive_share
 from linrep.geometry.compatibility import Triples, triples
 from linrep.geometry.cross_talk import CrossTalk, cross_talk
 from linrep.geometry.gauge import gauge_imbalance
+from linrep.geometry.hierarchy import child_overlap
 from linrep.geometry.log_odds_gap import LogOddsGap, Points, log_odds_gap
 from linrep.geometry.margin import Margin, margin
 from linrep.geometry.measurement import Measurement, Null, Similarity, measure, snapshot
 from linrep.geometry.moments import Moments, steering_moments
 from linrep.geometry.pairs import (
     Pairs,
+    contrast_pairs,
+    contrasts,
     counterfactual_pairs,
     pairs_from_lists,
     random_pairs,
@@ -27,6 +30,7 @@ from linrep.geometry.similarity import (
     orthogonality_mean,
     orthogonality_rms,
 )
+from linrep.geometry.simplex import regular_deviation, span_share, vertices
 from linrep.geometry.spectrum import energy_by_degree
 from linrep.geometry.uncertainty import interval_over_runs, intervals_over_vectors
 from linrep.geometry.values import Values
@@ -47,6 +51,9 @@ __all__ = [
     "additive_share",
     "alignment",
     "alignment_matrix",
+    "child_overlap",
+    "contrast_pairs",
+    "contrasts",
     "counterfactual_pairs",
     "cross_talk",
     "energy_by_degree",
@@ -62,10 +69,13 @@ __all__ = [
     "orthogonality_rms",
     "pairs_from_lists",
     "random_pairs",
+    "regular_deviation",
     "repeat",
     "shuffled_pairs",
     "snapshot",
+    "span_share",
     "stack",
     "steering_moments",
     "triples",
+    "vertices",
 ]

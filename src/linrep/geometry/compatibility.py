@@ -9,7 +9,7 @@ from jaxtyping import Int, Int64
 from torch import Tensor
 
 from linrep.errors import InputError
-from linrep.geometry.pairs import Pairs, counterfactual_pairs
+from linrep.geometry.pairs import Pairs, contrast_pairs, contrasts
 
 BLOCK = 2**18
 """Triples handled at a time."""
@@ -24,7 +24,7 @@ class Block:
     context: Int64[Tensor, " triples"]
     """Row of the context."""
     pair: Int64[Tensor, " triples"]
-    """Index into the token pairs; their group is the concept."""
+    """Index into the token pairs; their group is the contrast."""
     sign: Int64[Tensor, " triples"]
     """+1 where the context says `high` (or leaves it unknown), -1 where it says `low`."""
 
@@ -37,7 +37,9 @@ class Triples:
     token_codes: Int[Tensor, "tokens concepts"]
     sizes: tuple[int, ...]
     pairs: Pairs
-    """The counterfactual token pairs."""
+    """The counterfactual token pairs, every two values of every concept: the group is the contrast."""
+    concept_of: Int64[Tensor, " contrasts"]
+    """The concept of each contrast."""
     rows: Int64[Tensor, " used"]
     """The contexts that are enumerated: all, or a random sample."""
     known: bool
@@ -58,10 +60,10 @@ def triples(
     known: bool,
     generator: torch.Generator,
     max_contexts: int | None = None,
-    low: int = 0,
-    high: int = 1,
 ) -> Triples:
     """The triples of a world: contexts d, concepts i, tokens c ~ d whose partner, flipped in i, exists.
+
+    A concept of more than two values is flipped between every two of them.
 
     Naively: ``[(d, i, c) for d in contexts for i in U(d) for c in tokens if c ~ d and flip(c, i) exists]``.
 
@@ -72,8 +74,6 @@ def triples(
         known: False: i is unknown in d, each pair {c_{i→1}, c_{i→0}} once. True: i is known in d.
         generator: Draws the contexts when they are sampled; otherwise unused.
         max_contexts: At most this many contexts, drawn without replacement; None = all.
-        low: The digit subtracted in a pair.
-        high: The digit it is subtracted from.
 
     Returns:
         The triples, enumerated lazily unless few: at complete m = 12 there are 50 million.
@@ -94,12 +94,13 @@ def triples(
     if max_contexts is not None and max_contexts < len(rows):
         drawn = torch.randperm(len(rows), generator=generator, device=generator.device)[:max_contexts]
         rows = drawn.sort().values.to(context_codes.device)
-    pairs = counterfactual_pairs(token_codes, low=low, high=high)
+    wanted = contrasts(sizes)
     found = Triples(
         context_codes=context_codes,
         token_codes=token_codes,
         sizes=tuple(sizes),
-        pairs=pairs,
+        pairs=contrast_pairs(token_codes, wanted),
+        concept_of=torch.tensor([concept for concept, _, _ in wanted], device=context_codes.device),
         rows=rows,
         known=known,
         cached=None,
@@ -152,21 +153,22 @@ def _by_pattern(found: Triples) -> Iterator[Block]:
         )
         token = token_order[within]
         context = torch.repeat_interleave(found.rows[rows], number)
-        concepts = (pattern if found.known else ~pattern).nonzero()[:, 0]
-        usable = partner[token][:, concepts] >= 0
+        concepts = pattern if found.known else ~pattern
+        columns = concepts[found.concept_of].nonzero()[:, 0]
+        usable = partner[token][:, columns] >= 0
         if not found.known:
-            usable &= side[token][:, concepts] < 0
+            usable &= side[token][:, columns] < 0
         at, which = usable.nonzero(as_tuple=True)
-        concept = concepts[which]
+        contrast = columns[which]
         yield Block(
             context=context[at],
-            pair=partner[token[at], concept],
-            sign=side[token[at], concept] if found.known else torch.ones_like(at),
+            pair=partner[token[at], contrast],
+            sign=side[token[at], contrast] if found.known else torch.ones_like(at),
         )
 
 
-def _pair_of_token(pairs: Pairs, tokens: int) -> Int64[Tensor, "tokens concepts"]:
-    """For each token and concept, the pair it is part of, or -1."""
+def _pair_of_token(pairs: Pairs, tokens: int) -> Int64[Tensor, "tokens contrasts"]:
+    """For each token and contrast, the pair it is part of, or -1."""
     table = torch.full((tokens, pairs.groups), -1, dtype=torch.int64, device=pairs.low.device)
     index = torch.arange(len(pairs.low), device=pairs.low.device)
     table[pairs.low, pairs.group] = index

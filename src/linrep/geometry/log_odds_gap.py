@@ -52,7 +52,8 @@ def log_odds_gap(
 ) -> LogOddsGap:
     r"""Distance of :math:`f(d)\cdot\Delta g_i(c)` from the true log-odds, for i unknown in d and c ~ d.
 
-    The truth is :math:`\ln p(c_{i\to 1})/p(c_{i\to 0})`: what d says cancels in the ratio.
+    The truth is :math:`\ln p(c_{i\to 1})/p(c_{i\to 0})`: what d says cancels in the ratio. A concept of more
+    than two values has the log-odds of every two of them.
 
     Naively: ``[f[d] @ (g[c1] - g[c0]) - (log_p[c1] - log_p[c0]) for d, (c0, c1) in triples]``.
 
@@ -138,7 +139,7 @@ class _Sample:
         best = key.topk(min(self._size, number)).indices
         run = torch.randint(self._runs, (len(best),), generator=self._generator, device=device)
         at, r = best.to(measured.device), run.to(measured.device)
-        concept = self._found.pairs.group[block.pair[at]]
+        concept = self._found.concept_of[self._found.pairs.group[block.pair[at]]]
         columns = (key[best], measured[r, at], true[r, at], concept, run)
         drawn = torch.stack([column.to("cpu", torch.float64) for column in columns])
         kept = torch.cat([self._kept, drawn], 1)

@@ -87,6 +87,7 @@ def measure(
     generator: torch.Generator,
     context_rows: Int64[Tensor, " runs"] | None = None,
     token_rows: Int64[Tensor, " runs"] | None = None,
+    concept_of: Int64[Tensor, " contrasts"] | None = None,
     draws: int = 20,
     resamples: int = 1000,
     null: str = "random pairs",
@@ -104,6 +105,8 @@ def measure(
         generator: Draws nulls and bootstraps.
         context_rows: How many contexts of each run are real, the rest padding; None = all.
         token_rows: The same for tokens.
+        concept_of: The concept of each group of a run, where groups are contrasts (every two values of a
+            concept): its numbers are means over its contrasts. None = groups are concepts.
         draws: Times the null is drawn.
         resamples: Bootstrap replicates.
         null: "random pairs" or "shuffled pairs".
@@ -126,8 +129,8 @@ def measure(
         docs/theory, section 2.
     """
     tables = sides(embedding, unembedding, embedding_pairs, unembedding_pairs, context_rows, token_rows)
-    values = similarity_values(tables)
-    nulls = _nulls(tables, values, kind=null, draws=draws, generator=generator)
+    values = similarity_values(tables, concept_of)
+    nulls = _nulls(tables, values, concept_of, kind=null, draws=draws, generator=generator)
     runs = next(len(side.table) for side in tables.values())
     if runs > 1:
         intervals = {
@@ -136,7 +139,7 @@ def measure(
         }
     else:
         flat = {name: (side.table[0], side.pairs) for name, side in tables.items()}
-        intervals = intervals_over_vectors(flat, values, resamples=resamples, generator=generator)
+        intervals = intervals_over_vectors(flat, values, concept_of, resamples=resamples, generator=generator)
     records = {key: _record(values, key, intervals[key], nulls[key]) for key in values.concepts}
     by_measure = {
         measure: {name: records[measure, name] for name in tables}
@@ -154,6 +157,7 @@ def snapshot(
     generator: torch.Generator,
     context_rows: Int64[Tensor, " runs"] | None = None,
     token_rows: Int64[Tensor, " runs"] | None = None,
+    concept_of: Int64[Tensor, " contrasts"] | None = None,
     null: str = "random pairs",
 ) -> tuple[Values, Values]:
     """The values of `measure`, and of one draw of the null, without intervals: cheap in training.
@@ -168,16 +172,24 @@ def snapshot(
     """
     tables = sides(embedding, unembedding, embedding_pairs, unembedding_pairs, context_rows, token_rows)
     drawn = {name: side.null(null, generator) for name, side in tables.items()}
-    return similarity_values(tables), similarity_values(drawn)
+    return similarity_values(tables, concept_of), similarity_values(drawn, concept_of)
 
 
 def _nulls(
-    tables: dict[str, Side], values: Values, *, kind: str, draws: int, generator: torch.Generator
+    tables: dict[str, Side],
+    values: Values,
+    concept_of: Int64[Tensor, " contrasts"] | None,
+    *,
+    kind: str,
+    draws: int,
+    generator: torch.Generator,
 ) -> dict[Key, Null | None]:
     """Mean and 95 % quantile of every measure over draws of pairs that mean nothing."""
     means: dict[Key, list[float]] = {key: [] for key in values.concepts}
     for _ in range(draws):
-        drawn = similarity_values({name: side.null(kind, generator) for name, side in tables.items()})
+        drawn = similarity_values(
+            {name: side.null(kind, generator) for name, side in tables.items()}, concept_of
+        )
         for key in means:
             means[key].append(drawn.mean(key))
     return {key: _null(found, kind) for key, found in means.items()}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import torch
 from jaxtyping import Int, Int64
@@ -49,6 +50,24 @@ def pairs_from_lists(pairs: Sequence[Sequence[tuple[int, int]]]) -> Pairs:
     return Pairs(low=table[:, 0], high=table[:, 1], group=table[:, 2], groups=len(pairs))
 
 
+Contrast = tuple[int, int, int]
+"""(concept, low, high): two values of a concept, whose difference is one kind of steering vector."""
+
+
+def contrasts(sizes: Sequence[int]) -> tuple[Contrast, ...]:
+    """Every two values of every concept, one contrast for a binary one, s(s-1)/2 for one of s values.
+
+    Example:
+        >>> contrasts([2, 3])
+        ((0, 0, 1), (1, 0, 1), (1, 0, 2), (1, 1, 2))
+    """
+    return tuple(
+        (concept, low, high)
+        for concept, size in enumerate(sizes)
+        for low, high in combinations(range(size), 2)
+    )
+
+
 def counterfactual_pairs(codes: Int[Tensor, "rows concepts"], *, low: int = 0, high: int = 1) -> Pairs:
     r"""All pairs of rows that are equal but in concept i, `low` in one and `high` in the other; group = i.
 
@@ -74,6 +93,28 @@ def counterfactual_pairs(codes: Int[Tensor, "rows concepts"], *, low: int = 0, h
     References:
         docs/theory, section 2, "Steering vectors".
     """
+    return contrast_pairs(codes, [(concept, low, high) for concept in range(codes.shape[1])])
+
+
+def contrast_pairs(codes: Int[Tensor, "rows concepts"], wanted: Sequence[Contrast]) -> Pairs:
+    r"""All pairs of rows that are equal but in one concept, for each contrast; group = place of the contrast.
+
+    Naively: ``[(a, b) for i, u, v in wanted for a in rows for b in rows if (a[i], b) == (u, put(a, i, v))]``.
+
+    Args:
+        codes: As for :func:`counterfactual_pairs`.
+        wanted: The contrasts, such as all of :func:`contrasts`.
+
+    Returns:
+        The pairs, by contrast. O(rows · contrasts · log rows).
+
+    Raises:
+        InputError: As :func:`counterfactual_pairs`.
+
+    Example:
+        >>> contrast_pairs(torch.tensor([[0], [1], [2]]), contrasts([3])).high.tolist()
+        [1, 2, 2]
+    """
     key, strides = row_keys(codes)
     ordered, order = torch.sort(key)
     if bool((ordered[1:] == ordered[:-1]).any()):
@@ -82,17 +123,17 @@ def counterfactual_pairs(codes: Int[Tensor, "rows concepts"], *, low: int = 0, h
         raise InputError(f"codes: expected distinct rows, got rows {first} and {second} equal; drop one")
     lows: list[Tensor] = []
     highs: list[Tensor] = []
-    for concept, stride in enumerate(strides):
+    for concept, low, high in wanted:
         candidates = (codes[:, concept] == low).nonzero()[:, 0]
-        wanted = key[candidates] + (high - low) * stride
-        at = torch.searchsorted(ordered, wanted).clamp(max=max(len(key) - 1, 0))
+        partner = key[candidates] + (high - low) * strides[concept]
+        at = torch.searchsorted(ordered, partner).clamp(max=max(len(key) - 1, 0))
         # One stride away may lie another row, where the digit leaves the column's range: look at the digit.
-        found = (ordered[at] == wanted) & (codes[order[at], concept] == high)
+        found = (ordered[at] == partner) & (codes[order[at], concept] == high)
         lows.append(candidates[found])
         highs.append(order[at[found]])
     sizes = torch.tensor([len(rows) for rows in lows], dtype=torch.int64, device=codes.device)
-    group = torch.repeat_interleave(torch.arange(len(strides), device=codes.device), sizes)
-    return Pairs(low=torch.cat(lows), high=torch.cat(highs), group=group, groups=len(strides))
+    group = torch.repeat_interleave(torch.arange(len(wanted), device=codes.device), sizes)
+    return Pairs(low=torch.cat(lows), high=torch.cat(highs), group=group, groups=len(wanted))
 
 
 def row_keys(codes: Int[Tensor, "rows concepts"]) -> tuple[Int64[Tensor, " rows"], list[int]]:

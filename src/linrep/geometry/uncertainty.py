@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from torch import Tensor
 
+from linrep.geometry.contrasts import matrix_over_contrasts, over_contrasts
 from linrep.geometry.moments import steering_moments, unit_vectors
 from linrep.geometry.pairs import Pairs
 from linrep.geometry.values import Key, Values
@@ -38,7 +39,12 @@ def interval_over_runs(
 
 
 def intervals_over_vectors(
-    tables: dict[str, tuple[Tensor, Pairs]], values: Values, *, resamples: int, generator: torch.Generator
+    tables: dict[str, tuple[Tensor, Pairs]],
+    values: Values,
+    concept_of: Int64[Tensor, " contrasts"] | None = None,
+    *,
+    resamples: int,
+    generator: torch.Generator,
 ) -> dict[Key, tuple[float, float] | None]:
     r"""Bootstrap 95 % intervals of one run's similarities, resampling each group's steering vectors.
 
@@ -49,6 +55,7 @@ def intervals_over_vectors(
     Args:
         tables: "embedding" and/or "unembedding": table ``[rows, dim]`` and its pairs, one group per concept.
         values: What was measured on all vectors.
+        concept_of: The concept of each group, where groups are contrasts; None = groups are concepts.
         resamples: Bootstrap replicates.
         generator: Draws the weights, and the `CAP` vectors of larger groups.
 
@@ -60,21 +67,26 @@ def intervals_over_vectors(
     }
     replicates: dict[Key, Tensor] = {}
     for name, side in resampled.items():
-        replicates["linearity", name] = side.about(values.concepts["linearity", name][0], side.linearity())
-        both = torch.maximum(side.shrink[:, None], side.shrink[None, :])
-        for measure, drawn in (
+        shrink = _largest(side.shrink, concept_of)
+        drawn = over_contrasts(side.linearity(), concept_of)
+        whole = values.concepts["linearity", name][0]
+        replicates["linearity", name] = _about(whole, drawn, shrink).clamp(-1, 1)
+        both = torch.maximum(shrink[:, None], shrink[None, :])
+        for measure, matrices in (
             ("orthogonality_mean", side.orthogonality_mean()),
             ("orthogonality_rms", side.orthogonality_rms()),
         ):
             whole = values.matrices[measure, name][0]
+            drawn = matrix_over_contrasts(matrices, concept_of, squared=measure == "orthogonality_rms")
             moved = _about(whole, drawn, both).clamp(0, 1)
             diagonal = torch.eye(whole.shape[-1], dtype=torch.bool, device=whole.device)
             replicates[measure, name] = moved.masked_fill(diagonal, torch.nan).nanmean(-1)
     if len(resampled) == 2:
         f, g = resampled["embedding"], resampled["unembedding"]
-        drawn = (f.directions * g.directions).sum(-1)
+        drawn = over_contrasts((f.directions * g.directions).sum(-1), concept_of)
         whole = values.concepts["alignment", ""][0]
-        replicates["alignment", ""] = _about(whole, drawn, torch.maximum(f.shrink, g.shrink)).clamp(-1, 1)
+        shrink = _largest(torch.maximum(f.shrink, g.shrink), concept_of)
+        replicates["alignment", ""] = _about(whole, drawn, shrink).clamp(-1, 1)
     return {key: _interval(drawn.nanmean(-1)) for key, drawn in replicates.items()}
 
 
@@ -117,9 +129,6 @@ class _Resampled:
                     square[:, i, j] = square[:, j, i] = value
         return square.sqrt()
 
-    def about(self, value: Tensor, drawn: Tensor) -> Tensor:
-        return _about(value, drawn, self.shrink).clamp(-1, 1)
-
 
 def _some_units(table: Tensor, pairs: Pairs, generator: torch.Generator) -> Sequence[Tensor]:
     """The non-zero unit vectors of each group: all, or a random `CAP` of them."""
@@ -156,6 +165,13 @@ def _about(value: Tensor, drawn: Tensor, shrink: Tensor) -> Tensor:
     """
     deviation = drawn - drawn.nanmean(0)
     return value + shrink * torch.where(deviation.isnan(), torch.zeros_like(deviation), deviation)
+
+
+def _largest(shrink: Tensor, concept_of: Tensor | None) -> Tensor:
+    """By concept the largest of its contrasts': rather too wide than too narrow."""
+    if concept_of is None:
+        return shrink
+    return (torch.nn.functional.one_hot(concept_of) * shrink[:, None]).amax(0)
 
 
 def _interval(drawn: Tensor) -> tuple[float, float] | None:

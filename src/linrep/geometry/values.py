@@ -7,6 +7,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from linrep.errors import InputError
+from linrep.geometry.contrasts import matrix_over_contrasts, over_contrasts
 from linrep.geometry.moments import Moments, steering_moments
 from linrep.geometry.pairs import Pairs, random_pairs, shuffled_pairs
 from linrep.geometry.similarity import (
@@ -118,8 +119,15 @@ def sides(
     return found
 
 
-def similarity_values(tables: dict[str, Side]) -> Values:
-    """Every similarity of the given tables: one pass over their vectors, no loop over runs or concepts."""
+def similarity_values(
+    tables: dict[str, Side], concept_of: Int64[Tensor, " contrasts"] | None = None
+) -> Values:
+    """Every similarity of the given tables: one pass over their vectors, no loop over runs or concepts.
+
+    Args:
+        tables: "embedding" and/or "unembedding".
+        concept_of: The concept of each group of a run, where groups are contrasts; None = each is its own.
+    """
     concepts: dict[Key, Tensor] = {}
     matrices: dict[Key, Tensor] = {}
     pairs: dict[Key, int] = {}
@@ -127,9 +135,13 @@ def similarity_values(tables: dict[str, Side]) -> Values:
     moments = {name: side.moments() for name, side in tables.items()}
     runs = next(len(side.table) for side in tables.values())
     for name, side in moments.items():
-        concepts["linearity", name] = linearity(side).unflatten(0, (runs, -1))
-        matrices["orthogonality_mean", name] = orthogonality_mean(side, runs)
-        matrices["orthogonality_rms", name] = orthogonality_rms(side, runs)
+        concepts["linearity", name] = over_contrasts(linearity(side).unflatten(0, (runs, -1)), concept_of)
+        matrices["orthogonality_mean", name] = matrix_over_contrasts(
+            orthogonality_mean(side, runs), concept_of
+        )
+        matrices["orthogonality_rms", name] = matrix_over_contrasts(
+            orthogonality_rms(side, runs), concept_of, squared=True
+        )
         number = int(side.count.sum())
         for measure in ("linearity", "orthogonality_mean", "orthogonality_rms"):
             pairs[measure, name] = number
@@ -137,7 +149,9 @@ def similarity_values(tables: dict[str, Side]) -> Values:
             concepts[measure, name] = off_diagonal(matrices[measure, name])
         zero[name] = int(side.zero.sum())
     if len(moments) == 2:
-        matrices["alignment", ""] = alignment_matrix(moments["embedding"], moments["unembedding"], runs)
+        matrices["alignment", ""] = matrix_over_contrasts(
+            alignment_matrix(moments["embedding"], moments["unembedding"], runs), concept_of
+        )
         concepts["alignment", ""] = matrices["alignment", ""].diagonal(dim1=1, dim2=2)
         pairs["alignment", ""] = pairs["linearity", "embedding"] + pairs["linearity", "unembedding"]
     return Values(concepts=concepts, matrices=matrices, pairs=pairs, zero=zero)

@@ -23,6 +23,12 @@ MEASURES = (
     ("Overlap of f, RMS cosine", ("orthogonality", "embedding", "rms")),
     ("Additive share of g", ("additive_share", "unembedding")),
     ("Additive share of f", ("additive_share", "embedding")),
+    ("Simplices of g, off the regular angle (degrees)", ("simplex_deviation_degrees", "unembedding")),
+    ("Simplices of f, off the regular angle (degrees)", ("simplex_deviation_degrees", "embedding")),
+    ("Simplices of g, energy in values − 1 dimensions", ("simplex_share", "unembedding")),
+    ("Simplices of f, energy in values − 1 dimensions", ("simplex_share", "embedding")),
+    ("Parent with child − parent, g", ("hierarchy_overlap", "unembedding")),
+    ("Parent with child − parent, f", ("hierarchy_overlap", "embedding")),
     ("Margin (nats)", ("margin",)),
     ("Gauge imbalance", ("gauge_imbalance",)),
     ("Excess loss (nats)", ("excess_loss_nats",)),
@@ -52,7 +58,7 @@ def _measures(view: View) -> Block:
         low, high = whole.get("interval95") or (None, None)
         level = [finite(null.get("mean")), finite(null.get("q95"))]
         mean, median = finite(whole.get("mean")), finite(whole.get("median"))
-        write = short if "nats" in name else cosine
+        write = short if "nats" in name or "degrees" in name else cosine
         row = [name, write(mean), write(median), interval(whole, write) or ABSENT, *map(write, level)]
         row.append(ABSENT if pairs is None else count(pairs))
         line = [".".join(path), mean, median, low, high, *level, null.get("kind"), pairs]
@@ -90,12 +96,14 @@ def _concepts(view: View) -> Block:
     measures = [(name, _by_concept(view, path)) for name, path in PER_CONCEPT]
     measures = [(name, values) for name, values in measures if any(v is not None for v in values.values())]
     head = ["Concept", "state 0", "state 1", "P(state 1)", "token pairs", *(name for name, _ in measures)]
+    if any(len(states) > 2 for states in view.states):
+        head[2] = "other states"
     rows: list[list[str]] = []
     lines: list[list[Any]] = []
     for i, name in enumerate(view.names):
         chance = float(joint[codes[:, i] == 1].sum() / joint.sum())
         values = [values[name] for _, values in measures]
-        states = [view.states[i][0], view.states[i][1]]
+        states = [view.states[i][0], ", ".join(view.states[i][1:])]
         written = [
             (short if "nats" in what else cosine)(v) for (what, _), v in zip(measures, values, strict=True)
         ]

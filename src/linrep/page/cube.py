@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -61,16 +62,17 @@ def cube(view: View, run: int) -> Cube:
 
 
 def edges_by_concept(codes: NDArray[np.int8]) -> tuple[NDArray[np.int64], ...]:
-    """The rows that are equal but in one concept, for each concept: [pairs, 2], state 0 first."""
+    """The rows that are equal but in one concept, for each concept: [pairs, 2], the lower state first."""
     where = {row.tobytes(): i for i, row in enumerate(np.ascontiguousarray(codes))}
     edges: list[NDArray[np.int64]] = []
     for concept in range(codes.shape[1]):
         pairs: list[tuple[int, int]] = []
-        for i in np.flatnonzero(codes[:, concept] == 0):
-            other = codes[i].copy()
-            other[concept] = 1
-            if (j := where.get(other.tobytes())) is not None:
-                pairs.append((int(i), j))
+        for low, high in combinations(range(int(codes[:, concept].max(initial=1)) + 1), 2):
+            for i in np.flatnonzero(codes[:, concept] == low):
+                other = codes[i].copy()
+                other[concept] = high
+                if (j := where.get(other.tobytes())) is not None:
+                    pairs.append((int(i), j))
         edges.append(np.array(pairs, dtype=np.int64).reshape(-1, 2))
     return tuple(edges)
 
@@ -199,14 +201,16 @@ def _projection(
     """[dim, 3] with orthonormal columns (zero ones when dim < 3)."""
     directions: list[NDArray[np.float64]] = []
     for concept, ends in enumerate(edges):
-        on = codes[:, concept] == 1
-        if len(ends):
-            mean = (table[ends[:, 1]] - table[ends[:, 0]]).mean(axis=0)
-        elif on.any() and not on.all():  # no pair: the way between the two halves
-            mean = table[on].mean(axis=0) - table[~on].mean(axis=0)
-        else:
-            continue
-        directions.append(mean / max(float(np.linalg.norm(mean)), 1e-12))
+        for state in range(1, int(codes[:, concept].max(initial=1)) + 1):
+            from_first = ends[(codes[ends, concept] == (0, state)).all(axis=1)]
+            on = codes[:, concept] == state
+            if len(from_first):
+                mean = (table[from_first[:, 1]] - table[from_first[:, 0]]).mean(axis=0)
+            elif on.any() and not on.all():  # no pair: the way between the two halves
+                mean = table[on].mean(axis=0) - table[~on].mean(axis=0)
+            else:
+                continue
+            directions.append(mean / max(float(np.linalg.norm(mean)), 1e-12))
     dim, found = table.shape[1], len(directions)
     if not found:
         return np.eye(dim, 3)

@@ -74,13 +74,17 @@ def _range(counts: Mapping[str, Any], name: str) -> str:
     return " to ".join(count(int(end)) for end in ends)
 
 
+def _polytope(view: View) -> str:
+    return "hypercube" if all(len(states) == 2 for states in view.states) else "simplices"
+
+
 def _sections(view: View) -> list[Section]:
     fit = [each for each in (heatmaps.alignment(view), spectrum.block(view)) if each is not None]
     fit = [replace(each, size="half" if len(fit) == 2 else "wide") for each in fit]
     if (scatter := odds.block(view)) is not None:
         fit.append(scatter)
     return [
-        Section(id="hypercube", title="The learned hypercube", blocks=[cube.block(view)]),
+        Section(id="hypercube", title=f"The learned {_polytope(view)}", blocks=[cube.block(view)]),
         Section(
             id="training",
             title="Training",

@@ -59,6 +59,7 @@ def world_name(view: View) -> str:
     if kind == "network":
         return str(world.get("network", kind)).replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".bif")
     words = {"random": "Random graphs of", "chain": "A chain of", "independent": "Independent,"}
+    words["categorical"] = "Categorical worlds of"
     return f"{words.get(kind, 'A world of')} {m} concept{'' if m == 1 else 's'}"
 
 

@@ -10,6 +10,7 @@ from linrep.errors import InputError
 from linrep.theory.additive import additive_logits
 from linrep.theory.certificate import Certificate
 from linrep.theory.factors import balanced_factors, factor_geometry
+from linrep.theory.limit_geometry import LimitGeometry
 from linrep.theory.linear_limit import LARGEST
 from linrep.theory.nuclear_norm import LARGEST_TABLE, NuclearNormLimit, least_dimension, nuclear_norm_limit
 from linrep.theory.predict import LARGEST_GAP, predict
@@ -96,16 +97,14 @@ def _limit(world: World, limit: NuclearNormLimit, dim: int | None) -> Prediction
     width = "a width" if dim is None else f"width {dim}"
     return Prediction(
         status="optimal",
-        reason=f"the limit of these supports at {width} of at least its rank {limit.rank}",
+        reason=f"the limit of these supports at {width} of at least its rank {limit.rank}{_without(world)}",
         concepts=concepts,
         dim=dim,
         solver_status=limit.solver_status,
         objective=limit.objective,
         singular_values=_values(limit.singular_values),
         rank=limit.rank,
-        geometry=factor_geometry(
-            limit.embedding, limit.unembedding, world.codes, world.token_codes, world.model.sizes
-        ),
+        geometry=_geometry(world, limit.embedding, limit.unembedding),
         certificate=limit.certificate,
     )
 
@@ -115,15 +114,28 @@ def _additive(world: World, logits: Tensor, dim: int, bound: float) -> Predictio
     objective = float(values.sum())
     return Prediction(
         status="additive_not_proven_optimal",
-        reason=f"at width {dim} the additive solution, exactly linear, is feasible; not proven optimal",
+        reason=f"at width {dim} the additive solution, exactly linear, is feasible; not proven optimal"
+        + _without(world),
         concepts=world.model.concepts,
         dim=dim,
         objective=objective,
         singular_values=_values(values),
         rank=len(values),
-        geometry=factor_geometry(embedding, unembedding, world.codes, world.token_codes, world.model.sizes),
+        geometry=_geometry(world, embedding, unembedding),
         certificate=Certificate(primal=objective, dual=bound),
     )
+
+
+def _geometry(world: World, embedding: Tensor, unembedding: Tensor) -> LimitGeometry | None:
+    """Cosines between steering vectors; None where a concept has more than two states to steer between."""
+    if set(world.model.sizes) != {2}:
+        return None
+    return factor_geometry(embedding, unembedding, world.codes, world.token_codes, world.model.sizes)
+
+
+def _without(world: World) -> str:
+    binary = set(world.model.sizes) == {2}
+    return "" if binary else "; its cosines are worked out for binary concepts alone"
 
 
 def _values(values: Tensor) -> tuple[SingularValue, ...]:
