@@ -157,6 +157,8 @@ class CompleteContexts(_Table):
     kind: Literal["complete"] = "complete"
     weights: Literal["uniform", "occurrence"] = "uniform"
     """ω: the same for every context, or in proportion to how often it occurs."""
+    held_out: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the contexts, drawn by every run, that are kept out of training and measured apart."""
 
 
 class KnownContexts(CompleteContexts):

@@ -6,10 +6,11 @@ Contexts are kept in ascending order of flat index, tokens in ascending order of
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import torch
-from jaxtyping import Float64, Int8, Int64
+from jaxtyping import Bool, Float64, Int8, Int64
 from torch import Tensor
 
 from linrep.concepts import ConceptModel, require_enumerable
@@ -36,9 +37,11 @@ __all__ = [
     "entropy",
     "flat_index",
     "fraction",
+    "hold_out",
     "known",
     "log_odds",
     "parse_contexts",
+    "part",
     "supported_tokens",
     "token_fraction",
     "token_list",
@@ -197,6 +200,49 @@ def world(
         joint=restricted,
         dropped_contexts=len(index) - len(kept),
     )
+
+
+def hold_out(world: World, share: float, *, generator: torch.Generator) -> World:
+    """The world with a random share of its contexts held out: their weight is 0, so that training skips them.
+
+    Args:
+        world: At least two contexts.
+        share: How many to hold out, in (0, 1); rounded to a whole number, at least one held and one kept.
+        generator: Where the randomness comes from.
+
+    Raises:
+        InputError: If the share leaves (0, 1), or there are fewer than two contexts.
+
+    Example:
+        >>> from linrep.concepts import independent
+        >>> whole = world(independent(2, probabilities=[0.5, 0.5], generator=None))
+        >>> held = hold_out(whole, 0.3, generator=torch.Generator().manual_seed(0))
+        >>> int(held.held_out.sum()), len(held.codes)
+        (3, 9)
+    """
+    number = len(world.codes)
+    if not 0 < share < 1:
+        raise InputError(f"held_out: expected a share above 0 and below 1, got {share}")
+    if number < 2:
+        raise InputError("held_out: expected at least two contexts, got one; there is none to train on")
+    held = min(number - 1, max(1, round(share * number)))
+    weights = world.weights.clone()
+    weights[torch.randperm(number, generator=generator)[:held]] = 0
+    return replace(world, weights=weights / weights.sum())
+
+
+def part(world: World, chosen: Bool[Tensor, " contexts"]) -> World:
+    """The world of some of its contexts, with their weights; uniform ones where all of these are held out.
+
+    Example:
+        >>> from linrep.concepts import independent
+        >>> whole = world(independent(1, probabilities=[0.5], generator=None))
+        >>> part(whole, torch.tensor([True, False, True])).context_labels()
+        ('C1=0', 'C1=?')
+    """
+    weights = world.weights[chosen]
+    weights = weights if bool(weights.any()) else torch.ones_like(weights)
+    return replace(world, codes=world.codes[chosen], weights=weights / weights.sum())
 
 
 def _restricted(

@@ -19,6 +19,7 @@ from linrep.config_file import load, parse
 from linrep.contexts import World
 from linrep.encoder import Encoder, Table, encoder
 from linrep.errors import DivergedError, InputError
+from linrep.held_out import HeldOut
 from linrep.laboratory import data_hash, resolve, worlds
 from linrep.measurement import Ruler, trace_frame
 from linrep.population import Population
@@ -148,8 +149,11 @@ def _train_and_measure(
             built, dtype=getattr(torch, config.compute.dtype), device=torch.device(config.compute.device)
         )
         ruler = Ruler(built, population, config)
-        state, history, steps = _train(config, population, ruler, partial, progress, stop)
+        apart = HeldOut(built, config) if config.contexts.held_out else None
+        state, history, steps = _train(config, population, ruler, apart, partial, progress, stop)
         summary = summarise(ruler, state, key, _rate(config))
+        if apart is not None:
+            summary["held_out"] = apart.summarise(ruler, state)
     kept = history.pop("snapshots")
     return Result(
         key=key,
@@ -170,6 +174,7 @@ def _train(
     config: Config,
     population: Population,
     ruler: Ruler,
+    apart: HeldOut | None,
     partial: Path | None,
     progress: Progress | None,
     stop: Callable[[], bool],
@@ -197,7 +202,10 @@ def _train(
     saved = time.monotonic()
 
     def look() -> None:
-        rows.append(ruler.observe(state, rate(max(state.step - 1, 0))) | {"snapshots": _kept(config, state)})
+        seen = ruler.observe(state, rate(max(state.step - 1, 0)))
+        if apart is not None:
+            seen |= apart.observe(ruler, state)
+        rows.append(seen | {"snapshots": _kept(config, state)})
         steps.append(state.step)
 
     if not steps:

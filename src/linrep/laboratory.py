@@ -47,9 +47,17 @@ def worlds(config: Config) -> tuple[World, ...]:
     Raises:
         InputError: Whatever cannot be built: a malformed network, an empty context set, too many concepts.
     """
-    if not _drawn_per_run(config):
-        return (_world(config, 0),) * config.runs
-    return tuple(_world(config, run) for run in range(config.runs))
+    if _drawn_per_run(config):
+        built = tuple(_world(config, run) for run in range(config.runs))
+    else:
+        built = (_world(config, 0),) * config.runs
+    share = config.contexts.held_out
+    if not share:
+        return built
+    return tuple(
+        context_sets.hold_out(each, share, generator=generator(config.seed, "held_out", run))
+        for run, each in enumerate(built)
+    )
 
 
 def resolve(config: Config, built: tuple[World, ...]) -> Config:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
 from linrep import geometry
@@ -132,11 +132,7 @@ class Ruler:
             for (measure, table), numbers in self.shapes(embedding, unembedding, shuffle).items():
                 found[f"{measure}|{table}|{kind}"] = numbers
         found["step_size||value"] = torch.full((len(alive),), step_size, dtype=torch.float64)
-        dead = ~alive
-        return {
-            name: numbers.masked_fill(dead if numbers.dim() == 1 else dead[:, None], torch.nan)
-            for name, numbers in found.items()
-        }
+        return absent_where_dead(found, alive)
 
     def log_odds(
         self, embedding: Tensor, unembedding: Tensor, *, contexts: int, points: int
@@ -239,6 +235,17 @@ class Ruler:
     def _joined(self, parts: Sequence[Tensor]) -> Tensor:
         """Results group by group, back in the order of runs."""
         return torch.cat(list(parts))[torch.cat([group.runs for group in self.groups]).argsort()]
+
+
+def absent_where_dead(
+    found: Mapping[str, Float64[Tensor, "runs *concepts"]], alive: Bool[Tensor, " runs"]
+) -> dict[str, Tensor]:
+    """The same numbers, NaN for diverged runs."""
+    dead = ~alive
+    return {
+        name: numbers.masked_fill(dead if numbers.dim() == 1 else dead[:, None], torch.nan)
+        for name, numbers in found.items()
+    }
 
 
 def _groups(worlds: Sequence[World]) -> list[Group]:

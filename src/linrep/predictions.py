@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from linrep.config import Config
-from linrep.contexts import World
+from linrep.contexts import World, part
 from linrep.errors import InputError
 from linrep.laboratory import resolve, set_of, worlds
 from linrep.result import Result
@@ -47,7 +47,7 @@ class Beside:
 
 
 def for_config(config: Config, dim: int | None = None) -> Prediction:
-    """The prediction for the world and width of a config, those of run 0 where runs draw their own.
+    """The prediction for tables on the world and width of a config, those of run 0 where runs draw their own.
 
     Args:
         config: Checked; its training plays no part.
@@ -65,7 +65,8 @@ def for_config(config: Config, dim: int | None = None) -> Prediction:
         7
     """
     built = worlds(config.model_copy(update={"runs": 1}))
-    return predict_world(built[0], resolve(config, built).model.dim if dim is None else dim)
+    trained = part(built[0], ~built[0].held_out)
+    return predict_world(trained, resolve(config, built).model.dim if dim is None else dim)
 
 
 def for_result(result: Result) -> dict[str, Any]:
@@ -110,6 +111,10 @@ def _prediction(result: Result) -> tuple[Prediction | None, str]:
     """The prediction for all runs, or why there is none."""
     built = set_of(result.worlds)
     first, dim = built[0], result.config.model.dim
+    if result.config.model.encoder != "table":
+        return None, "theory speaks of free tables, and here a network is the encoder"
+    if result.config.contexts.held_out:
+        return None, "each run holds out contexts of its own, hence no limit in common"
     if not all(_same_supports(first, other) for other in built[1:]):
         return None, "the runs have contexts or tokens of their own, hence no limit in common"
     size = len(first.codes) * len(first.tokens)

@@ -57,9 +57,9 @@ def summarise(ruler: Ruler, state: State, key: str, rate: Schedule) -> dict[str,
         "diverged": _diverged(state, rate),
         "final": {
             "step": state.step,
-            "excess_loss_nats": _spread(loss),
+            "excess_loss_nats": spread_record(loss),
             **named,
-            "log_odds_gap_nats": _log_odds(odds, per_run_odds, alive),
+            "log_odds_gap_nats": log_odds_record(odds, per_run_odds, alive),
             "additive_share": {
                 table: _additive(ruler, table, share, embedding, unembedding, alive)
                 for table, share in additive.items()
@@ -67,7 +67,7 @@ def summarise(ruler: Ruler, state: State, key: str, rate: Schedule) -> dict[str,
             **_shapes(ruler, embedding, unembedding, alive),
         },
         "margin": _margin(ruler, embedding, unembedding, alive),
-        "gauge_imbalance": _spread(ruler.gauge(embedding, unembedding).where(alive, torch.nan)),
+        "gauge_imbalance": spread_record(ruler.gauge(embedding, unembedding).where(alive, torch.nan)),
         "spectrum": {table: _spectrum(share.energy, alive) for table, share in additive.items()},
         "stuck": _stuck(found, loss, per_run_odds, stuck, alive, config.measure.free_threshold_nats),
         "figures": {
@@ -127,7 +127,7 @@ def _diverged(state: State, rate: Schedule) -> list[dict[str, Any]]:
     ]
 
 
-def _spread(per_run: Float64[Tensor, " runs"]) -> dict[str, Any]:
+def spread_record(per_run: Float64[Tensor, " runs"]) -> dict[str, Any]:
     present = per_run[~per_run.isnan()]
     return {
         "median": float(present.quantile(0.5)) if len(present) else None,
@@ -136,7 +136,7 @@ def _spread(per_run: Float64[Tensor, " runs"]) -> dict[str, Any]:
     }
 
 
-def _log_odds(odds: geometry.LogOddsGap, per_run: Tensor, alive: Tensor) -> dict[str, Any] | None:
+def log_odds_record(odds: geometry.LogOddsGap, per_run: Tensor, alive: Tensor) -> dict[str, Any] | None:
     """None where every context knows every concept, so that there are no odds to match."""
     if odds.triples == 0:
         return None

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float64, Int8, Int64
+from jaxtyping import Bool, Float64, Int8, Int64
 from torch import Tensor
 
 from linrep.concepts import ConceptModel
@@ -21,7 +21,7 @@ class World:
     codes: Int8[Tensor, "contexts concepts"]
     """Contexts in use, ascending by flat index, all possible."""
     weights: Float64[Tensor, " contexts"]
-    """ω(d), sums to 1."""
+    """ω(d), sums to 1; 0 for contexts held out of training."""
     tokens: Int64[Tensor, " tokens"]
     """Tokens in use: indices into the joint, ascending, all of positive probability."""
     token_codes: Int8[Tensor, "tokens concepts"]
@@ -30,6 +30,11 @@ class World:
     """p over all concept vectors, zero off the tokens in use, sums to 1."""
     dropped_contexts: int
     """How many of the contexts asked for cannot occur, Z(d) = 0, and were left out."""
+
+    @property
+    def held_out(self) -> Bool[Tensor, " contexts"]:
+        """Contexts that training never sees."""
+        return self.weights == 0
 
     def context_labels(self) -> tuple[str, ...]:
         """Readable contexts, such as ``smoke=yes lung=?``."""

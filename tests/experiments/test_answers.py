@@ -6,6 +6,8 @@ import pytest
 
 from linrep.experiments import NAMES, experiment
 from linrep.experiments.entanglement import MOVED
+from linrep.experiments.generalisation import ALIGNMENT as HELD_ALIGNMENT
+from linrep.experiments.generalisation import GAP as GENERALISATION_GAP
 from linrep.experiments.graphs import DEPENDENCE
 from linrep.experiments.implicit_bias import ANGLE, SEPARABLE
 from linrep.experiments.orthogonality import GAUGES, INNER
@@ -16,6 +18,7 @@ from linrep.sweep_numbers import Numbers
 
 from .planted import ALIGNMENT, EXCESS, GAP, MARGIN, OVERLAP, F, G, numbers
 
+HELD_GAP = (GENERALISATION_GAP, "")
 PREDICTED = ("predicted_linearity", "unembedding")
 
 
@@ -117,6 +120,18 @@ def entanglement(own: float, wide: float, random: float = 1.5) -> Numbers:
     return numbers(axes, cells, null={key: random, G: 0.0})
 
 
+def generalisation(gaps: list[float], aligned: list[float], table: float = 0.1) -> Numbers:
+    """At two shares held out: RMSE and alignment of the MLP's f; the transformer does the same."""
+    shares = ["0.1", "0.5"]
+    cells: dict[tuple[str, ...], Any] = {}
+    for share, gap, alignment in zip(shares, gaps, aligned, strict=True):
+        network = {HELD_GAP: gap, (HELD_ALIGNMENT, ""): alignment, G: 0.9}
+        cells |= {("MLP", share): network, ("transformer", share): network}
+        cells[("table", share)] = {HELD_GAP: 0.7, (HELD_ALIGNMENT, ""): table, G: 0.9}
+    axes = {"encoder": ["table", "MLP", "transformer"], "contexts.held_out": shares}
+    return numbers(axes, cells, null={HELD_GAP: 0.6})
+
+
 EARLY, LATE = [0.0, 0.9, 0.95, 0.95], [0.0, 0.1, 0.2, 0.95]
 MATCHED_LATE, MATCHED_EARLY = [1.0, 0.9, 0.8, 0.2], [1.0, 0.2, 0.2, 0.2]
 
@@ -131,6 +146,11 @@ PLANTED = {
     "orthogonality": (orthogonality(0.02), orthogonality(0.15), orthogonality(0.5)),
     "optimizers": (optimizers(2, 0), optimizers(4, 4), None),
     "entanglement": (entanglement(0.04, 0.07), entanglement(0.07, 0.2), entanglement(0.5, 0.2)),
+    "generalisation": (
+        generalisation([0.1, 0.2], [0.97, 0.95]),
+        generalisation([0.5, 0.8], [0.97, 0.6]),
+        generalisation([0.5, 0.8], [0.6, 0.5]),
+    ),
     "knowledge": (knowledge(0.97, 0.3), knowledge(0.7, 0.5), knowledge(0.7, 0.8)),
 }
 
@@ -154,6 +174,10 @@ def test_sentences_quote_the_numbers() -> None:
     assert "0.42" in experiment("graphs").answer(graphs(0.42)).finding
     assert "predicted 0.17" in experiment("dimension").answer(dimension(0.99, 0.98)).finding
     assert "0.07 nats at k = 16" in experiment("entanglement").answer(entanglement(0.04, 0.07)).finding
+    held = experiment("generalisation").answer(generalisation([0.1, 0.43], [0.97, 0.95])).finding
+    assert "kept by the MLP at every share" in held
+    assert "matched by the MLP with 10 % held out" in held
+    assert "table 0.70, predicting zero 0.60 nats" in held
     assert "50 %" in experiment("optimizers").answer(optimizers(2, 0)).finding
 
 
@@ -162,6 +186,8 @@ def test_controls_count_against_the_claim() -> None:
     assert experiment("implicit-bias").answer(implicit_bias(8.0, random=8.0)).standing == "no"
     assert experiment("orthogonality").answer(orthogonality(0.04, untrained=0.03)).standing == "no"
     assert experiment("entanglement").answer(entanglement(0.04, 0.07, random=0.06)).standing == "no"
+    copied = generalisation([0.5, 0.8], [0.97, 0.95], table=0.98)
+    assert experiment("generalisation").answer(copied).standing == "no"
 
 
 def test_free_and_stuck_runs_are_told_apart() -> None:

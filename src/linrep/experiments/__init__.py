@@ -19,6 +19,7 @@ NAMES = (
     "optimizers",
     "knowledge",
     "entanglement",
+    "generalisation",
 )
 """In the order in which they are run and shown: the paper's own first."""
 

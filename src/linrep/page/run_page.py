@@ -10,6 +10,7 @@ from linrep.page import (
     cube,
     graph,
     heatmaps,
+    held_out,
     odds,
     prediction,
     recipe,
@@ -62,11 +63,17 @@ def facts(view: View) -> list[tuple[str, str]]:
         ("Contexts in use", _range(counts, "contexts")),
         ("Tokens", _range(counts, "tokens")),
         ("Dimension k", str(model.get("dim", view.snapshots.shape[-1]))),
+        *([("Encoder f", _encoder(model))] if model.get("encoder", "table") != "table" else []),
         ("Training", f"{training.get('optimizer', '')}, {count(int(view.final['step']))} steps{batch}"),
         ("Step size", rate),
         ("Runs", f"{view.runs}, seed {view.config.get('seed', 0)}"),
         ("Run", str(view.summary.get("run", ""))),
     ]
+
+
+def _encoder(model: Mapping[str, Any]) -> str:
+    heads = f", {model['heads']} heads" if model.get("heads") else ""
+    return f"{model['encoder']}, width {model['width']}, {model['layers']} layers{heads}"
 
 
 def _range(counts: Mapping[str, Any], name: str) -> str:
@@ -109,6 +116,7 @@ def _sections(view: View) -> list[Section]:
             intro=prediction.sentence(view),
             blocks=prediction.blocks(view),
         ),
+        Section(id="held-out-contexts", title="Held-out contexts", blocks=held_out.blocks(view)),
         Section(id="world", title="The world", blocks=[graph.block(view)]),
         Section(id="numbers", title="Numbers", blocks=concept_table.blocks(view)),
         Section(id="again", title="Config and citation", blocks=recipe.blocks(view)),
