@@ -18,4 +18,4 @@ class BusyError(InputError):
 
 
 class LostError(RuntimeError):
-    """What was to do the work is gone: a scheduler, a pool of workers. The command line exits with 1."""
+    """What was to do the work is gone: a scheduler, workers, another rank. The command line exits with 1."""

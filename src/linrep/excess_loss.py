@@ -48,7 +48,7 @@ def accurate_excess_loss(
             logits = logits.masked_fill(~population.token_mask.unsqueeze(1), -torch.inf)
         divergence = _divergence(population.conditional_rows(block.start, block.stop), logits)
         total += (population.weights[:, block] * divergence).sum(-1)
-    return total
+    return population.shard.team.total(total)
 
 
 def _divergence(p: Tensor, logits: Tensor) -> Tensor:

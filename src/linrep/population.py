@@ -42,7 +42,7 @@ class PopulationGradient:
     excess_loss: Float[Tensor, " runs"]
     """Σ ω(d) KL(p(·|d) ‖ p̂(·|d)) in nats, float64, >= 0."""
     embedding: Float[Tensor, "runs contexts dim"]
-    """∇_F L; 0 where the weight is 0."""
+    """∇_F L, of this rank's contexts; 0 where the weight is 0."""
     unembedding: Float[Tensor, "runs tokens dim"]
     """∇_G L; 0 for padded tokens."""
 
@@ -127,7 +127,10 @@ def _gradients(
         )
     if method == "auto":
         method = "dense" if f.shape[0] * f.shape[1] * g.shape[1] <= DENSE_UP_TO else "fused"
-    return _dense(population, f, g, normaliser) if method == "dense" else _fused(population, f, g)
+    gradient_f, gradient_g, divergence = (
+        _dense(population, f, g, normaliser) if method == "dense" else _fused(population, f, g)
+    )
+    return gradient_f, population.shard.team.total(gradient_g), divergence
 
 
 def _dense(
@@ -165,7 +168,7 @@ def _fused(population: Population, f: Tensor, g: Tensor) -> tuple[Tensor, Tensor
 
 def _resolved(population: Population, f: Tensor, g: Tensor, divergence: Tensor) -> Float[Tensor, " runs"]:
     """The mean divergence, computed again by a better form in the runs where rounding would show."""
-    loss = (population.weights * divergence.double()).sum(-1)
+    loss = population.shard.team.total((population.weights * divergence.double()).sum(-1))
     unresolved = (loss < _resolution(population, f, g)).nonzero()[:, 0]
     if not len(unresolved):
         return loss
@@ -182,5 +185,5 @@ def _resolution(population: Population, f: Tensor, g: Tensor) -> Float[Tensor, "
     """The excess loss below which the plain form may exceed its tolerance."""
     epsilon = torch.finfo(f.dtype).eps
     size = f.double().norm(dim=-1) * g.double().norm(dim=-1).amax(-1, keepdim=True)
-    logits = (population.weights * (1 + size + population.entropy)).sum(-1)
+    logits = population.shard.team.total((population.weights * (1 + size + population.entropy)).sum(-1))
     return ROUNDINGS * epsilon / PLAIN_TOLERANCE.get(f.dtype, 1e-3) * logits

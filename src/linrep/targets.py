@@ -17,7 +17,9 @@ from torch import Tensor
 
 from linrep.contexts import World, flat_index
 from linrep.errors import InputError
-from linrep.transforms import subset_sum, subset_sum_transpose
+from linrep.sampling import Sampler
+from linrep.sharding import ALONE, Shard, Team
+from linrep.transforms import Cube
 
 # Below this probability rare contexts would underflow in float32: their targets are summed in float64.
 SMALLEST_IN_FLOAT32 = 1e-30
@@ -25,10 +27,13 @@ SMALLEST_IN_FLOAT32 = 1e-30
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Population:
-    r"""Exact targets of a batch of runs; built by :meth:`of` or :meth:`build`."""
+    r"""Exact targets of a batch of runs; built by :meth:`of` or :meth:`build`.
 
-    sizes: tuple[int, ...]
-    """Number of states of each concept, shared by all runs."""
+    Of a world shared over processes it has the contexts of this rank only, and all tokens.
+    """
+
+    shard: Shard
+    """Which contexts these are: all, or this rank's."""
     joint: Float[Tensor, "runs joint"]
     """p(c) of each run, float64, 0 for concept vectors without a token."""
     context_index: Int64[Tensor, "runs contexts"]
@@ -53,6 +58,7 @@ class Population:
         *,
         dtype: torch.dtype = torch.float64,
         device: torch.device | str = "cpu",
+        team: Team = ALONE,
     ) -> "Population":
         """The population of one run per world, padded to the widest.
 
@@ -60,23 +66,26 @@ class Population:
             worlds: One per run; all over concepts of the same sizes.
             dtype: Dtype of the tables that will be trained.
             device: Where everything lives.
+            team: The processes the contexts are shared over.
 
         Raises:
-            InputError: If there is no world or their sizes differ.
+            InputError: If there is no world, their sizes differ, or there are fewer contexts than ranks.
         """
         if len({world.model.sizes for world in worlds}) != 1:
             raise InputError(
                 "worlds: expected at least one, all over concepts of the same sizes; train others apart"
             )
         sizes = worlds[0].model.sizes
+        index = {id(world): flat_index(world.codes, sizes) for world in worlds}
         return cls.build(
             sizes,
             [world.joint for world in worlds],
-            [flat_index(world.codes, world.model.sizes) for world in worlds],
+            [index[id(world)] for world in worlds],
             [world.weights for world in worlds],
             [world.tokens for world in worlds],
             dtype=dtype,
             device=device,
+            team=team,
         )
 
     @classmethod
@@ -90,6 +99,7 @@ class Population:
         *,
         dtype: torch.dtype = torch.float64,
         device: torch.device | str = "cpu",
+        team: Team = ALONE,
     ) -> "Population":
         r"""Collect one tensor of each kind per run into padded batches.
 
@@ -101,6 +111,7 @@ class Population:
             token_index: Distinct flat joint indices per run; a token may have p = 0.
             dtype: Dtype of the tables that will be trained.
             device: Where everything lives.
+            team: The processes the contexts are shared over.
 
         Raises:
             InputError: If counts disagree, or a context of positive weight cannot occur.
@@ -108,24 +119,28 @@ class Population:
         runs = len(joint)
         if not runs or {len(context_index), len(weights), len(token_index)} != {runs}:
             raise InputError(f"runs: expected at least one and equally many of each kind, got {runs} joints")
-        contexts, tokens = _padded(context_index), _padded(token_index)
-        omega = _padded([row.double() for row in weights])
+        shard = Shard.of(sizes, context_index, team)
+        cube = shard.cube
+        # Padding is the first context of the cube, with weight 0.
+        contexts, tokens = _padded(shard.own(context_index), cube.first), _padded(token_index)
+        omega = _padded([row.double() for row in shard.own(weights)])
         mask = _padded([torch.ones_like(row, dtype=torch.bool) for row in token_index])
         probability = _padded([row.double() for row in joint]).gather(-1, tokens) * mask
         probability = probability / probability.sum(-1, keepdim=True)
         restricted = torch.zeros(runs, math.prod(sizes), dtype=torch.float64, device=probability.device)
         restricted = restricted.scatter_add(-1, tokens, probability)
-        normaliser = subset_sum(restricted, sizes).gather(-1, contexts)
+        normaliser = cube.subset_sum(restricted).gather(-1, _within(contexts, cube))
         impossible = ((normaliser <= 0) & (omega > 0)).nonzero()
         if len(impossible):
             run, row = impossible[0].tolist()
             raise InputError(
                 f"contexts: context {row} of run {run} cannot occur but has weight; give it weight 0"
             )
-        surprise = subset_sum(torch.special.xlogy(restricted, restricted), sizes).gather(-1, contexts)
+        surprise = cube.subset_sum(torch.special.xlogy(restricted, restricted))
+        surprise = surprise.gather(-1, _within(contexts, cube))
         entropy = torch.where(omega > 0, normaliser.log() - surprise / normaliser, 0.0).clamp_min(0.0)
         return cls(
-            sizes=sizes,
+            shard=shard,
             joint=restricted,
             context_index=contexts,
             weights=omega,
@@ -143,13 +158,13 @@ class Population:
         device = self.device if device is None else device
         return replace(
             self,
-            joint=self.joint.to(device),
-            context_index=self.context_index.to(device),
-            weights=self.weights.to(device),
-            token_index=self.token_index.to(device),
-            token_mask=None if self.token_mask is None else self.token_mask.to(device),
-            normaliser=self.normaliser.to(device),
-            entropy=self.entropy.to(device),
+            joint=_moved(self.joint, device),
+            context_index=_moved(self.context_index, device),
+            weights=_moved(self.weights, device),
+            token_index=_moved(self.token_index, device),
+            token_mask=None if self.token_mask is None else _moved(self.token_mask, device),
+            normaliser=_moved(self.normaliser, device),
+            entropy=_moved(self.entropy, device),
             dtype=self.dtype if dtype is None else dtype,
         )
 
@@ -157,6 +172,7 @@ class Population:
         """The population of some of the runs, given by index or mask, in that order."""
         return replace(
             self,
+            shard=self.shard.select(runs),
             joint=self.joint[runs],
             context_index=self.context_index[runs],
             weights=self.weights[runs],
@@ -170,6 +186,11 @@ class Population:
     def runs(self) -> int:
         """Number of runs."""
         return self.weights.shape[0]
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Number of states of each concept, shared by all runs."""
+        return self.shard.cube.sizes
 
     @property
     def device(self) -> torch.device:
@@ -215,15 +236,17 @@ class Population:
         columns = table.mT.to(dtype) * self._row("probability", dtype)
         if not self._all_tokens:
             columns = _spread(columns, self.token_index, self.joint.shape[1])
-        mean = subset_sum(columns, self.sizes)
+        mean = self.shard.cube.subset_sum(columns)
         if not self._all_contexts:
-            mean = _take(mean, self.context_index)
+            mean = _take(mean, self._in_cube)
         return (mean * self._row("inverse_normaliser", dtype)).to(table.dtype).mT
 
     def conditional_mean_transpose(
         self, table: Float[Tensor, "runs contexts dim"]
     ) -> Float[Tensor, "runs tokens dim"]:
         r"""Weighted sum of a context table per token, :math:`P^\top \mathrm{diag}(\omega) F`.
+
+        Of this rank's contexts; the sum over ranks is the caller's.
 
         Naively: ``self.conditional.mT @ (self.weights.unsqueeze(-1) * table)``.
 
@@ -236,8 +259,8 @@ class Population:
         dtype = self._sum_dtype(table)
         columns = table.mT.to(dtype) * self._row("weight_over_normaliser", dtype)
         if not self._all_contexts:
-            columns = _spread(columns, self.context_index, math.prod(v + 1 for v in self.sizes))
-        total = subset_sum_transpose(columns, self.sizes)
+            columns = _spread(columns, self._in_cube, self.shard.cube.contexts)
+        total = self.shard.cube.subset_sum_transpose(columns)
         if not self._all_tokens:
             total = _take(total, self.token_index)
         return (total * self._row("probability", dtype)).to(table.dtype).mT
@@ -247,38 +270,14 @@ class Population:
     ) -> tuple[Int64[Tensor, "runs n"], Int64[Tensor, "runs n"]]:
         r"""Draw contexts from ω and, for each, a token from p(token | context), concept by concept.
 
-        Each unknown concept in turn is drawn from ratios of :math:`Z = A^{\otimes m} p`: m gathers, no
-        dense table.
-
         Args:
             n: Draws per run.
             generator: Draws on its own device; the result moves to the population's.
 
         Returns:
-            Positions of the contexts and of the tokens in the population's tables.
+            Positions of the contexts, -1 where another rank holds it, and of the tokens in the tables.
         """
-        runs, device = self.runs, self.device
-        uniform = torch.rand(
-            len(self.sizes) + 1, runs, n, dtype=torch.float64, generator=generator, device=generator.device
-        ).to(device)
-        cumulative = self._cumulative_weights
-        position = torch.searchsorted(cumulative, uniform[0] * cumulative[:, -1:], right=True)
-        flat = self.context_index.gather(-1, position)
-        token = torch.zeros_like(flat)
-        for i, size in enumerate(self.sizes):
-            stride = math.prod(v + 1 for v in self.sizes[i + 1 :])
-            digit = flat // stride % (size + 1)
-            options = flat.unsqueeze(-1) + (torch.arange(size, device=device) - size) * stride
-            mass = (
-                self._all_normalisers.gather(-1, options.clamp_min(0).flatten(1))
-                .view(runs, n, size)
-                .cumsum(-1)
-            )
-            drawn = (mass <= uniform[i + 1].unsqueeze(-1) * mass[..., -1:]).sum(-1)
-            digit = torch.where(digit == size, drawn, digit)
-            flat = flat + (digit - flat // stride % (size + 1)) * stride
-            token = token * size + digit
-        return position, self._token_position.gather(-1, token)
+        return self._sampler.draw(n, generator=generator)
 
     def _sum_dtype(self, table: Tensor) -> torch.dtype:
         return torch.float64 if self._wide_range else table.dtype
@@ -310,15 +309,16 @@ class Population:
 
     @cached_property
     def _all_contexts(self) -> bool:
-        return _counts_up(self.context_index, math.prod(v + 1 for v in self.sizes))
+        return _counts_up(self._in_cube, self.shard.cube.contexts)
 
     @cached_property
-    def _cumulative_weights(self) -> Float[Tensor, "runs contexts"]:
-        return self.weights.cumsum(-1)
+    def _in_cube(self) -> Int64[Tensor, "runs contexts"]:
+        """Position of each context in the cube that this rank's contexts lie in."""
+        return _within(self.context_index, self.shard.cube)
 
     @cached_property
-    def _all_normalisers(self) -> Float[Tensor, "runs _"]:
-        return subset_sum(self.joint, self.sizes)
+    def _sampler(self) -> Sampler:
+        return Sampler.of(self.shard, self.joint, self.context_index, self.weights, self._token_position)
 
     @cached_property
     def _token_position(self) -> Int64[Tensor, "runs joint"]:
@@ -330,11 +330,25 @@ class Population:
         )
 
 
-def _padded(rows: Sequence[Tensor]) -> Tensor:
-    """Stack rows of different lengths, zeros at the end; equal rows share memory."""
+def _padded(rows: Sequence[Tensor], fill: int = 0) -> Tensor:
+    """Stack rows of different lengths, filled at the end; equal rows share memory."""
     if all(row is rows[0] or torch.equal(row, rows[0]) for row in rows):
         return rows[0].expand(len(rows), -1)
-    return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
+    return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=fill)
+
+
+def _moved(table: Tensor, device: torch.device | str) -> Tensor:
+    """The same table elsewhere; rows that share memory go on sharing it."""
+    if table.stride(0) == 0:
+        return table[:1].to(device).expand(len(table), -1)
+    return table.to(device)
+
+
+def _within(index: Tensor, cube: Cube) -> Tensor:
+    """Flat indices counted from the cube's first context."""
+    if not cube.first:
+        return index
+    return (index[:1] - cube.first).expand(len(index), -1) if index.stride(0) == 0 else index - cube.first
 
 
 def _take(columns: Tensor, index: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ pass is fast.
 """
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -87,6 +88,71 @@ def subset_sum_transpose(
         y = y[:, :-1] + y[:, -1:]
     y = y.reshape(-1, contexts) @ _matrix(sizes[first:], y.dtype, y.device)
     return y.reshape(*batch, math.prod(sizes))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cube:
+    r"""The contexts whose first digits lie in a range: all of them, or one process's part.
+
+    The rows of :math:`A^{\otimes m}` that belong to such contexts are a few rows of :math:`A^{\otimes l}` for
+    the first l concepts, and all of :math:`A^{\otimes (m-l)}` for the others: a part costs its share of the
+    time and memory of the whole.
+    """
+
+    sizes: tuple[int, ...]
+    """Number of states of each concept."""
+    leading: int = 0
+    """l, how many of the first concepts are cut along."""
+    prefixes: tuple[int, int] = (0, 1)
+    """First and last (excluded) value of their digits, read as one number."""
+
+    @property
+    def stride(self) -> int:
+        """Contexts of one prefix."""
+        return math.prod(size + 1 for size in self.sizes[self.leading :])
+
+    @property
+    def first(self) -> int:
+        """Flat index of the first context."""
+        return self.prefixes[0] * self.stride
+
+    @property
+    def contexts(self) -> int:
+        """How many there are."""
+        return (self.prefixes[1] - self.prefixes[0]) * self.stride
+
+    def subset_sum(self, x: Float[Tensor, "*batch joint"]) -> Float[Tensor, "*batch contexts"]:
+        """:func:`subset_sum`, these contexts alone.
+
+        Naively: ``subset_sum(x, self.sizes)[..., self.first : self.first + self.contexts]``.
+
+        Example:
+            >>> Cube(sizes=(2, 2), leading=1, prefixes=(2, 3)).subset_sum(torch.tensor([0.1, 0.2, 0.3, 0.4]))
+            tensor([0.4000, 0.6000, 1.0000])
+        """
+        if not self.leading:
+            return subset_sum(x, self.sizes)
+        _expect(x, math.prod(self.sizes), "concept vectors")
+        head = self._head(x)
+        x = head @ x.reshape(*x.shape[:-1], head.shape[1], -1)
+        return subset_sum(x, self.sizes[self.leading :]).flatten(-2)
+
+    def subset_sum_transpose(self, y: Float[Tensor, "*batch contexts"]) -> Float[Tensor, "*batch joint"]:
+        """:func:`subset_sum_transpose` of a table that is zero at every other context.
+
+        Example:
+            >>> Cube(sizes=(2,), leading=1, prefixes=(1, 3)).subset_sum_transpose(torch.tensor([2.0, 10.0]))
+            tensor([10., 12.])
+        """
+        if not self.leading:
+            return subset_sum_transpose(y, self.sizes)
+        _expect(y, self.contexts, "contexts")
+        head = self._head(y)
+        y = subset_sum_transpose(y.reshape(*y.shape[:-1], head.shape[0], -1), self.sizes[self.leading :])
+        return (head.mT @ y).flatten(-2)
+
+    def _head(self, like: Tensor) -> Float[Tensor, "prefixes states"]:
+        return _matrix(self.sizes[: self.leading], like.dtype, like.device)[slice(*self.prefixes)]
 
 
 def walsh_hadamard(x: Float[Tensor, "*batch joint"]) -> Float[Tensor, "*batch joint"]:
