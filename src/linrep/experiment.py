@@ -104,9 +104,10 @@ def require_device(device: str) -> None:
     try:
         if torch.device(device).type == "meta":
             raise RuntimeError("it holds no numbers")
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+        # Exact targets are float64, which not every accelerator has.
+        torch.empty(1, device=device, dtype=torch.float64)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = str(error).splitlines()[0].partition(". ")[0]
         raise InputError(f"compute.device: {device!r} cannot be used here ({reason}); use 'cpu'") from None
 
 
@@ -189,7 +190,8 @@ def _train(
         init_scale=config.model.init_scale,
         optimizer=settings.optimizer,
         generators=[generator(config.seed, "start", run) for run in range(config.runs)],
-        order=generator(config.seed, "order", device=config.compute.device),
+        # On the CPU whatever the device: minibatches are the same everywhere.
+        order=generator(config.seed, "order"),
         encoder=_encoder(config, population, dim),
     )
     rate = _rate(config)

@@ -215,7 +215,7 @@ def _exact_step(
         state.moments[: len(trained)],
         state.moments[len(trained) :],
         [],
-        [torch.tensor(step + 1.0)] * len(trained),
+        [torch.tensor(step + 1.0, device=population.device)] * len(trained),
         amsgrad=False,
         beta1=0.9,
         beta2=0.999,
