@@ -1,4 +1,4 @@
-"""The same numbers on a CUDA device as on the CPU. Where there is one: ``pytest -m gpu tests/test_gpu.py``."""
+"""The same numbers on CUDA as on the CPU, where there is a device: ``pytest -m gpu tests/test_gpu.py``."""
 
 import pytest
 import torch
