@@ -51,6 +51,16 @@ WORLD = {"kind": "random", "concepts": 3}
             {"world": WORLD, "training": {"optimizer": "lbfgs"}},
             "training.optimizer: expected 'gd', 'sgd' or 'adam'",
         ),
+        (
+            {"world": WORLD, "training": {"optimizer": "gd", "samples": 7}},
+            "samples: needs optimizer 'sgd', got 'gd'",
+        ),
+        ({"world": WORLD, "training": {"optimizer": "adam", "samples": 7}}, "leave it out"),
+        (
+            {"world": WORLD, "training": {"samples": 0}},
+            "training.samples: expected greater than or equal to 1",
+        ),
+        ({"world": WORLD, "training": {"samples": 1.5}}, "training.samples: expected a valid integer"),
         ({"world": WORLD, "contexts": {"kind": "known"}}, "contexts.at_most: missing"),
         ({"world": WORLD, "contexts": {"kind": "complete", "fraction": 1}}, "for kind = 'complete'"),
         ({"world": WORLD, "contexts": {"kind": "fraction", "fraction": 0}}, "greater than 0"),

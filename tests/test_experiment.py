@@ -105,11 +105,26 @@ def test_found_again_instead_of_repeated(tmp_path: Path) -> None:
     assert (result.folder / "result.json").stat().st_mtime_ns != stamp
 
 
+def test_sampled_pairs_are_their_own_run_key_and_bits() -> None:
+    few, more = (linrep.run(config(training={"samples": samples, "steps": 300})) for samples in (30, 3000))
+    again = linrep.run(config(training={"samples": 30, "steps": 300}))
+    assert equal(few, again)
+    assert few.key != more.key
+    gap = [each.summary["final"]["excess_loss_nats"]["mean"] for each in (few, more)]
+    assert gap[0] > 2 * gap[1], "both measured against the true distribution, which 30 pairs miss"
+
+
 NETWORK = {"encoder": "transformer", "width": 8, "layers": 1, "heads": 2}
 
 
 @pytest.mark.parametrize(
-    "sections", [{}, {"model": NETWORK, "training": {"optimizer": "adam", "step_size": 0.01, "steps": 60}}]
+    "sections",
+    [
+        {},
+        {"training": {"samples": 50}},
+        {"model": NETWORK, "training": {"samples": 50, "step_size": 0.01, "steps": 60}},
+        {"model": NETWORK, "training": {"optimizer": "adam", "step_size": 0.01, "steps": 60}},
+    ],
 )
 def test_stopped_runs_go_on_bit_equal(sections: dict[str, Any], tmp_path: Path) -> None:
     whole = linrep.run(config(**sections))

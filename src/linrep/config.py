@@ -272,6 +272,9 @@ class TrainingConfig(_Table):
     steps: Annotated[int, Field(ge=0, le=10**12)] = 30_000
     batch_size: Count | None = None
     """Contexts, each with one sampled token, in a step of sgd; by default 100."""
+    samples: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    """Pairs of context and token drawn once for each run, which sgd then draws from; by default it draws from
+    the true distribution."""
     schedule: Literal["constant", "geometric", "cosine"] = "constant"
     final_step_size: Positive | None = None
     """Step size at the last step, for geometric (required) and cosine (default 0)."""
@@ -294,6 +297,14 @@ class TrainingConfig(_Table):
         if fields.get("schedule", "constant") == "constant":
             fields["final_step_size"] = None
         return fields
+
+    @model_validator(mode="after")
+    def _samples_are_drawn_from(self) -> "TrainingConfig":
+        if self.samples is not None and self.optimizer != "sgd":
+            raise ValueError(
+                f"samples: needs optimizer 'sgd', got '{self.optimizer}'; leave it out, or train with sgd"
+            )
+        return self
 
     @model_validator(mode="after")
     def _schedule_complete(self) -> "TrainingConfig":

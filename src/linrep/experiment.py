@@ -17,6 +17,7 @@ from linrep import checkpoint, run_folder
 from linrep.config import Config
 from linrep.config_file import load, parse
 from linrep.contexts import World
+from linrep.dataset import Dataset
 from linrep.encoder import Encoder, Table, encoder
 from linrep.errors import DivergedError, InputError
 from linrep.held_out import HeldOut
@@ -220,6 +221,7 @@ def _train(
         steps=settings.steps,
         stops=[step for step in wanted if step > state.step],
         batch_size=settings.batch_size or 1,
+        dataset=_dataset(config, population),
         method=config.compute.method,
     ):
         if not bool(state.alive.any()):
@@ -241,6 +243,14 @@ def _train(
             if stopping:
                 raise KeyboardInterrupt
     return state, _stacked(rows), steps
+
+
+def _dataset(config: Config, population: Population) -> Dataset | None:
+    samples = config.training.samples
+    if samples is None:
+        return None
+    draws = [generator(config.seed, "samples", run) for run in range(config.runs)]
+    return Dataset.of(population, samples, generators=draws)
 
 
 def _encoder(config: Config, population: Population, dim: int) -> Encoder:

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from linrep.dataset import Dataset
 from linrep.encoder import Encoder, Table
 from linrep.population import Method, Population, table_gradients
 from linrep.schedule import Schedule
@@ -126,6 +127,7 @@ def train(
     steps: int,
     stops: Sequence[int] = (),
     batch_size: int = 100,
+    dataset: Dataset | None = None,
     method: Method = "auto",
 ) -> Iterator[State]:
     """Train up to ``steps``, handing out the state at every stop, every few steps, and at the end.
@@ -138,6 +140,7 @@ def train(
         steps: Number of steps in all.
         stops: Steps at which the state is wanted.
         batch_size: Pairs of context and token in a step of sgd.
+        dataset: What sgd draws its pairs from; by default the population itself.
         method: Form of the exact gradient.
 
     Yields:
@@ -161,7 +164,7 @@ def train(
         look = LOOK[optimizer]
         stop = min({(state.step // look + 1) * look, steps} | {each for each in wanted if each > state.step})
         if optimizer == "sgd" and (state.step % CHUNK == 0 or not batches):
-            batches = _draw(population, batch_size, state.order)
+            batches = _draw(dataset or population, batch_size, state.order)
         before = [tensor.clone() for tensor in (*state.trained, *state.moments)]
         advance(state.step, stop)
         if bool((state.alive & ~_finite(state)).any()):
@@ -175,8 +178,8 @@ def train(
         yield state
 
 
-def _draw(population: Population, batch_size: int, generator: torch.Generator) -> list[Batch]:
-    contexts, tokens = population.sample(CHUNK * batch_size, generator=generator)
+def _draw(source: Population | Dataset, batch_size: int, generator: torch.Generator) -> list[Batch]:
+    contexts, tokens = source.sample(CHUNK * batch_size, generator=generator)
     return list(zip(contexts.split(batch_size, 1), tokens.split(batch_size, 1), strict=True))
 
 

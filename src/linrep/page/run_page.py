@@ -58,6 +58,7 @@ def facts(view: View) -> list[tuple[str, str]]:
     if training.get("final_step_size") is not None:
         rate += f" to {training['final_step_size']:g}"
     batch = f", batches of {training['batch_size']}" if training.get("batch_size") else ""
+    batch += f" from {count(int(training['samples']))} sampled pairs" if training.get("samples") else ""
     return [
         ("Concepts", f"{len(view.names)}: {', '.join(view.names)}"),
         ("Contexts in use", _range(counts, "contexts")),
