@@ -12,10 +12,11 @@ from benchmarks import timing
 from benchmarks.records import Row, shown, table
 from linrep import experiment, laboratory
 from linrep.config import Config
+from linrep.grid import Cell, cells
 from linrep.population import Population
 from linrep.schedule import schedule
 from linrep.seeds import generator
-from linrep.sweep import Cell, cells, run_cells
+from linrep.sweep import run_cells
 from linrep.sweep_file import parse_sweep
 from linrep.training import start, train
 

@@ -13,8 +13,9 @@ import pytest
 from linrep import dispatch, failures
 from linrep.errors import LostError
 from linrep.failures import Failure
+from linrep.grid import Cell, cells
 from linrep.store import Store
-from linrep.sweep import Cell, Standing, cells, run_cells
+from linrep.sweep import Standing, run_cells
 from linrep.sweep_file import parse_sweep
 from linrep.worker import End
 

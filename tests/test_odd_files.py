@@ -1,16 +1,23 @@
 """Files that only a mutation would write: one clear line from the reader that meets them."""
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from linrep.config_file import load, parse
 from linrep.errors import InputError
+from linrep.experiment import run
 from linrep.llm.winograd import read_winograd
 from linrep.llm.word_pairs import read_word_pairs
+from linrep.run_folder import read as read_run
+from linrep.store import PROVENANCE, WORLDS, file_hashes
 from linrep.sweep_file import load_sweep
+from linrep.vectors.formats import parquet_schema, require_room
 from linrep.vectors.reading import read_vectors
 
 
@@ -22,6 +29,16 @@ def npy_of_shape(shape: str) -> bytes:
     return head.replace(b"(2, 3), }" + b" " * (len(shape) - 6), shape.encode() + b", }", 1)
 
 
+def swollen_npz() -> bytes:
+    """A few bytes that announce four gigabytes an array, and a thousand arrays."""
+    written = io.BytesIO()
+    np.savez(written, **{f"a{number}": np.zeros((2, 3)) for number in range(1000)})
+    head, *entries = written.getvalue().split(b"PK\x01\x02")
+    # The unpacked size in each entry of the archive's directory.
+    swollen = [entry[:20] + b"\xfe\xff\xff\xff" + entry[24:] for entry in entries]
+    return b"PK\x01\x02".join([head, *swollen])
+
+
 DEEP = b"[" * 100_000
 ODD: dict[str, tuple[str, bytes, Callable[[Path], object]]] = {
     "deep sweep": ("x.toml", b"a = " + DEEP, load_sweep),
@@ -30,6 +47,13 @@ ODD: dict[str, tuple[str, bytes, Callable[[Path], object]]] = {
     "endless number": ("x.json", b"[[1" + b"1" * 9000 + b"]]", read_word_pairs),
     "huge array": ("x.npy", npy_of_shape("(9999999999999, 3)"), read_vectors),
     "overflowing array": ("x.npy", npy_of_shape("(99999999999999999999999, 3)"), read_vectors),
+    "unclosed head": ("x.npy", npy_of_shape("((2, 3)"), read_vectors),
+    "endless cell": ("x.csv", b'"' + b"a" * 200_000 + b'",b', read_word_pairs),
+    "long key": ("x.toml", b"a" + b".a" * 400_000 + b" = 1", load),
+    "deep key": ("x.toml", b"world" + b".a" * 200 + b" = 1", load),
+    "date on an axis": ("x.toml", b"[axes]\nx = [2020-01-01, 2020-01-01]", load_sweep),
+    "damaged columns": ("x.parquet", b"PAR1" + b"\xff" * 40 + b"\x10\0\0\0PAR1", read_vectors),
+    "swollen archive": ("x.npz", swollen_npz(), read_vectors),
     "no archive": ("x.npz", b"PK\x03\x04" + b"\0" * 40, read_vectors),
 }
 
@@ -43,3 +67,35 @@ def test_an_odd_file_is_one_line(name: str, tmp_path: Path) -> None:
         read(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_few_bytes_of_columns_may_announce_many(tmp_path: Path) -> None:
+    """A billion empty cells in each of a thousand columns, had they been written so."""
+    with pytest.raises(InputError, match="unpacks into 8,000,000,000,000 bytes"):
+        require_room(8 * 10**12, tmp_path / "x.parquet")
+    pd.DataFrame({f"c{n}": [0.0] * 10 for n in range(3)}).to_parquet(tmp_path / "y.parquet")
+    assert parquet_schema(tmp_path / "y.parquet") == {"c0": True, "c1": True, "c2": True}
+
+
+@pytest.mark.parametrize("field", ["worlds", "of_run"])
+def test_a_run_without_worlds_is_damaged(field: str, tmp_path: Path) -> None:
+    config = {"runs": 1, "world": {"kind": "chain", "concepts": 2}, "training": {"steps": 2, "snapshots": 2}}
+    result = run(parse(config | {"measure": {"bootstrap": 100, "null_draws": 2}}), out=tmp_path)
+    folder = result.folder
+    assert folder is not None
+    structure = json.loads((folder / WORLDS).read_bytes()) | {field: []}
+    content = json.dumps(structure).encode()
+    (folder / WORLDS).write_bytes(content)
+    provenance = json.loads((folder / PROVENANCE).read_bytes())
+    provenance["sha256"] |= file_hashes({WORLDS: content})
+    (folder / PROVENANCE).write_text(json.dumps(provenance))
+    with pytest.raises(InputError, match="damaged run"):
+        read_run(folder)
+
+
+def test_nested_concepts_come_back_from_a_folder(tmp_path: Path) -> None:
+    world = {"kind": "categorical", "concepts": 2, "states": 3, "nested": {"C2": "C1=1"}}
+    config = {"runs": 1, "world": world, "training": {"steps": 2, "snapshots": 2}}
+    result = run(parse(config | {"measure": {"bootstrap": 100, "null_draws": 2}}), out=tmp_path)
+    assert result.folder is not None
+    assert read_run(result.folder).worlds[0].model.nests == ((0, 1, 1),)

@@ -12,8 +12,9 @@ import pytest
 
 from linrep.cli import execute
 from linrep.errors import InputError
+from linrep.grid import cells
 from linrep.store import Store
-from linrep.sweep import cells, run_cells
+from linrep.sweep import run_cells
 from linrep.sweep_file import load_sweep, parse_sweep
 from linrep.sweep_numbers import gather, tidy
 

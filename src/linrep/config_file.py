@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from linrep.config import Config, ContextsConfig, TokensConfig, WorldConfig
 from linrep.errors import InputError
+from linrep.toml_file import read_toml
 
 
 def load(path: Path | str, overrides: Sequence[str] = ()) -> Config:
@@ -26,14 +27,7 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Config:
         InputError: Missing or unreadable file, malformed TOML, unknown key, wrong type: one line each.
     """
     path = Path(path)
-    try:
-        fields = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; `linrep init {path}` writes a commented one") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as UTF-8 text ({error}); give a TOML config") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: malformed TOML: {error}") from None
+    fields = read_toml(path, missing=f"`linrep init {path}` writes a commented one")
     for override in overrides:
         apply_override(fields, override)
     return parse(fields, source=str(path))

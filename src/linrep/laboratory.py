@@ -47,7 +47,7 @@ def worlds(config: Config) -> tuple[World, ...]:
     Raises:
         InputError: Whatever cannot be built: a malformed network, an empty context set, too many concepts.
     """
-    if _drawn_per_run(config):
+    if drawn_per_run(config):
         built = tuple(_world(config, run) for run in range(config.runs))
     else:
         built = (_world(config, 0),) * config.runs
@@ -85,14 +85,15 @@ def data_hash(config: Config) -> str | None:
     return hashlib.sha256(Path(network_path(config.world.network)).read_bytes()).hexdigest()
 
 
-def _drawn_per_run(config: Config) -> bool:
+def drawn_per_run(config: Config) -> bool:
+    """Whether the runs of a config differ in their worlds."""
     drawn = [config.world, config.contexts, config.tokens]
     fixed = isinstance(config.world, IndependentWorld) and config.world.probabilities is not None
     return any(getattr(part, "per_run", False) for part in (drawn[1:] if fixed else drawn))
 
 
 def _world(config: Config, run: int) -> World:
-    model = _model(config, run)
+    model = concept_model(config, run)
     return world(
         model,
         codes=_codes(config, model, run),
@@ -101,7 +102,12 @@ def _world(config: Config, run: int) -> World:
     )
 
 
-def _model(config: Config, run: int) -> ConceptModel:
+def concept_model(config: Config, run: int) -> ConceptModel:
+    """The concepts of one run; the joint is not enumerated.
+
+    Raises:
+        InputError: A malformed network, or too many concepts.
+    """
     match config.world:
         case NetworkWorld() as given:
             return load_network(given.network)

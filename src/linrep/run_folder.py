@@ -2,14 +2,16 @@
 
 import io
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from linrep.concepts import ConceptModel
+from linrep.concepts import from_tables
 from linrep.config_file import parse
 from linrep.contexts import World
 from linrep.errors import InputError
@@ -29,8 +31,11 @@ from linrep.store import (
     read_json,
     read_tensors,
 )
+from linrep.tokens import ravel
+from linrep.vectors.formats import one_line, parquet_schema
 
 PARAMETER = "encoder/"
+TRACE_COLUMNS = ("step", "run", "measure", "table", "concept", "kind", "value")
 
 
 def write(store: Store, result: Result) -> Result:
@@ -71,8 +76,10 @@ def read(folder: Path) -> Result:
     structure, summary, source = (read_json(folder / name) for name in (WORLDS, RESULT, PROVENANCE))
     tables, snapshots = read_tensors(folder / TABLES), read_tensors(folder / SNAPSHOTS)
     try:
-        trace = pd.read_parquet(folder / TRACE)
-        return Result(
+        parquet_schema(folder / TRACE)
+        with one_line(folder / TRACE):
+            trace = pd.read_parquet(folder / TRACE)
+        result = Result(
             key=folder.name,
             config=config,
             worlds=_worlds_from_data(structure, tables),
@@ -90,8 +97,11 @@ def read(folder: Path) -> Result:
             provenance=source,
             folder=folder,
         )
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise InputError(f"{folder}: damaged run ({error!r}); run it again with --force") from None
+        _require_fit(result)
+    except (OSError, ValueError, KeyError, TypeError, IndexError, RuntimeError, OverflowError) as error:
+        words = " ".join(str(error).split())[:200]
+        raise InputError(f"{folder}: damaged run ({words}); run it again with --force") from None
+    return result
 
 
 def _require_intact(folder: Path) -> None:
@@ -123,6 +133,7 @@ def _worlds_to_data(worlds: tuple[World, ...]) -> tuple[dict[str, Any], dict[str
             "names": world.model.names,
             "states": world.model.states,
             "parents": world.model.parents,
+            "nests": world.model.nests,
             "tables": [table.tolist() for table in world.model.tables],
             "dropped_contexts": world.dropped_contexts,
         }
@@ -137,20 +148,94 @@ def _worlds_to_data(worlds: tuple[World, ...]) -> tuple[dict[str, Any], dict[str
     return {"worlds": entries, "of_run": [position[id(world)] for world in worlds]}, tensors
 
 
+class _WorldData(BaseModel):
+    """A world as JSON has it: the model, and under which number the tensors lie."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    names: list[str]
+    states: list[list[str]]
+    parents: list[list[int]]
+    nests: list[list[int]] = []
+    tables: list[Any]
+    dropped_contexts: int
+    codes: int
+    weights: int
+    tokens: int
+    token_codes: int
+    joint: int
+
+
 def _worlds_from_data(structure: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[World, ...]:
-    distinct = [_world_from_data(entry, tensors) for entry in structure["worlds"]]
+    distinct = [_world_from_data(_WorldData.model_validate(entry), tensors) for entry in structure["worlds"]]
     return tuple(distinct[number] for number in structure["of_run"])
 
 
-def _world_from_data(entry: dict[str, Any], tensors: dict[str, Tensor]) -> World:
-    model = ConceptModel(
-        names=tuple(entry["names"]),
-        states=tuple(tuple(states) for states in entry["states"]),
-        parents=tuple(tuple(parents) for parents in entry["parents"]),
-        tables=tuple(torch.tensor(table, dtype=torch.float64) for table in entry["tables"]),
+def _world_from_data(entry: _WorldData, tensors: dict[str, Tensor]) -> World:
+    # Through the checks of a network: a row that sums to 1 comes out as it went in, to the bit.
+    rows = [
+        torch.tensor(table, dtype=torch.float64).reshape(-1, len(states))
+        for table, states in zip(entry.tables, entry.states, strict=True)
+    ]
+    model = from_tables(
+        entry.names,
+        {name: table.tolist() for name, table in zip(entry.names, rows, strict=True)},
+        parents={
+            name: [entry.names[parent] for parent in parents]
+            for name, parents in zip(entry.names, entry.parents, strict=True)
+        },
+        states=dict(zip(entry.names, entry.states, strict=True)),
+        source=WORLDS,
     )
-    fields = {
-        field: tensors[f"world/{entry[field]}/{field}"]
-        for field in ("codes", "weights", "tokens", "token_codes", "joint")
-    }
-    return World(model=model, dropped_contexts=entry["dropped_contexts"], **fields)
+    nests = tuple((parent, state, child) for parent, state, child in entry.nests)
+    for parent, state, child in nests:
+        if not (0 <= parent < model.concepts and 0 <= child < model.concepts):
+            raise ValueError("nests: expected concepts of the world")
+        if not 0 <= state < model.sizes[parent]:
+            raise ValueError("nests: expected a state of the parent")
+    world = World(
+        model=replace(model, nests=nests),
+        dropped_contexts=entry.dropped_contexts,
+        codes=tensors[f"world/{entry.codes}/codes"],
+        weights=tensors[f"world/{entry.weights}/weights"],
+        tokens=tensors[f"world/{entry.tokens}/tokens"],
+        token_codes=tensors[f"world/{entry.token_codes}/token_codes"],
+        joint=tensors[f"world/{entry.joint}/joint"],
+    )
+    _require_whole(world)
+    return world
+
+
+def _require_whole(world: World) -> None:
+    """Tensors of one world that fit each other."""
+    sizes, m = world.model.sizes, world.model.concepts
+    contexts, tokens = len(world.codes), len(world.tokens)
+    _require_form("codes", world.codes, torch.int8, (contexts, m))
+    _require_form("weights", world.weights, torch.float64, (contexts,))
+    _require_form("tokens", world.tokens, torch.int64, (tokens,))
+    _require_form("token_codes", world.token_codes, torch.int8, (tokens, m))
+    _require_form("joint", world.joint, torch.float64, (math.prod(sizes),))
+    ravel(world.codes, [size + 1 for size in sizes])
+    if not contexts or not torch.equal(ravel(world.token_codes, sizes), world.tokens):
+        raise ValueError("token_codes: expected those of the tokens")
+
+
+def _require_fit(result: Result) -> None:
+    """Tables, worlds and trace of one run."""
+    runs, dim = result.config.runs, result.config.model.dim or 0
+    if len(result.worlds) != runs:
+        raise ValueError(f"worlds: expected one for each of {runs} runs, got {len(result.worlds)}")
+    contexts = max(len(world.codes) for world in result.worlds)
+    tokens = max(len(world.tokens) for world in result.worlds)
+    kind = getattr(torch, result.config.compute.dtype)
+    _require_form("embedding", result.embedding, kind, (runs, contexts, dim))
+    _require_form("unembedding", result.unembedding, kind, (runs, tokens, dim))
+    kept = result.snapshots.shape[1:2]
+    _require_form("snapshots", result.snapshots, kind, (len(result.snapshot_steps), *kept, tokens, dim))
+    if tuple(result.trace.columns) != TRACE_COLUMNS:
+        raise ValueError(f"trace: expected the columns {', '.join(TRACE_COLUMNS)}")
+
+
+def _require_form(name: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
+    if tensor.dtype != dtype or tuple(tensor.shape) != shape:
+        raise ValueError(f"{name}: expected {dtype} {list(shape)}, got {tensor.dtype} {list(tensor.shape)}")

@@ -5,50 +5,23 @@ A cell is one config; all its seeds train together. Cells run one after another 
 """
 
 import contextlib
-import copy
-import itertools
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
 from linrep import failures, run_folder
-from linrep.config import Config
-from linrep.config_file import parse
 from linrep.dispatch import dispatch
-from linrep.errors import BusyError, FolderError, InputError, LostError
+from linrep.errors import BusyError, FolderError, LostError
 from linrep.experiment import require_device
 from linrep.failures import Failure
-from linrep.laboratory import data_hash, resolve, worlds
+from linrep.grid import Cell
 from linrep.result import Result
-from linrep.store import Store, run_key
-from linrep.sweep_file import Axis, Sweep, set_key
+from linrep.store import Store
 from linrep.worker import End, attempt
 
 Watch = Callable[["Standing"], None]
 """Told how things are, every now and then."""
-
-STEP_COST, LOGIT_COST, LOOK_COST = 5e-4, 1.2e-8, 2e-3
-"""Seconds for a step, for a logit of each run in it, and for measuring a run once: a rough estimate."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """One point of the grid."""
-
-    coordinates: tuple[tuple[str, str], ...]
-    """Axis and label, in the order of the axes."""
-    config: Config
-    """As it will run: every default filled in."""
-    key: str
-    """Of its run in the store."""
-    cost: float
-    """Seconds to expect, roughly."""
-
-    @property
-    def label(self) -> str:
-        """The coordinates in words."""
-        return ", ".join(f"{axis} {label}" for axis, label in self.coordinates)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,59 +45,6 @@ class Standing:
     """Labels of the cells at work, and the share of each that is done."""
     share: float
     """Of the work that there was to do, by the estimate of each cell's cost."""
-
-
-def cells(sweep: Sweep, *, threads: int | None = None) -> tuple[Cell, ...]:
-    """Every cell of a sweep, checked before anything is trained.
-
-    Args:
-        sweep: As read from a file.
-        threads: For cells whose config names none; by default all that this process may use. They are part
-            of a run's key, so sweeps over the same threads find each other's runs, on however many workers.
-
-    Returns:
-        The cells, the last axis varying fastest.
-
-    Raises:
-        InputError: An unknown key or a bad value in any config, an axis that varies nothing, or two cells
-            that are the same run.
-
-    Example:
-        >>> from linrep.sweep_file import parse_sweep
-        >>> plain = {"base": {"world": {"kind": "chain"}}, "axes": {"world.concepts": [2, 3]}}
-        >>> [cell.label for cell in cells(parse_sweep(plain))]
-        ['world.concepts 2', 'world.concepts 3']
-    """
-    found: list[Cell] = []
-    for points in itertools.product(*(axis.points for axis in sweep.axes)):
-        fields = copy.deepcopy(dict(sweep.base))
-        for key, value in (change for point in points for change in point.changes):
-            set_key(fields, key, value, sweep.source)
-        coordinates = tuple((axis.name, point.label) for axis, point in zip(sweep.axes, points, strict=True))
-        words = ", ".join(f"{axis} = {label}" for axis, label in coordinates)
-        config = parse(fields, source=f"{sweep.source}: cell {words}")
-        if config.compute.threads is None and threads is not None:
-            config = config.model_copy(
-                update={"compute": config.compute.model_copy(update={"threads": threads})}
-            )
-        found.append(_cell(config, coordinates))
-    for axis in sweep.axes:
-        if _varies_nothing(axis, found):
-            raise InputError(
-                f"{sweep.source}: axis {axis.name!r} varies nothing: whatever its value, the runs are the "
-                "same; "
-                "remove it or correct its key"
-            )
-    seen: dict[str, Cell] = {}
-    for cell in found:
-        other = seen.setdefault(cell.key, cell)
-        if other is not cell:
-            raise InputError(
-                f"{sweep.source}: two cells are the same run: ({other.label}) and ({cell.label}) both have "
-                "the "
-                f"key {cell.key}; vary what matters to both, or name the points of one axis"
-            )
-    return tuple(found)
 
 
 def run_cells(
@@ -159,6 +79,7 @@ def run_cells(
     Example:
         >>> import tempfile
         >>> from concurrent.futures import ThreadPoolExecutor
+        >>> from linrep.grid import cells
         >>> from linrep.sweep_file import parse_sweep
         >>> base = {"runs": 2, "world": {"kind": "chain", "concepts": 2}, "training": {"steps": 5}}
         >>> grid = cells(parse_sweep({"base": base, "axes": {"model.dim": [1, 2]}}), threads=1)
@@ -265,34 +186,3 @@ def _outcome(store: Store, cell: Cell, error: str) -> Outcome:
             f"{store.root}: a worker finished {cell.key}, which is not there; workers must share --out"
         )
     return Outcome(cell=cell, result=run_folder.read(folder))
-
-
-def _cell(config: Config, coordinates: tuple[tuple[str, str], ...]) -> Cell:
-    # Without a width the widest of all runs' worlds gives it; with one, a single world tells the cost.
-    built = worlds(config if config.model.dim is None else config.model_copy(update={"runs": 1}))
-    resolved = resolve(config, built)
-    contexts = max(len(world.codes) for world in built)
-    tokens = max(len(world.tokens) for world in built)
-    rows = config.training.batch_size or contexts
-    step = STEP_COST + LOGIT_COST * config.runs * rows * tokens
-    look = LOOK_COST * config.runs * (1 + contexts / 300)
-    return Cell(
-        coordinates=coordinates,
-        config=resolved,
-        key=run_key(resolved, data_hash(resolved)),
-        cost=config.training.steps * step + config.training.snapshots * look,
-    )
-
-
-def _varies_nothing(axis: Axis, grid: Sequence[Cell]) -> bool:
-    """Whether the cells that differ in this axis alone are the same runs, all over the grid."""
-    keys: dict[tuple[tuple[str, str], ...], set[str]] = {}
-    for cell in grid:
-        rest = tuple(each for each in cell.coordinates if each[0] != axis.name)
-        keys.setdefault(rest, set()).add(cell.key)
-    return all(len(each) == 1 for each in keys.values())
-
-
-def where(cell: Cell) -> Mapping[str, str]:
-    """A cell's coordinates by axis."""
-    return dict(cell.coordinates)

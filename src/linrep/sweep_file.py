@@ -25,13 +25,14 @@ import copy
 import difflib
 import json
 import math
-import tomllib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from linrep.errors import InputError
+from linrep.toml_file import read_toml
 
 TOP = ("title", "question", "base", "axes", "quick")
 RESERVED = ("run", "step", "measure", "table", "kind", "value", "free")
@@ -84,14 +85,7 @@ def load_sweep(path: Path | str, *, quick: bool = False) -> Sweep:
         InputError: Missing or malformed file, unknown key, an axis or a grid that is empty: one line each.
     """
     path = Path(path)
-    try:
-        fields = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; give a sweep file with [base] and [axes]") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as UTF-8 text ({error}); give a TOML file") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: malformed TOML: {error}") from None
+    fields = read_toml(path, missing="give a sweep file with [base] and [axes]")
     return parse_sweep(fields, name=path.stem, source=str(path), quick=quick)
 
 
@@ -199,9 +193,8 @@ def _axis(name: str, given: Any, source: str) -> Axis:
             f"{source}: axis {name!r} varies nothing: its one value is {points[0].label}; "
             "give it another, or move it to [base]"
         )
-    labels = [point.label for point in points]
-    for label in labels:
-        if labels.count(label) > 1:
+    for label, times in Counter(point.label for point in points).items():
+        if times > 1:
             raise InputError(f"{source}: axis {name!r}: {label} stands there twice; remove one")
     return Axis(name=name, points=tuple(points))
 
@@ -212,7 +205,7 @@ def _changes(change: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _label(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _names(axes: Mapping[str, Any]) -> str:

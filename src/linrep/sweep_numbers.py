@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from linrep.grid import Cell
 from linrep.result import Result
-from linrep.sweep import Cell
 
 if TYPE_CHECKING:
     import pandas as pd

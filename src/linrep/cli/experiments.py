@@ -16,7 +16,7 @@ from linrep.errors import InputError
 if TYPE_CHECKING:
     from linrep.executors import Engine
     from linrep.experiments.report import Report
-    from linrep.sweep import Cell
+    from linrep.grid import Cell
 
 
 class Form(StrEnum):
@@ -89,8 +89,8 @@ def sweep(
     from linrep.experiments.report import save_figures, write
     from linrep.experiments.reproduce import reports
     from linrep.experiments.user_sweep import user_experiment
+    from linrep.grid import cells
     from linrep.progress import stop_on_signal
-    from linrep.sweep import cells
     from linrep.sweep_file import load_sweep
 
     read = load_sweep(file, quick=quick)

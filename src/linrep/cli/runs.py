@@ -1,4 +1,4 @@
-"""``linrep demo``, ``run``, ``runs``, ``report`` and ``init``: the main path."""
+"""``linrep demo``, ``run``, ``runs``, ``report``, ``validate`` and ``init``: the main path."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ DEFAULT_OUT = Path("runs")
 
 def register(app: typer.Typer) -> None:
     """Add the commands of the main path."""
-    for command in (demo, run, runs, report, init):
+    for command in (demo, run, runs, report, validate, init):
         app.command()(command)
 
 
@@ -217,6 +217,29 @@ def report(
         with one_line_errors(figures):
             for path in save_figures(result, figures, for_result(result)):
                 typer.echo(f"figure  {path}")
+
+
+def validate(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Configs, sweeps, networks, run folders, vectors, attributes, word pairs."),
+    ],
+    as_json: Json = False,
+) -> int:
+    """Check files without running anything. One line a file; exit code 2 if any is bad."""
+    from dataclasses import asdict
+
+    from linrep.validate import validate as check
+
+    found: list[dict[str, Any]] = []
+    for file in files:
+        checked = check(file)
+        found.append(asdict(checked))
+        if not as_json:
+            typer.echo(checked.line)
+    if as_json:
+        typer.echo(json.dumps(found, allow_nan=False))
+    return 2 if any(each["error"] for each in found) else 0
 
 
 def init(

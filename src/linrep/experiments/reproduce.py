@@ -12,7 +12,8 @@ from linrep.experiments import experiment
 from linrep.experiments.extra_numbers import extra_rows
 from linrep.experiments.record import Experiment
 from linrep.experiments.report import Report
-from linrep.sweep import Cell, Outcome, Watch, cells, run_cells
+from linrep.grid import Cell, cells
+from linrep.sweep import Outcome, Watch, run_cells
 from linrep.sweep_file import Sweep, load_sweep
 from linrep.sweep_numbers import gather, tidy
 

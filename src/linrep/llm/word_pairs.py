@@ -208,7 +208,10 @@ def _table(text: str, source: str, separator: str) -> list[_Entry]:
     entries: list[_Entry] = []
     columns = 2
     for index, (number, line) in enumerate(numbered_lines(text)):
-        cells = _cells(line, separator)
+        try:
+            cells = _cells(line, separator)
+        except csv.Error as error:
+            raise InputError(f"{source}:{number}: not a line of a table ({error})") from None
         if index == 0 and [cell.lower() for cell in cells] in (["low", "high"], ["concept", "low", "high"]):
             columns = len(cells)
             continue

@@ -1,9 +1,7 @@
 """Vectors from a file or from memory: one finite row for each item, with ids where the file has them."""
 
 import zipfile
-import zlib
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +12,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from linrep.errors import InputError
+from linrep.vectors.formats import FORMATS, one_line, parquet_schema, require_room
 
 if TYPE_CHECKING:
     import pandas as pd
 
 VectorsInput = Any
 """A path, a tensor, a numpy array or a pandas frame with one column for each dimension."""
-FORMATS = ".safetensors, .npz, .npy, .parquet or .csv"
 ID_NAMES = ("id", "ids")
 CALLED = ("vectors", "embeddings", "embedding")
 """Names that mark the array meant, where a file holds several."""
@@ -72,31 +70,6 @@ def read_vectors(
     raise InputError(f"{name}: expected a path, a tensor, an array or a frame, got {type(source).__name__}")
 
 
-@contextmanager
-def one_line(path: Path) -> Generator[None]:
-    """What a file can do wrong, in one line that names it."""
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except InputError:
-        raise
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; check the path") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error}); check the file") from None
-    except MemoryError:
-        raise InputError(f"{path}: announces more numbers than memory holds; is it damaged?") from None
-    except (ValueError, TypeError, KeyError, EOFError, RuntimeError, OverflowError, zlib.error,
-            zipfile.BadZipFile, SafetensorError) as error:  # fmt: skip
-        words = " ".join(str(error).split())
-        if "pickle" in words or "Object arrays" in words:
-            raise InputError(
-                f"{path}: holds pickled objects, which are refused; save plain numbers"
-            ) from None
-        raise InputError(f"{path}: cannot be read ({words[:160]}); expected {FORMATS}") from None
-
-
 def _read(path: Path, id_column: str | None, tensor: str | None) -> tuple[Tensor, tuple[str, ...] | None]:
     suffix = path.suffix.lower()
     if suffix == ".safetensors":
@@ -106,6 +79,9 @@ def _read(path: Path, id_column: str | None, tensor: str | None) -> tuple[Tensor
             shapes = {key: len(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
             return file.get_tensor(_chosen(shapes, tensor, str(path))), None
     if suffix == ".npz":
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                require_room(sum(each.file_size for each in archive.infolist()), path)
         with np.load(path, allow_pickle=False) as file:
             # A file that is no archive loads as one bare array.
             if not hasattr(file, "files"):
@@ -122,6 +98,7 @@ def _read(path: Path, id_column: str | None, tensor: str | None) -> tuple[Tensor
     if suffix == ".parquet":
         import pyarrow.parquet as pq
 
+        parquet_schema(path)
         return _columns(pq.read_table(path), id_column, str(path))
     if suffix == ".csv":
         return _columns(_read_csv(path, id_column), id_column, str(path))
@@ -279,6 +256,7 @@ def frame_of(source: Any, name: str) -> "pd.DataFrame":
         path = Path(source)
         with one_line(path):
             if path.suffix.lower() == ".parquet":
+                parquet_schema(path)
                 return pd.read_parquet(path)
             if path.suffix.lower() in (".csv", ".tsv"):
                 return pd.read_csv(
