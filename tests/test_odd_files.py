@@ -99,3 +99,12 @@ def test_nested_concepts_come_back_from_a_folder(tmp_path: Path) -> None:
     result = run(parse(config | {"measure": {"bootstrap": 100, "null_draws": 2}}), out=tmp_path)
     assert result.folder is not None
     assert read_run(result.folder).worlds[0].model.nests == ((0, 1, 1),)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_run_of_any_precision_is_read_back(dtype: str, tmp_path: Path) -> None:
+    config = {"runs": 1, "world": {"kind": "chain", "concepts": 2}, "training": {"steps": 2, "snapshots": 2}}
+    more = {"measure": {"bootstrap": 100, "null_draws": 2}, "compute": {"dtype": dtype}}
+    result = run(parse(config | more), out=tmp_path)
+    assert result.folder is not None
+    assert str(read_run(result.folder).embedding.dtype) == f"torch.{dtype}"

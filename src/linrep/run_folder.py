@@ -231,7 +231,9 @@ def _require_fit(result: Result) -> None:
     _require_form("embedding", result.embedding, kind, (runs, contexts, dim))
     _require_form("unembedding", result.unembedding, kind, (runs, tokens, dim))
     kept = result.snapshots.shape[1:2]
-    _require_form("snapshots", result.snapshots, kind, (len(result.snapshot_steps), *kept, tokens, dim))
+    _require_form(
+        "snapshots", result.snapshots, torch.float32, (len(result.snapshot_steps), *kept, tokens, dim)
+    )
     if tuple(result.trace.columns) != TRACE_COLUMNS:
         raise ValueError(f"trace: expected the columns {', '.join(TRACE_COLUMNS)}")
 
