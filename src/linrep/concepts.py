@@ -180,7 +180,7 @@ def independent(
     """
     parents = _no_parents(concepts)
     if probabilities is None:
-        return _drawn(parents, probability_range, generator)
+        return drawn(parents, probability_range, generator)
     if len(probabilities) != concepts:
         raise InputError(
             f"probabilities: expected one for each of {concepts} concepts, got {len(probabilities)}"
@@ -212,7 +212,7 @@ def chain(
         ((0, 1), (1, 2))
     """
     parents = _no_parents(concepts)
-    return _drawn([(i - 1,) if i else () for i in range(len(parents))], probability_range, generator)
+    return drawn([(i - 1,) if i else () for i in range(len(parents))], probability_range, generator)
 
 
 def random_dag(
@@ -248,7 +248,7 @@ def random_dag(
     for later, child in enumerate(order):
         chosen = [parent for earlier, parent in enumerate(order[:later]) if edges[earlier, later]]
         parents[child] = tuple(sorted(chosen))
-    return _drawn(parents, probability_range, generator)
+    return drawn(parents, probability_range, generator)
 
 
 def from_tables(
@@ -317,11 +317,26 @@ def _no_parents(concepts: int) -> list[tuple[int, ...]]:
     return [() for _ in range(concepts)]
 
 
-def _drawn(
+def drawn(
     parents: Sequence[tuple[int, ...]],
     probability_range: tuple[float, float],
     generator: torch.Generator | None,
 ) -> ConceptModel:
+    """Binary concepts on a given graph, every P(concept = 1 | parents) drawn uniformly.
+
+    Args:
+        parents: Of each concept.
+        probability_range: Where they are drawn from.
+        generator: Where the randomness comes from.
+
+    Raises:
+        InputError: If the range leaves [0, 1].
+
+    Example:
+        >>> half = drawn([(), (0,)], (0.5, 0.5), torch.Generator())
+        >>> half.joint()
+        tensor([0.2500, 0.2500, 0.2500, 0.2500], dtype=torch.float64)
+    """
     low, high = probability_range
     if not 0 <= low <= high <= 1:
         raise InputError(f"probability_range: expected 0 <= low <= high <= 1, got [{low}, {high}]")

@@ -313,6 +313,15 @@ class TrainingConfig(_Table):
         return self
 
 
+class ShiftConfig(_Table):
+    """From a step on, the world has other probabilities: same graph, contexts and tokens."""
+
+    step: Annotated[int, Field(ge=1)]
+    """Steps made in the old world."""
+    strength: Probability = 1.0
+    """Share of the freshly drawn tables in the new ones; with 0 nothing changes, as a control."""
+
+
 class ComputeConfig(_Table):
     """Where and how it is computed. Threads are part of a run's key: they change the order of float sums."""
 
@@ -353,6 +362,7 @@ class Config(_Table):
     tokens: TokensConfig = CompleteTokens()
     model: ModelConfig = ModelConfig()
     training: TrainingConfig = TrainingConfig()
+    shift: ShiftConfig | None = None
     compute: ComputeConfig = ComputeConfig()
     measure: MeasureConfig = MeasureConfig()
     output: OutputConfig = OutputConfig()
@@ -368,3 +378,21 @@ class Config(_Table):
             if isinstance(fields.get(table), Mapping) and "kind" not in fields[table]:
                 fields[table] = {"kind": "complete", **fields[table]}
         return fields
+
+    @model_validator(mode="after")
+    def _can_shift(self) -> "Config":
+        if self.shift is None:
+            return self
+        if self.shift.step >= self.training.steps:
+            raise ValueError(
+                f"shift.step: expected a step before the last, training.steps = {self.training.steps}, "
+                f"got {self.shift.step}"
+            )
+        drawn = isinstance(self.world, IndependentWorld | ChainWorld | RandomWorld)
+        if not drawn or getattr(self.world, "probabilities", None) is not None:
+            raise ValueError(
+                "shift: expected a world whose probabilities are drawn (independent, chain or random), got "
+                f"{'given probabilities' if drawn else repr(self.world.kind)}; choose one of those, or "
+                "remove [shift]"
+            )
+        return self

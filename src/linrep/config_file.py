@@ -120,7 +120,8 @@ def _near(location: Sequence[str], kind: str | None) -> str:
         if part in _UNIONS:
             model = _kinds(part).get(kind or "")
         elif isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields:
-            model = model.model_fields[part].annotation
+            annotation = model.model_fields[part].annotation
+            model = next(iter(get_args(annotation)), annotation)  # a table that may be absent, or one
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         return ""
     close = difflib.get_close_matches(location[-1], list(model.model_fields), n=1)

@@ -6,7 +6,7 @@ counts, whether or not it was stopped and resumed on the way.
 
 import contextlib
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +17,20 @@ from linrep import checkpoint, run_folder
 from linrep.config import Config
 from linrep.config_file import load, parse
 from linrep.contexts import World
-from linrep.dataset import Dataset
 from linrep.encoder import Encoder, Table, encoder
 from linrep.errors import DivergedError, InputError
-from linrep.held_out import HeldOut
 from linrep.laboratory import data_hash, resolve, worlds
-from linrep.measurement import Ruler, trace_frame
+from linrep.measurement import trace_frame
 from linrep.population import Population
 from linrep.provenance import provenance
 from linrep.result import Result
 from linrep.schedule import Schedule, schedule, snapshot_steps
 from linrep.seeds import generator
+from linrep.stage import Stage, stages_of
 from linrep.store import Store, run_key
 from linrep.summary import summarise
 from linrep.training import State, start, train
+from linrep.turning import directions, turns
 
 Progress = Callable[[int, int, float], None]
 """Called with steps done, steps in all, and the mean excess loss last measured."""
@@ -147,20 +147,19 @@ def _train_and_measure(
 ) -> Result:
     began = time.time()
     with threads(config.compute.threads), enough_memory():
-        population = Population.of(
-            built, dtype=getattr(torch, config.compute.dtype), device=torch.device(config.compute.device)
-        )
-        ruler = Ruler(built, population, config)
-        apart = HeldOut(built, config) if config.contexts.held_out else None
-        state, history, steps = _train(config, population, ruler, apart, partial, progress, stop)
-        summary = summarise(ruler, state, key, _rate(config))
-        if apart is not None:
-            summary["held_out"] = apart.summarise(ruler, state)
+        stages = stages_of(config, built)
+        state, history, steps = _train(config, stages, partial, progress, stop)
+        last = stages[-1]
+        summary = summarise(last.ruler, state, key, _rate(config))
+        if last.apart is not None:
+            summary["held_out"] = last.apart.summarise(last.ruler, state)
     kept = history.pop("snapshots")
+    if config.shift is not None:
+        history |= turns(history.pop("directions"), steps, config.shift.step)
     return Result(
         key=key,
         config=config,
-        worlds=built,
+        worlds=last.worlds,
         embedding=state.embedding.cpu(),
         unembedding=state.unembedding.cpu(),
         parameters=_parameters(state),
@@ -174,9 +173,7 @@ def _train_and_measure(
 
 def _train(
     config: Config,
-    population: Population,
-    ruler: Ruler,
-    apart: HeldOut | None,
+    stages: Sequence[Stage],
     partial: Path | None,
     progress: Progress | None,
     stop: Callable[[], bool],
@@ -185,6 +182,7 @@ def _train(
     settings = config.training
     dim = config.model.dim
     assert dim is not None, "resolve() fills it in"
+    population = stages[0].population
     state = start(
         population,
         dim,
@@ -196,7 +194,7 @@ def _train(
         encoder=_encoder(config, population, dim),
     )
     rate = _rate(config)
-    wanted = snapshot_steps(settings.steps, settings.snapshots)
+    wanted = snapshot_steps(settings.steps, settings.snapshots, config.shift and config.shift.step)
     rows: list[dict[str, Tensor]] = []
     steps: list[int] = []
     if partial is not None:
@@ -204,26 +202,18 @@ def _train(
         rows = [{name: value[row] for name, value in past.items()} for row in range(len(steps))]
     saved = time.monotonic()
 
-    def look() -> None:
-        seen = ruler.observe(state, rate(max(state.step - 1, 0)))
-        if apart is not None:
-            seen |= apart.observe(ruler, state)
+    def look(stage: Stage) -> None:
+        seen = stage.ruler.observe(state, rate(max(state.step - 1, 0)))
+        if stage.apart is not None:
+            seen |= stage.apart.observe(stage.ruler, state)
+        if config.shift is not None:
+            seen["directions"] = directions(stage.ruler, state)
         rows.append(seen | {"snapshots": _kept(config, state)})
         steps.append(state.step)
 
     if not steps:
-        look()
-    for _ in train(
-        population,
-        state,
-        optimizer=settings.optimizer,
-        schedule=rate,
-        steps=settings.steps,
-        stops=[step for step in wanted if step > state.step],
-        batch_size=settings.batch_size or 1,
-        dataset=_dataset(config, population),
-        method=config.compute.method,
-    ):
+        look(stages[0])
+    for stage in _steps(config, stages, state, rate, wanted):
         if not bool(state.alive.any()):
             step = int(state.diverged_at.max())
             size = rate(step - 1)
@@ -232,7 +222,7 @@ def _train(
                 f"{size:g}; lower training.step_size"
             )
         if state.step in wanted:
-            look()
+            look(stage)
         if progress is not None:
             progress(state.step, settings.steps, float(rows[-1]["excess_loss_nats||value"].nanmean()))
         if partial is not None:
@@ -245,12 +235,27 @@ def _train(
     return state, _stacked(rows), steps
 
 
-def _dataset(config: Config, population: Population) -> Dataset | None:
-    samples = config.training.samples
-    if samples is None:
-        return None
-    draws = [generator(config.seed, "samples", run) for run in range(config.runs)]
-    return Dataset.of(population, samples, generators=draws)
+def _steps(
+    config: Config, stages: Sequence[Stage], state: State, rate: Schedule, wanted: Sequence[int]
+) -> Iterator[Stage]:
+    """Train to the end, handing out the stage under way wherever the state may be looked at.
+
+    What a stage drew ahead of its end is dropped: each draws its minibatches in its own world.
+    """
+    settings = config.training
+    for stage in stages:
+        for _ in train(
+            stage.population,
+            state,
+            optimizer=settings.optimizer,
+            schedule=rate,
+            steps=stage.until,
+            stops=wanted,
+            batch_size=settings.batch_size or 1,
+            dataset=stage.dataset,
+            method=config.compute.method,
+        ):
+            yield stage
 
 
 def _encoder(config: Config, population: Population, dim: int) -> Encoder:

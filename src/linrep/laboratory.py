@@ -1,6 +1,7 @@
 """From a config to worlds: one place where the world, context and token sections become exact objects."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from linrep import contexts as context_sets
 from linrep.bif import load_network, network_path
 from linrep.categorical import categorical
-from linrep.concepts import ConceptModel, chain, from_tables, independent, random_dag
+from linrep.concepts import ConceptModel, chain, drawn, from_tables, independent, random_dag
 from linrep.config import (
     CategoricalWorld,
     ChainWorld,
@@ -51,13 +52,36 @@ def worlds(config: Config) -> tuple[World, ...]:
         built = tuple(_world(config, run) for run in range(config.runs))
     else:
         built = (_world(config, 0),) * config.runs
-    share = config.contexts.held_out
-    if not share:
-        return built
-    return tuple(
-        context_sets.hold_out(each, share, generator=generator(config.seed, "held_out", run))
-        for run, each in enumerate(built)
-    )
+    return _with_held_out(config, built)
+
+
+def shifted(config: Config, built: tuple[World, ...]) -> tuple[World, ...]:
+    """The worlds from the shift on: probabilities drawn anew, contexts and tokens as they were.
+
+    Args:
+        config: A checked config with a shift.
+        built: Its worlds before.
+
+    Returns:
+        One world per run; the same object where runs share it.
+    """
+    assert config.shift is not None, "asked for only where there is one"
+    given, strength = config.world, config.shift.strength
+    assert isinstance(given, IndependentWorld | ChainWorld | RandomWorld), "the config was checked"
+    found: dict[int, World] = {}
+    for run, old in enumerate(built):
+        if id(old) not in found:
+            draw = generator(config.seed, "shift", run if given.per_run else 0)
+            fresh = drawn(old.model.parents, given.probability_range, draw)
+            mixed = zip(old.model.tables, fresh.tables, strict=True)
+            tables = tuple((1 - strength) * before + strength * after for before, after in mixed)
+            found[id(old)] = world(
+                replace(old.model, tables=tables),
+                codes=old.codes,
+                tokens=old.tokens,
+                weighting=config.contexts.weights,
+            )
+    return _with_held_out(config, tuple(found[id(old)] for old in built))
 
 
 def resolve(config: Config, built: tuple[World, ...]) -> Config:
@@ -87,9 +111,19 @@ def data_hash(config: Config) -> str | None:
 
 def drawn_per_run(config: Config) -> bool:
     """Whether the runs of a config differ in their worlds."""
-    drawn = [config.world, config.contexts, config.tokens]
+    parts = [config.world, config.contexts, config.tokens]
     fixed = isinstance(config.world, IndependentWorld) and config.world.probabilities is not None
-    return any(getattr(part, "per_run", False) for part in (drawn[1:] if fixed else drawn))
+    return any(getattr(part, "per_run", False) for part in (parts[1:] if fixed else parts))
+
+
+def _with_held_out(config: Config, built: tuple[World, ...]) -> tuple[World, ...]:
+    share = config.contexts.held_out
+    if not share:
+        return built
+    return tuple(
+        context_sets.hold_out(each, share, generator=generator(config.seed, "held_out", run))
+        for run, each in enumerate(built)
+    )
 
 
 def _world(config: Config, run: int) -> World:

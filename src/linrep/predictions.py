@@ -180,6 +180,8 @@ def _rates(result: Result, prediction: Prediction | None) -> dict[str, Any]:
     settings = result.config.training
     if prediction is None or prediction.geometry is None or settings.optimizer != "gd" or not settings.steps:
         return {}
+    if result.config.shift is not None:  # t counts the steps towards one limit
+        return {}
     rate = schedule(settings.schedule, settings.step_size or 0.0, settings.steps, settings.final_step_size)
     sizes = torch.tensor([rate(step) for step in range(settings.steps)], dtype=torch.float64)
     time = torch.cat([torch.zeros(1, dtype=torch.float64), sizes.cumsum(0)])

@@ -44,13 +44,23 @@ def schedule(kind: str, step_size: float, steps: int, final_step_size: float | N
     )
 
 
-def snapshot_steps(steps: int, count: int) -> list[int]:
-    """At most ``count`` log-spaced steps, 0 and ``steps`` among them.
+def snapshot_steps(steps: int, count: int, shift: int | None = None) -> list[int]:
+    """About ``count`` log-spaced steps, 0 and ``steps`` among them.
+
+    Args:
+        steps: Number of steps.
+        count: How many at most.
+        shift: A step from which the spacing starts again, itself among them; half of all lie after it.
 
     Example:
         >>> snapshot_steps(1000, 7)
         [0, 1, 4, 16, 63, 251, 1000]
+        >>> snapshot_steps(1000, 7, shift=500)
+        [0, 1, 22, 500, 501, 522, 1000]
     """
+    if shift is not None:
+        after = snapshot_steps(steps - shift, count // 2 + 1)
+        return [*snapshot_steps(shift, count - count // 2), *(shift + step for step in after[1:])]
     if steps == 0:
         return [0]
     spaced = np.geomspace(1, steps, max(count - 1, 1))
