@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import linrep
+from linrep import run_folder
 from linrep.categorical import categorical
 from linrep.cli import execute
 from linrep.concepts import ConceptModel, random_dag
@@ -166,6 +167,9 @@ def test_the_whole_path_on_a_nested_world(tmp_path: Path, capsys: pytest.Capture
     )
     assert execute(["run", str(path), "--out", str(tmp_path / "runs"), "--quiet"]) == 0
     (folder,) = (tmp_path / "runs").glob("categorical*")
+    stored = run_folder.read(folder)
+    assert stored.worlds[0].model.nests == ((0, 1, 1),), "read back, C2 still lives in C1=1"
+    assert stored.worlds[0].model.values == (2, 3, 2)
     page = (folder / "page.html").read_text()
     assert "simplices" in page
     assert (
