@@ -4,7 +4,7 @@ Geometry is told here which row holds which value; a world of plain binary conce
 """
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float64, Int64, Integer
 from torch import Tensor
 
 from linrep import geometry
@@ -59,15 +59,35 @@ def shapes(
     ):
         if shuffle is not None:
             table = table[:, torch.randperm(table.shape[1], generator=shuffle)]
-        value = known_values(codes, world)
         if max(world.model.values) > 2:
-            found[DEVIATION, name], found[SHARE, name] = _simplices(world, table, codes, value)
+            found[DEVIATION, name], found[SHARE, name] = _simplices(world, table, codes)
         if world.model.nests:
-            found[OVERLAP, name] = _hierarchies(world, table, value)
+            found[OVERLAP, name] = hierarchies(world, table, codes)
     return found
 
 
-def _simplices(world: World, table: Tensor, codes: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+def hierarchies(
+    world: World, table: Float[Tensor, "runs rows dim"], codes: Integer[Tensor, "rows concepts"]
+) -> Float64[Tensor, "runs concepts"]:
+    """Mean |cosine| of the parent's direction with child minus parent; NaN for concepts without a parent.
+
+    Args:
+        world: Which concepts are nested, and where.
+        table: Representations, for each run.
+        codes: What its rows are.
+    """
+    value = known_values(codes, world)
+    overlap = torch.full((len(table), world.model.concepts), torch.nan, dtype=torch.float64)
+    for parent, state, child in world.model.nests:
+        cosines = geometry.child_overlap(
+            table, value[:, parent], state, value[:, child], world.model.values[child]
+        )
+        overlap[:, child] = cosines.abs().nanmean(1)
+    return overlap
+
+
+def _simplices(world: World, table: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
+    value = known_values(codes, world)
     deviation = torch.full((len(table), world.model.concepts), torch.nan, dtype=torch.float64)
     share = deviation.clone()
     for concept, values in enumerate(world.model.values):
@@ -78,13 +98,3 @@ def _simplices(world: World, table: Tensor, codes: Tensor, value: Tensor) -> tup
             pairs = geometry.contrast_pairs(codes, wanted)
             share[:, concept] = geometry.span_share(table, pairs, values - 1)
     return deviation, share
-
-
-def _hierarchies(world: World, table: Tensor, value: Tensor) -> Tensor:
-    overlap = torch.full((len(table), world.model.concepts), torch.nan, dtype=torch.float64)
-    for parent, state, child in world.model.nests:
-        cosines = geometry.child_overlap(
-            table, value[:, parent], state, value[:, child], world.model.values[child]
-        )
-        overlap[:, child] = cosines.abs().nanmean(1)
-    return overlap

@@ -9,11 +9,14 @@ from linrep.experiments.entanglement import MOVED
 from linrep.experiments.generalisation import ALIGNMENT as HELD_ALIGNMENT
 from linrep.experiments.generalisation import GAP as GENERALISATION_GAP
 from linrep.experiments.graphs import DEPENDENCE
+from linrep.experiments.hierarchy import CAUSAL
 from linrep.experiments.implicit_bias import ANGLE, SEPARABLE
 from linrep.experiments.orthogonality import GAUGES, INNER
 from linrep.experiments.orthogonality import OVERLAP as IN_INNER
 from linrep.experiments.record import Answer
 from linrep.page.paper_plot import figure
+from linrep.shapes import DEVIATION
+from linrep.shapes import OVERLAP as CHILD
 from linrep.sweep_numbers import Numbers
 
 from .planted import ALIGNMENT, EXCESS, GAP, MARGIN, OVERLAP, F, G, numbers
@@ -110,6 +113,29 @@ def knowledge(two: float, three: float) -> Numbers:
     return numbers({"known": ["1", "2", "3"]}, cells, null={G: 0.0})
 
 
+def hierarchy(
+    degrees: float,
+    slant: float,
+    *,
+    twice: float | None = None,
+    start: float = 0.3,
+    dealt: tuple[float, float] = (15.0, 0.3),
+) -> Numbers:
+    """Flat and nested worlds; ``twice``: the overlap of the one that is nested twice, at the widest."""
+    simplex, g = (DEVIATION, "unembedding"), (CHILD, "unembedding")
+    cells: dict[tuple[str, ...], Any] = {}
+    for k in ("3", "6", "24"):
+        far, aslant = (30.0, 0.5) if k == "3" else (degrees, slant)
+        turned = {g: [start, 0.2, 0.2, aslant], (CHILD, CAUSAL): 0.0 if k == "24" else 0.25}
+        cells[("GD", "3 states", k)] = {simplex: [20.0, 9.0, 9.0, far]}
+        cells[("GD", "nested", k)] = {simplex: [20.0, 9.0, 9.0, far], **turned}
+        other = twice if twice is not None and k == "24" else aslant
+        cells[("GD", "nested twice", k)] = {**turned, g: [start, 0.2, 0.2, other]}
+    axes = {"method": ["GD"], "world": ["3 states", "nested", "nested twice"], "model.dim": ["3", "6", "24"]}
+    nulls = {simplex: [dealt[0]] * 4, g: [dealt[1]] * 4, (CHILD, CAUSAL): [0.125] * 4}
+    return numbers(axes, cells, null=nulls)
+
+
 def entanglement(own: float, wide: float, random: float = 1.5) -> Numbers:
     key = (MOVED, "unembedding")
     cells: dict[tuple[str, ...], Any] = {
@@ -151,6 +177,7 @@ PLANTED = {
         generalisation([0.5, 0.8], [0.97, 0.6]),
         generalisation([0.5, 0.8], [0.6, 0.5]),
     ),
+    "hierarchy": (hierarchy(1.0, 0.02), hierarchy(9.0, 0.02), hierarchy(9.0, 0.1)),
     "knowledge": (knowledge(0.97, 0.3), knowledge(0.7, 0.5), knowledge(0.7, 0.8)),
 }
 
@@ -178,6 +205,13 @@ def test_sentences_quote_the_numbers() -> None:
     assert "kept by the MLP at every share" in held
     assert "matched by the MLP with 10 % held out" in held
     assert "table 0.70, predicting zero 0.60 nats" in held
+    nested = experiment("hierarchy").answer(hierarchy(9.125, 0.03, twice=0.17)).finding
+    assert (
+        "regular simplices in 0 of 4 cells (off by on average 9.12° at k = 6 (dealt labels 15.00°" in nested
+    )
+    assert "in 3 of 4 (|cosine| on average 0.03 at k = 6 (dealt labels 0.30, untrained 0.30)" in nested
+    assert "farthest 0.17 for nested twice, GD, k = 24" in nested
+    assert "it is 0.25 at k = 3 (dealt labels 0.12) and 0.00 at k = 24" in nested
     assert "50 %" in experiment("optimizers").answer(optimizers(2, 0)).finding
 
 
@@ -186,6 +220,8 @@ def test_controls_count_against_the_claim() -> None:
     assert experiment("implicit-bias").answer(implicit_bias(8.0, random=8.0)).standing == "no"
     assert experiment("orthogonality").answer(orthogonality(0.04, untrained=0.03)).standing == "no"
     assert experiment("entanglement").answer(entanglement(0.04, 0.07, random=0.06)).standing == "no"
+    assert experiment("hierarchy").answer(hierarchy(1.0, 0.02, start=0.03, dealt=(1.5, 0.3))).standing == "no"
+    assert experiment("hierarchy").answer(hierarchy(9.0, 0.02, dealt=(15.0, 0.03))).standing == "no"
     copied = generalisation([0.5, 0.8], [0.97, 0.95], table=0.98)
     assert experiment("generalisation").answer(copied).standing == "no"
 

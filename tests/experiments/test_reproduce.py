@@ -10,13 +10,18 @@ import torch
 
 from linrep.cli import execute
 from linrep.concepts import independent
+from linrep.config_file import parse
 from linrep.contexts import world
 from linrep.experiments import NAMES, experiment, reproduce
 from linrep.experiments.graphs import total_correlation
+from linrep.experiments.hierarchy import RANK
 from linrep.experiments.implicit_bias import hidden_problems
 from linrep.experiments.orthogonality import coordinates, inner_products
 from linrep.experiments.reproduce import plan, sweep_of
+from linrep.laboratory import worlds
+from linrep.shapes import hierarchies
 from linrep.sweep_file import Sweep
+from linrep.tokens import affine_rank
 
 STEPS = 8
 
@@ -167,6 +172,27 @@ def test_the_causal_inner_product_does_not_see_a_change_of_coordinates() -> None
 
     torch.testing.assert_close(gram(seen["causal"]), gram(seen_moved["causal"]))
     assert not torch.allclose(gram(seen["Euclid"]), gram(seen_moved["Euclid"]))
+
+
+def test_one_width_means_the_same_for_every_world_of_the_hierarchy() -> None:
+    ((_, _, cells, _),) = plan(["hierarchy"])
+    for one in {str(cell.config.world): cell.config for cell in cells}.values():
+        found = worlds(one.model_copy(update={"runs": 1}))[0]
+        assert affine_rank(found.token_codes) == RANK
+
+
+def test_in_the_causal_inner_product_any_labels_give_right_angles_once_the_table_is_wide() -> None:
+    """The control: with k = tokens - 1 dealt labels pass too, at half the width neither does."""
+    given = {"kind": "categorical", "concepts": 3, "states": [2, 3, 4], "nested": {"C2": "C1=1"}}
+    found = worlds(parse({"runs": 1, "world": given}))[0]
+    draw = torch.Generator().manual_seed(0)
+    tokens = len(found.tokens)
+    codes = found.token_codes[torch.randperm(tokens, generator=draw)]
+    for k, right in ((tokens - 1, True), (6, False)):
+        table = torch.randn(tokens, k, generator=draw, dtype=torch.float64)
+        seen = inner_products(table, draw)["causal"][None]
+        angles = [float(hierarchies(found, seen, each).nanmean()) for each in (found.token_codes, codes)]
+        assert [angle < 1e-6 for angle in angles] == [right, right]
 
 
 def test_names_and_files_are_the_same_set() -> None:

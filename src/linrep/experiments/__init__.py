@@ -18,6 +18,7 @@ NAMES = (
     "orthogonality",
     "optimizers",
     "knowledge",
+    "hierarchy",
     "entanglement",
     "generalisation",
 )

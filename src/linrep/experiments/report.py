@@ -114,7 +114,8 @@ def page(report: Report) -> Page:
         kind="table",
         title="Every cell",
         caption="Mean over runs of each run's mean over concepts, with its 10 to 90 %. Null: the same "
-        "measure on random pairs (log-odds: predicting zero). Untrained: before the first step.",
+        "measure on random pairs (log-odds: predicting zero; simplices and hierarchies: rows dealt anew). "
+        "Untrained: before the first step.",
         columns=titles,
         rows=body,
         download=(f"{experiment.name}.csv", as_csv(report.numbers, found)),
