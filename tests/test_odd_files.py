@@ -39,6 +39,13 @@ def swollen_npz() -> bytes:
     return b"PK\x01\x02".join([head, *swollen])
 
 
+def text_of_no_code() -> bytes:
+    """Columns whose text is not UTF-8, as it says it is."""
+    written = io.BytesIO()
+    pd.DataFrame({"text0": ["a quick fox"], "text1": ["a slow fox"]}).to_parquet(written, compression=None)
+    return written.getvalue().replace(b"quick", b"qu\xe2ck")
+
+
 DEEP = b"[" * 100_000
 ODD: dict[str, tuple[str, bytes, Callable[[Path], object]]] = {
     "deep sweep": ("x.toml", b"a = " + DEEP, load_sweep),
@@ -54,6 +61,7 @@ ODD: dict[str, tuple[str, bytes, Callable[[Path], object]]] = {
     "date on an axis": ("x.toml", b"[axes]\nx = [2020-01-01, 2020-01-01]", load_sweep),
     "damaged columns": ("x.parquet", b"PAR1" + b"\xff" * 40 + b"\x10\0\0\0PAR1", read_vectors),
     "swollen archive": ("x.npz", swollen_npz(), read_vectors),
+    "text of no code": ("x.parquet", text_of_no_code(), read_winograd),
     "no archive": ("x.npz", b"PK\x03\x04" + b"\0" * 40, read_vectors),
 }
 

@@ -144,7 +144,7 @@ def _parquet_rows(path: Path) -> list[tuple[str, dict[str, object]]]:
         raise InputError(f"{path}: no such file; give the path of an existing one")
     try:
         rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
-    except (arrow.ArrowException, OSError) as error:
+    except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(
             f"{path}: not a Parquet file ({reason}); give the file as it was downloaded"
