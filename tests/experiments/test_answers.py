@@ -14,6 +14,7 @@ from linrep.experiments.implicit_bias import ANGLE, SEPARABLE
 from linrep.experiments.orthogonality import GAUGES, INNER
 from linrep.experiments.orthogonality import OVERLAP as IN_INNER
 from linrep.experiments.record import Answer
+from linrep.experiments.shift import BACK, STEPS_BACK, STEPS_FIRST, TURN
 from linrep.page.paper_plot import figure
 from linrep.shapes import DEVIATION
 from linrep.shapes import OVERLAP as CHILD
@@ -158,6 +159,20 @@ def generalisation(gaps: list[float], aligned: list[float], table: float = 0.1) 
     return numbers(axes, cells, null={HELD_GAP: 0.6})
 
 
+def shift(turned: float, back: float = 1.0, random: float = 90.0) -> Numbers:
+    turn = {(TURN, "unembedding"): turned, (TURN, "embedding"): turned}
+    first = {GAP: [1.0, 0.5, 0.2, 0.2], (STEPS_FIRST, ""): 400.0}
+    changed: dict[tuple[str, str], Any] = {**first, **turn, (BACK, ""): back, (STEPS_BACK, ""): 321.0}
+    unchanged: dict[tuple[str, str], Any] = {**first, **dict.fromkeys(turn, 0.5), (BACK, ""): 1.0}
+    cells: dict[tuple[str, ...], Any] = {
+        (method, world): found
+        for method in ("GD", "SGD")
+        for world, found in (("changed", changed), ("unchanged", unchanged))
+    }
+    axes = {"method": ["GD", "SGD"], "world": ["changed", "unchanged"]}
+    return numbers(axes, cells, null={**dict.fromkeys(turn, random), GAP: 0.6})
+
+
 EARLY, LATE = [0.0, 0.9, 0.95, 0.95], [0.0, 0.1, 0.2, 0.95]
 MATCHED_LATE, MATCHED_EARLY = [1.0, 0.9, 0.8, 0.2], [1.0, 0.2, 0.2, 0.2]
 
@@ -178,6 +193,7 @@ PLANTED = {
         generalisation([0.5, 0.8], [0.6, 0.5]),
     ),
     "hierarchy": (hierarchy(1.0, 0.02), hierarchy(9.0, 0.02), hierarchy(9.0, 0.1)),
+    "shift": (shift(6.0), shift(30.0), shift(70.0)),
     "knowledge": (knowledge(0.97, 0.3), knowledge(0.7, 0.5), knowledge(0.7, 0.8)),
 }
 
@@ -212,6 +228,8 @@ def test_sentences_quote_the_numbers() -> None:
     assert "in 3 of 4 (|cosine| on average 0.03 at k = 6 (dealt labels 0.30, untrained 0.30)" in nested
     assert "farthest 0.17 for nested twice, GD, k = 24" in nested
     assert "it is 0.25 at k = 3 (dealt labels 0.12) and 0.00 at k = 24" in nested
+    assert "after 321 steps (at first 400)" in experiment("shift").answer(shift(6.0)).finding
+    assert "turned by 6.0°" not in experiment("shift").answer(shift(7.0)).finding
     assert "50 %" in experiment("optimizers").answer(optimizers(2, 0)).finding
 
 
@@ -224,6 +242,11 @@ def test_controls_count_against_the_claim() -> None:
     assert experiment("hierarchy").answer(hierarchy(9.0, 0.02, dealt=(15.0, 0.03))).standing == "no"
     copied = generalisation([0.5, 0.8], [0.97, 0.95], table=0.98)
     assert experiment("generalisation").answer(copied).standing == "no"
+
+
+def test_directions_kept_without_matching_again_are_half_an_answer() -> None:
+    assert experiment("shift").answer(shift(6.0, back=0.5)).standing == "partly"
+    assert experiment("shift").answer(shift(6.0, random=5.0)).standing == "no"
 
 
 def test_free_and_stuck_runs_are_told_apart() -> None:

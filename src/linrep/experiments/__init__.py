@@ -21,6 +21,7 @@ NAMES = (
     "hierarchy",
     "entanglement",
     "generalisation",
+    "shift",
 )
 """In the order in which they are run and shown: the paper's own first."""
 
