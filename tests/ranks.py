@@ -12,6 +12,8 @@ import torch
 
 from linrep.sharding import team
 
+KILLED = "killed"
+"""The answer of a rank that ended without one."""
 WAIT = timedelta(seconds=60)
 
 
@@ -32,7 +34,10 @@ def on_ranks(ranks, body):
     found = []
     for pipe, process in zip(pipes, processes, strict=True):
         assert pipe.poll(WAIT.total_seconds() * 2), "a rank hangs"
-        found.append(torch.load(io.BytesIO(pipe.recv_bytes()), weights_only=False))
+        try:
+            found.append(torch.load(io.BytesIO(pipe.recv_bytes()), weights_only=False))
+        except EOFError:
+            found.append(KILLED)
         process.join(10)
     errors = [answer for answer in found if isinstance(answer, str) and answer.startswith("Traceback")]
     assert not errors, errors[0]

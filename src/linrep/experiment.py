@@ -4,28 +4,29 @@ A run is deterministic: equal resolved configs give bit-equal tables and summari
 counts, whether or not it was stopped and resumed on the way.
 """
 
-import contextlib
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from linrep import checkpoint, run_folder
+from linrep import gathering, run_folder
 from linrep.config import Config
 from linrep.config_file import load, parse
 from linrep.contexts import World
-from linrep.encoder import Encoder, Table, encoder
+from linrep.encoder import Encoder, ShardedTable, Table, encoder
 from linrep.errors import DivergedError, InputError
 from linrep.laboratory import data_hash, resolve, worlds
-from linrep.measurement import trace_frame
+from linrep.machine import enough_memory, require_device, threads
+from linrep.measurement import excess_loss, trace_frame
 from linrep.population import Population
 from linrep.provenance import provenance
 from linrep.result import Result
 from linrep.schedule import Schedule, schedule, snapshot_steps
 from linrep.seeds import generator
+from linrep.sharding import ALONE, Team
 from linrep.stage import Stage, stages_of
 from linrep.store import Store, run_key
 from linrep.summary import summarise
@@ -35,7 +36,6 @@ from linrep.turning import directions, turns
 Progress = Callable[[int, int, float], None]
 """Called with steps done, steps in all, and the mean excess loss last measured."""
 
-TOO_LARGE = "lower runs, world.concepts, model.dim, training.batch_size or measure.bootstrap"
 SNAPSHOT_BYTES = 64 * 2**20
 """Room for the unembeddings kept over training."""
 
@@ -73,84 +73,80 @@ def run(
         >>> result.unembedding.shape
         torch.Size([2, 4, 2])
     """
+    result = run_shared(config, ALONE, out=out, force=force, progress=progress, stop=stop)
+    assert result is not None, "alone is rank 0"
+    return result
+
+
+def run_shared(
+    config: Config | Mapping[str, Any] | str | Path,
+    team: Team,
+    *,
+    out: Path | str | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Result | None:
+    """:func:`run` on every rank of a team: each trains its part; rank 0 alone measures, reads and writes.
+
+    A checkpoint has the whole, so another number of ranks may go on from it, to the same within rounding.
+
+    Returns:
+        On rank 0 what :func:`run` returns, None elsewhere.
+
+    Raises:
+        LostError: Another rank ended.
+    """
     if isinstance(config, str | Path):
         config = load(config)
     elif not isinstance(config, Config):
         config = parse(config)
     require_device(config.compute.device)
+    if team.ranks > 1 and config.model.encoder != "table":
+        raise InputError(
+            f"model.encoder: expected 'table' with several processes, got {config.model.encoder!r}; start one"
+        )
     built = worlds(config)
     config = resolve(config, built)
     key = run_key(config, data_hash(config))
-    if out is None:
-        return _train_and_measure(config, key, built, None, progress, stop)
+    if out is None or team.rank:
+        (found_by_rank_0,) = team.any(False)
+        seen = None if team.rank else progress
+        return None if found_by_rank_0 else _train_and_measure(config, key, built, team, None, seen, stop)
     store = Store(Path(out))
     found = None if force else store.find(key)
-    if found is not None:
-        return run_folder.read(found)
-    with store.claim(key) as partial:
-        # Another process may have finished it between the look and the claim.
-        found = None if force else store.find(key)
-        if found is not None:
-            return run_folder.read(found)
-        result = _train_and_measure(config, key, built, partial, progress, stop)
-        return run_folder.write(store, result)
-
-
-def require_device(device: str) -> None:
-    """Refuse a device this machine does not have.
-
-    Raises:
-        InputError: Unknown or absent device.
-    """
-    try:
-        if torch.device(device).type == "meta":
-            raise RuntimeError("it holds no numbers")
-        # Exact targets are float64, which not every accelerator has.
-        torch.empty(1, device=device, dtype=torch.float64)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        reason = str(error).splitlines()[0].partition(". ")[0]
-        raise InputError(f"compute.device: {device!r} cannot be used here ({reason}); use 'cpu'") from None
-
-
-@contextlib.contextmanager
-def threads(count: int | None) -> Generator[None, None, None]:
-    """A number of tensor threads for a while."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextlib.contextmanager
-def enough_memory() -> Generator[None, None, None]:
-    """Say in one line that something did not fit."""
-    try:
-        yield
-    except MemoryError:
-        raise InputError(f"memory: {TOO_LARGE}") from None
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0] if str(error) else ""
-        if not any(word in reason for word in ("allocate", "out of memory", "Storage size", "overflow")):
-            raise
-        raise InputError(f"memory: {reason}; {TOO_LARGE}") from None
+    if found is None:
+        with store.claim(key) as partial:
+            # Another process may have finished it between the look and the claim.
+            found = None if force else store.find(key)
+            if found is None:
+                team.any(False)
+                result = _train_and_measure(config, key, built, team, partial, progress, stop)
+                assert result is not None, "rank 0 measures"
+                return run_folder.write(store, result)
+    team.any(True)
+    return run_folder.read(found)
 
 
 def _train_and_measure(
     config: Config,
     key: str,
     built: tuple[World, ...],
+    team: Team,
     partial: Path | None,
     progress: Progress | None,
     stop: Callable[[], bool],
-) -> Result:
+) -> Result | None:
     began = time.time()
     with threads(config.compute.threads), enough_memory():
-        stages = stages_of(config, built)
-        state, history, steps = _train(config, stages, partial, progress, stop)
+        stages = stages_of(config, built, team)
+        part, history, steps = _train(config, stages, partial, progress, stop)
         last = stages[-1]
-        summary = summarise(last.ruler, state, key, _rate(config))
+        loss = excess_loss(last.population, part, config.compute.method)
+        state = gathering.tables(part, last.population.shard)
+        if last.ruler is None or state is None:
+            return None
+        summary = summarise(last.ruler, state, loss, key, _rate(config))
         if last.apart is not None:
             summary["held_out"] = last.apart.summarise(last.ruler, state)
     kept = history.pop("snapshots")
@@ -167,7 +163,7 @@ def _train_and_measure(
         snapshot_steps=tuple(steps),
         snapshots=kept,
         summary=summary,
-        provenance=provenance(config, data_hash(config), began),
+        provenance=provenance(config, data_hash(config), began, processes=team.ranks),
     )
 
 
@@ -183,6 +179,7 @@ def _train(
     dim = config.model.dim
     assert dim is not None, "resolve() fills it in"
     population = stages[0].population
+    shard = population.shard
     state = start(
         population,
         dim,
@@ -197,17 +194,22 @@ def _train(
     wanted = snapshot_steps(settings.steps, settings.snapshots, config.shift and config.shift.step)
     rows: list[dict[str, Tensor]] = []
     steps: list[int] = []
-    if partial is not None:
-        past, steps = checkpoint.restore(partial, state)
+    (stored,) = shard.team.any(partial is not None)
+    if stored:
+        past, steps = gathering.restore(partial, state, shard)
         rows = [{name: value[row] for name, value in past.items()} for row in range(len(steps))]
     saved = time.monotonic()
 
     def look(stage: Stage) -> None:
-        seen = stage.ruler.observe(state, rate(max(state.step - 1, 0)))
-        if stage.apart is not None:
-            seen |= stage.apart.observe(stage.ruler, state)
-        if config.shift is not None:
-            seen["directions"] = directions(stage.ruler, state)
+        loss = excess_loss(stage.population, state, config.compute.method)
+        whole = gathering.tables(state, shard)
+        seen: dict[str, Tensor] = {}
+        if stage.ruler is not None and whole is not None:
+            seen |= stage.ruler.observe(whole, loss, rate(max(state.step - 1, 0)))
+            if stage.apart is not None:
+                seen |= stage.apart.observe(stage.ruler, whole)
+            if config.shift is not None:
+                seen["directions"] = directions(stage.ruler, whole)
         rows.append(seen | {"snapshots": _kept(config, state)})
         steps.append(state.step)
 
@@ -225,10 +227,11 @@ def _train(
             look(stage)
         if progress is not None:
             progress(state.step, settings.steps, float(rows[-1]["excess_loss_nats||value"].nanmean()))
-        if partial is not None:
-            stopping = stop()
-            if stopping or time.monotonic() - saved > config.output.checkpoint_seconds:
-                checkpoint.save(partial, state, _stacked(rows), steps)
+        if stored:
+            late = time.monotonic() - saved > config.output.checkpoint_seconds
+            stopping, saving = shard.team.any(stop(), late)
+            if stopping or saving:
+                gathering.save(partial, state, shard, _stacked(rows), steps)
                 saved = time.monotonic()
             if stopping:
                 raise KeyboardInterrupt
@@ -260,6 +263,8 @@ def _steps(
 
 def _encoder(config: Config, population: Population, dim: int) -> Encoder:
     model = config.model
+    if population.shard.team.ranks > 1:
+        return ShardedTable(population.shard, dim, init_scale=model.init_scale)
     return encoder(
         model.encoder,
         population.context_index,

@@ -15,7 +15,7 @@ from torch import Tensor
 from linrep import geometry
 from linrep.config import Config
 from linrep.contexts import World
-from linrep.population import Population, population_gradient
+from linrep.population import Method, Population, population_gradient
 from linrep.seeds import generator
 from linrep.shapes import shapes
 from linrep.training import State
@@ -49,7 +49,7 @@ class Ruler:
         self.contrasts = geometry.contrasts(worlds[0].model.values)
         plain = len(self.contrasts) == len(self.names)
         self.concept_of = None if plain else torch.tensor([concept for concept, _, _ in self.contrasts])
-        contexts, tokens = population.context_index.shape[1], population.token_index.shape[1]
+        contexts, tokens = population.shard.width, population.token_index.shape[1]
         self.context_rows = torch.tensor([len(world.codes) for world in worlds])
         self.token_rows = torch.tensor([len(world.tokens) for world in worlds])
         self.embedding_pairs = self._pairs(len(worlds), contexts, "codes")
@@ -86,18 +86,12 @@ class Ruler:
             dead[:, None, None], 0.0
         )
 
-    def excess_loss(self, state: State) -> Float64[Tensor, " runs"]:
-        """Exact excess loss in nats; NaN for diverged runs."""
-        found = population_gradient(
-            self.population, state.embedding, state.unembedding, method=self.config.compute.method
-        ).excess_loss
-        return found.detach().to("cpu", torch.float64).where(state.alive.cpu(), torch.nan)
-
-    def observe(self, state: State, step_size: float) -> dict[str, Tensor]:
+    def observe(self, state: State, loss: Float64[Tensor, " runs"], step_size: float) -> dict[str, Tensor]:
         """Every measure at one step, without intervals, under the name "measure|table|kind".
 
         Args:
-            state: Under training.
+            state: Under training, with all its contexts.
+            loss: Its excess loss, by :func:`excess_loss`.
             step_size: Of the step just made.
 
         Returns:
@@ -119,7 +113,7 @@ class Ruler:
         for kind, source in (("value", values), ("null", null)):
             for (measure, table), numbers in source.concepts.items():
                 found[f"{measure}|{table}|{kind}"] = numbers
-        found["excess_loss_nats||value"] = self.excess_loss(state)
+        found["excess_loss_nats||value"] = loss
         odds = self.log_odds(embedding, unembedding, contexts=SNAPSHOT_CONTEXTS, points=0)
         found["log_odds_rmse_nats||value"] = odds.rmse
         found["log_odds_rmse_nats||null"] = odds.rmse_of_zero
@@ -235,6 +229,18 @@ class Ruler:
     def _joined(self, parts: Sequence[Tensor]) -> Tensor:
         """Results group by group, back in the order of runs."""
         return torch.cat(list(parts))[torch.cat([group.runs for group in self.groups]).argsort()]
+
+
+def excess_loss(population: Population, state: State, method: Method) -> Float64[Tensor, " runs"]:
+    """Exact excess loss in nats; NaN for diverged runs. Every rank has a part in it, and its result.
+
+    Args:
+        population: This rank's targets.
+        state: This rank's, under training.
+        method: Form of the gradient.
+    """
+    found = population_gradient(population, state.embedding, state.unembedding, method=method).excess_loss
+    return found.detach().to("cpu", torch.float64).where(state.alive.cpu(), torch.nan)
 
 
 def absent_where_dead(

@@ -78,8 +78,11 @@ def counting_bar(title: str, *, quiet: bool = False) -> Generator[Callable[..., 
 
 
 @contextlib.contextmanager
-def stop_on_signal() -> Generator[Callable[[], bool], None, None]:
+def stop_on_signal(*, patient: bool = False) -> Generator[Callable[[], bool], None, None]:
     """Catch the first Ctrl-C or SIGTERM as a wish to stop soon; a second Ctrl-C stops at once.
+
+    Args:
+        patient: However many come, stop soon: torchrun passes on a Ctrl-C, then SIGTERM, then kills.
 
     Yields:
         A function that says whether a stop was asked for.
@@ -88,7 +91,7 @@ def stop_on_signal() -> Generator[Callable[[], bool], None, None]:
 
     def ask(number: int, frame: FrameType | None) -> None:
         del frame
-        if asked:
+        if asked and not patient:
             raise KeyboardInterrupt
         asked.append(number)
 

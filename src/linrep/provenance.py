@@ -11,13 +11,14 @@ from linrep.config import Config
 PACKAGES = ("linrep", "torch", "numpy", "scipy", "pydantic", "pandas", "pgmpy", "cvxpy", "clarabel")
 
 
-def provenance(config: Config, data_hash: str | None, began: float) -> dict[str, Any]:
+def provenance(config: Config, data_hash: str | None, began: float, *, processes: int = 1) -> dict[str, Any]:
     """Everything needed to run it again, as plain data.
 
     Args:
         config: Resolved.
         data_hash: SHA-256 of the file it read, if any.
         began: Start of the run, seconds since the epoch.
+        processes: How many shared its contexts.
     """
     return {
         "versions": {name: _version(name) for name in PACKAGES} | {"python": platform.python_version()},
@@ -27,6 +28,7 @@ def provenance(config: Config, data_hash: str | None, began: float) -> dict[str,
             "system": platform.system(),
             "processor": platform.machine(),
             "threads": config.compute.threads,
+            "processes": processes,
             "device": config.compute.device,
         },
         "started": datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds"),

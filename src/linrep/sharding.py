@@ -239,7 +239,9 @@ def _still_here() -> Generator[None, None, None]:
     try:
         yield
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        # Gloo puts a place in its source before what happened, and advice after it.
+        reason = str(error).partition("\n")[0].rpartition(".cc:")[2].partition("] ")
+        reason = (reason[2] or reason[0]).partition(". ")[0] or type(error).__name__
         raise LostError(
             f"another process ended or does not answer ({reason}); see its own words, then run again"
         ) from None

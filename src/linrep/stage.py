@@ -12,6 +12,7 @@ from linrep.laboratory import shifted
 from linrep.measurement import Ruler
 from linrep.population import Population
 from linrep.seeds import generator
+from linrep.sharding import ALONE, Team
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,17 +25,19 @@ class Stage:
     population: Population
     dataset: Dataset | None
     """Where training knows sampled pairs alone: these, drawn from the population."""
-    ruler: Ruler
+    ruler: Ruler | None
+    """On rank 0, which measures for all."""
     apart: HeldOut | None
     """Where contexts are held out: these and those of training, measured apart."""
 
 
-def stages_of(config: Config, built: tuple[World, ...]) -> list[Stage]:
+def stages_of(config: Config, built: tuple[World, ...], team: Team = ALONE) -> list[Stage]:
     """All of training, or the part before a shift and the part after it.
 
     Args:
         config: Resolved.
         built: Its worlds, as training begins.
+        team: The processes their contexts are shared over.
     """
     parts = [(config.training.steps, built)]
     if config.shift is not None:
@@ -42,9 +45,9 @@ def stages_of(config: Config, built: tuple[World, ...]) -> list[Stage]:
     dtype, device = getattr(torch, config.compute.dtype), torch.device(config.compute.device)
     found: list[Stage] = []
     for until, worlds in parts:
-        population = Population.of(worlds, dtype=dtype, device=device)
-        ruler = Ruler(worlds, population, config)
-        apart = HeldOut(worlds, config) if config.contexts.held_out else None
+        population = Population.of(worlds, dtype=dtype, device=device, team=team)
+        ruler = None if team.rank else Ruler(worlds, population, config)
+        apart = HeldOut(worlds, config) if ruler is not None and config.contexts.held_out else None
         found.append(
             Stage(
                 until=until,

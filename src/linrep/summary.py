@@ -17,12 +17,15 @@ SCATTER_POINTS = 2000
 SHUFFLED = "shuffled rows"
 
 
-def summarise(ruler: Ruler, state: State, key: str, rate: Schedule) -> dict[str, Any]:
+def summarise(
+    ruler: Ruler, state: State, loss: Float64[Tensor, " runs"], key: str, rate: Schedule
+) -> dict[str, Any]:
     """Measure the final state in full.
 
     Args:
         ruler: Prepared for the worlds.
-        state: Trained.
+        state: Trained, with all its contexts.
+        loss: Its excess loss, by :func:`linrep.measurement.excess_loss`.
         key: Of the run.
         rate: Its step sizes, to name that of a diverged run.
 
@@ -43,7 +46,6 @@ def summarise(ruler: Ruler, state: State, key: str, rate: Schedule) -> dict[str,
         draws=config.measure.null_draws,
         resamples=config.measure.bootstrap,
     )
-    loss = ruler.excess_loss(state)
     odds = ruler.log_odds(embedding, unembedding, contexts=FINAL_CONTEXTS, points=SCATTER_POINTS)
     additive = ruler.additive(embedding, unembedding)
     alive = state.alive.cpu()

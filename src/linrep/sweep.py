@@ -13,9 +13,9 @@ from pathlib import Path
 from linrep import failures, run_folder
 from linrep.dispatch import dispatch
 from linrep.errors import BusyError, FolderError, LostError
-from linrep.experiment import require_device
 from linrep.failures import Failure
 from linrep.grid import Cell
+from linrep.machine import require_device
 from linrep.result import Result
 from linrep.store import Store
 from linrep.worker import End, attempt

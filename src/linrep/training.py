@@ -158,7 +158,7 @@ def train(
             else:
                 _exact_step(population, state, schedule(step), step, optimizer, method)
             if watch:
-                _mark_diverged(state, step + 1)
+                _mark_diverged(population, state, step + 1)
 
     while state.step < steps:
         look = LOOK[optimizer]
@@ -167,7 +167,7 @@ def train(
             batches = _draw(dataset or population, batch_size, state.order)
         before = [tensor.clone() for tensor in (*state.trained, *state.moments)]
         advance(state.step, stop)
-        if bool((state.alive & ~_finite(state)).any()):
+        if bool((state.alive & ~_finite(population, state)).any()):
             # Walk the same steps again, looking after each: which step broke is what the user must know.
             for tensor, saved in zip((*state.trained, *state.moments), before, strict=True):
                 tensor.copy_(saved)
@@ -229,11 +229,13 @@ def _exact_step(
     )
 
 
-def _finite(state: State) -> Tensor:
+def _finite(population: Population, state: State) -> Tensor:
     # The sum is finite exactly when every entry is, short of overflow, which is divergence too.
-    return torch.isfinite(torch.stack([each.flatten(1).sum(1) for each in state.trained]).sum(0))
+    finite = torch.isfinite(torch.stack([each.flatten(1).sum(1) for each in state.trained]).sum(0))
+    # A run that left on one rank has left on all: every rank goes on alike.
+    return population.shard.team.total((~finite).long()) == 0
 
 
-def _mark_diverged(state: State, step: int) -> None:
-    fresh = state.alive & ~_finite(state)
+def _mark_diverged(population: Population, state: State, step: int) -> None:
+    fresh = state.alive & ~_finite(population, state)
     state.diverged_at[fresh] = step

@@ -9,7 +9,7 @@ from typing import Any
 from linrep.claims import c1, c2, c3, c4, c5, c6
 from linrep.claims.bench import FULL, QUICK, Bench, Scale, configs
 from linrep.claims.verdict import RULE, Claim, Trial
-from linrep.experiment import threads
+from linrep.machine import threads
 from linrep.page.recipe import to_toml
 from linrep.store import one_line_errors, write_file
 

@@ -16,6 +16,11 @@ from linrep.errors import DivergedError, InputError, LostError
 
 OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
 
+SHARED = "RANK" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1"
+"""Whether torchrun started this process as one of several."""
+FIRST = not SHARED or os.environ["RANK"] == "0"
+"""Whether this process is the one that speaks: what all say is said once."""
+
 UsageError = cast("type[Exception]", typer.BadParameter.__mro__[1])
 """What every wrong use of a command derives from; typer names only this child of it."""
 
@@ -56,6 +61,11 @@ def main() -> None:
 def execute(arguments: list[str]) -> int:
     """Run one command line; returns the exit code (0 ok, 1 failure, 2 usage, 130 interrupted)."""
     try:
+        if SHARED and arguments[:1] not in (["run"], ["demo"]):
+            raise InputError(
+                "torchrun: expected `run`, the one command that shares its work over processes, got "
+                f"{' '.join(arguments[:1])!r}; start that without torchrun"
+            )
         outcome = app(args=arguments, prog_name="linrep", standalone_mode=False)
         if outcome == INTERRUPTED:  # what typer makes of a KeyboardInterrupt
             raise KeyboardInterrupt
@@ -69,10 +79,11 @@ def execute(arguments: list[str]) -> int:
         _complain(error)
         return USAGE
     except (DivergedError, LostError) as error:
-        _complain(error)
+        _complain(error, always=isinstance(error, LostError))  # whoever is left says that another is not
         return FAILURE
     except KeyboardInterrupt:
-        typer.echo("linrep: interrupted; the same command goes on from here", err=True)
+        if FIRST:
+            typer.echo("linrep: interrupted; the same command goes on from here", err=True)
         return INTERRUPTED
     except OSError as error:
         if not isinstance(error, BrokenPipeError):
@@ -93,5 +104,6 @@ def _complain_of_usage(error: BaseException) -> None:
     _complain(f"{text.rstrip('.')}; see `{command} --help`")
 
 
-def _complain(error: object) -> None:
-    typer.echo(f"linrep: error: {' '.join(str(error).split())}", err=True)
+def _complain(error: object, *, always: bool = False) -> None:
+    if FIRST or always:
+        typer.echo(f"linrep: error: {' '.join(str(error).split())}", err=True)

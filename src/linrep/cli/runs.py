@@ -59,11 +59,18 @@ def _run(
     from linrep import experiment
     from linrep.config_file import load
     from linrep.progress import progress_bar, stop_on_signal
+    from linrep.sharding import team
 
     checked = load(config, overrides)
-    with stop_on_signal() as stop, progress_bar("training", quiet=quiet) as advance:
-        result = experiment.run(checked, out=out, force=force, progress=advance, stop=stop)
+    with (
+        team(checked.compute.device) as joined,
+        stop_on_signal(patient=joined.ranks > 1) as stop,
+        progress_bar("training", quiet=quiet or joined.rank > 0) as advance,
+    ):
+        result = experiment.run_shared(checked, joined, out=out, force=force, progress=advance, stop=stop)
         asked_to_stop = stop()
+    if result is None:  # rank 0 says and draws what there is
+        return 0
     drawn = _draw(result) if page else None
     if as_json:
         typer.echo(json.dumps(_public(result.summary), allow_nan=False))

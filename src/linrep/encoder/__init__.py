@@ -13,11 +13,11 @@ from torch import Tensor
 
 from linrep.encoder.mlp import Mlp
 from linrep.encoder.record import Encoder, Shape
-from linrep.encoder.table import Table
+from linrep.encoder.table import ShardedTable, Table
 from linrep.encoder.transformer import Transformer
 from linrep.errors import InputError
 
-__all__ = ["Encoder", "EncoderKind", "Mlp", "Shape", "Table", "Transformer", "encoder"]
+__all__ = ["Encoder", "EncoderKind", "Mlp", "Shape", "ShardedTable", "Table", "Transformer", "encoder"]
 
 EncoderKind = Literal["table", "mlp", "transformer"]
 

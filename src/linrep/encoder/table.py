@@ -5,6 +5,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from linrep.encoder.record import Descend, Encoder, PullBack, Shape
+from linrep.sharding import Shard
 
 
 class Table(Encoder):
@@ -39,3 +40,37 @@ class Table(Encoder):
             table.index_add_(0, flat, slope.view(-1, dim), alpha=factor)
 
         return table[flat].view(runs, -1, dim), descend
+
+
+class ShardedTable(Table):
+    """One rank's rows of a table shared over processes.
+
+    Every rank draws the whole start and keeps its own rows of it, so that the start is that of one process;
+    the whole is let go before training.
+
+    Args:
+        shard: Which rows these are.
+        dim: k.
+        init_scale: Standard deviation of every entry at the start.
+    """
+
+    def __init__(self, shard: Shard, dim: int, *, init_scale: float) -> None:
+        super().__init__(shard.width, dim, init_scale=init_scale)
+        self.shard = shard
+
+    def start(self, normals: Float[Tensor, "runs numbers"]) -> list[Tensor]:
+        """The rows of the start that this rank holds."""
+        (whole,) = super().start(normals)
+        return [torch.nn.utils.rnn.pad_sequence(self.shard.own(list(whole)), batch_first=True)]
+
+    def sampled(
+        self, parameters: list[Tensor], rows: Int64[Tensor, "runs batch"]
+    ) -> tuple[Float[Tensor, "runs batch dim"], Descend]:
+        """The sampled rows, those of other ranks (-1) by their answer; only this rank's own are moved."""
+        elsewhere = (rows < 0).unsqueeze(-1)
+        own, move = super().sampled(parameters, rows.clamp_min(0))
+
+        def descend(slope: Tensor, factor: float) -> None:
+            move(slope.masked_fill(elsewhere, 0.0), factor)
+
+        return self.shard.team.total(own.masked_fill(elsewhere, 0.0)), descend

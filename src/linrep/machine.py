@@ -1,0 +1,51 @@
+"""The machine a run meets: its device, its threads, its memory."""
+
+import contextlib
+from collections.abc import Generator
+
+import torch
+
+from linrep.errors import InputError
+
+TOO_LARGE = "lower runs, world.concepts, model.dim, training.batch_size or measure.bootstrap"
+
+
+def require_device(device: str) -> None:
+    """Refuse a device this machine does not have.
+
+    Raises:
+        InputError: Unknown or absent device.
+    """
+    try:
+        if torch.device(device).type == "meta":
+            raise RuntimeError("it holds no numbers")
+        # Exact targets are float64, which not every accelerator has.
+        torch.empty(1, device=device, dtype=torch.float64)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        reason = str(error).splitlines()[0].partition(". ")[0]
+        raise InputError(f"compute.device: {device!r} cannot be used here ({reason}); use 'cpu'") from None
+
+
+@contextlib.contextmanager
+def threads(count: int | None) -> Generator[None, None, None]:
+    """A number of tensor threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def enough_memory() -> Generator[None, None, None]:
+    """Say in one line that something did not fit."""
+    try:
+        yield
+    except MemoryError:
+        raise InputError(f"memory: {TOO_LARGE}") from None
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0] if str(error) else ""
+        if not any(word in reason for word in ("allocate", "out of memory", "Storage size", "overflow")):
+            raise
+        raise InputError(f"memory: {reason}; {TOO_LARGE}") from None
