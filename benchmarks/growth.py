@@ -2,13 +2,13 @@
 
 import argparse
 import json
-import math
 import subprocess
 import sys
 from collections.abc import Iterator
 
 from benchmarks import memory, timing, worlds
 from benchmarks.records import Row, aim, shown, table
+from linrep.experiments import cost
 from linrep.population import table_gradients
 
 BASELINE = 2
@@ -49,15 +49,7 @@ def once(concepts: int, dim: int, repeats: int) -> dict[str, float]:
 
     fused = timing.medians({"fused": call}, repeats)["fused"]
     peak = memory.process_peak()
-    return {"fused": fused, "peak_bytes": peak, "tensor_bytes": memory.tensors_peak(call)}
-
-
-def fitted(concepts: list[float], values: list[float]) -> float:
-    """Growth per extra concept: the exponential of the least-squares slope of ln value on m."""
-    middle = sum(concepts) / len(concepts)
-    spread = sum((m - middle) ** 2 for m in concepts)
-    slope = sum((m - middle) * math.log(value) for m, value in zip(concepts, values, strict=True))
-    return math.exp(slope / spread)
+    return {"fused": fused, "peak_bytes": peak, "tensor_bytes": cost.tensors_peak(call)}
 
 
 def section(found: list[Row]) -> str:
@@ -65,7 +57,9 @@ def section(found: list[Row]) -> str:
     columns = ("fused", "extra_bytes", "tensor_bytes")
     concepts = [float(row["concepts"]) for row in found]
     fits = {
-        column: [fitted(concepts, [float(row[column]) for row in found])] if len(found) > 1 else []
+        column: [cost.growth(concepts, [float(row[column]) for row in found]).factor]
+        if len(found) > 1
+        else []
         for column in columns
     }
     lines = [
@@ -88,9 +82,9 @@ alive at once of the tensors one gradient makes, its results included.
 
 Growth per extra concept, fitted to all lines. There are 6 times as many logits, and tables 3 times as long:
 
-{aim("time ×", fits["fused"], at_most=6.5)}
-{aim("memory of the process ×", fits["extra_bytes"], at_most=3.1)}
-{aim("memory of the tensors ×", fits["tensor_bytes"], at_most=3.1)}
+{aim("time ×", fits.get("fused", []), at_most=6.5)}
+{aim("memory of the process ×", fits.get("extra_bytes", []), at_most=3.1)}
+{aim("memory of the tensors ×", fits.get("tensor_bytes", []), at_most=3.1)}
 """
 
 

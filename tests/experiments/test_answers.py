@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from linrep.experiments import NAMES, experiment
+from linrep.experiments.complexity import BYTES, DENSE, FUSED, MACHINE, SECONDS, STORED
 from linrep.experiments.entanglement import MOVED
 from linrep.experiments.generalisation import ALIGNMENT as HELD_ALIGNMENT
 from linrep.experiments.generalisation import GAP as GENERALISATION_GAP
@@ -173,6 +174,20 @@ def shift(turned: float, back: float = 1.0, random: float = 90.0) -> Numbers:
     return numbers(axes, cells, null={**dict.fromkeys(turn, random), GAP: 0.6})
 
 
+def complexity(fast: float, bent: float = 1.0, small: float = 3.0, stored: float = 6.0) -> Numbers:
+    """Overhead up to m = 6, then time × ``fast`` (``bent`` at m = 8), memory × ``small`` and ``stored``."""
+    labels = [str(m) for m in range(4, 10)]
+    cells: dict[tuple[str, ...], Any] = {}
+    for m, label in enumerate(labels, 4):
+        time = 1e-3 * fast ** (m - 6) * (bent if m == 8 else 1.0) if m > 6 else 1e-3
+        cells[(label,)] = {
+            (SECONDS, FUSED): time, (SECONDS, DENSE): 2 * time, (MACHINE, "Abacus, 1 thread"): 1.0,
+            (BYTES, FUSED): 1e6 * small ** (m - 9), (BYTES, DENSE): 1e8 * stored ** (m - 9),
+            (STORED, DENSE): 4 * 6.0**m,
+        }  # fmt: skip
+    return numbers({"world.concepts": labels}, cells)
+
+
 EARLY, LATE = [0.0, 0.9, 0.95, 0.95], [0.0, 0.1, 0.2, 0.95]
 MATCHED_LATE, MATCHED_EARLY = [1.0, 0.9, 0.8, 0.2], [1.0, 0.2, 0.2, 0.2]
 
@@ -194,6 +209,7 @@ PLANTED = {
     ),
     "hierarchy": (hierarchy(1.0, 0.02), hierarchy(9.0, 0.02), hierarchy(9.0, 0.1)),
     "shift": (shift(6.0), shift(30.0), shift(70.0)),
+    "complexity": (complexity(5.5), complexity(5.5, bent=0.6), complexity(7.0)),
     "knowledge": (knowledge(0.97, 0.3), knowledge(0.7, 0.5), knowledge(0.7, 0.8)),
 }
 
@@ -230,6 +246,9 @@ def test_sentences_quote_the_numbers() -> None:
     assert "it is 0.25 at k = 3 (dealt labels 0.12) and 0.00 at k = 24" in nested
     assert "after 321 steps (at first 400)" in experiment("shift").answer(shift(6.0)).finding
     assert "turned by 6.0°" not in experiment("shift").answer(shift(7.0)).finding
+    cost = experiment("complexity").answer(complexity(5.5)).finding
+    for quoted in ("5.50 times the time", "Abacus, 1 thread", "8.71 GB and 313 GB", "27 MB and 243 MB"):
+        assert quoted in cost
     assert "50 %" in experiment("optimizers").answer(optimizers(2, 0)).finding
 
 
@@ -247,6 +266,27 @@ def test_controls_count_against_the_claim() -> None:
 def test_directions_kept_without_matching_again_are_half_an_answer() -> None:
     assert experiment("shift").answer(shift(6.0, back=0.5)).standing == "partly"
     assert experiment("shift").answer(shift(6.0, random=5.0)).standing == "no"
+
+
+def test_memory_counts_and_so_does_the_form_that_stores() -> None:
+    """A fused form that grows faster than tables do, or no slower than storing p(c|d), is no."""
+    assert experiment("complexity").answer(complexity(5.5, small=4.0)).standing == "no"
+    assert experiment("complexity").answer(complexity(5.5, small=3.0, stored=2.9)).standing == "no"
+
+
+def test_times_of_two_machines_are_not_fitted_together() -> None:
+    planted = complexity(5.5)
+    frame = planted.frame.copy()
+    frame.loc[(frame["measure"] == MACHINE) & (frame["world.concepts"] == "9"), "table"] = "Fingers"
+    answer = experiment("complexity").answer(Numbers(axes=planted.axes, frame=frame))
+    assert answer.standing == "note"
+    assert "Abacus, 1 thread; Fingers" in answer.sentence
+
+
+def test_what_is_mere_overhead_is_not_fitted() -> None:
+    planted = complexity(5.5)
+    small = planted.frame[planted.frame["world.concepts"].isin(["4", "5", "6", "7"])]
+    assert experiment("complexity").answer(Numbers(axes=planted.axes, frame=small)).standing == "note"
 
 
 def test_free_and_stuck_runs_are_told_apart() -> None:
@@ -269,7 +309,7 @@ def test_controls_stand_in_every_figure(name: str) -> None:
     some = next(each for each in PLANTED[name] if each is not None)
     blocks = experiment(name).figures(some)
     names = {trace.get("name", "") for block in blocks for trace in (block.spec or {})["data"]}
-    assert any(word in each for each in names for word in ("random", "untrained")), names
+    assert any(word in each for each in names for word in ("random", "untrained", "storing p")), names
     assert all(block.alt for block in blocks)
     assert len({block.id for block in blocks}) == len(blocks)
 

@@ -22,6 +22,7 @@ NAMES = (
     "entanglement",
     "generalisation",
     "shift",
+    "complexity",
 )
 """In the order in which they are run and shown: the paper's own first."""
 

@@ -49,7 +49,7 @@ def machine() -> str:
     import torch
 
     return (
-        f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
+        f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
         f"Python {platform.python_version()}, torch {torch.__version__}"
     )
 
@@ -69,7 +69,8 @@ def commit() -> str:
     return f"commit {found.stdout.strip()}"
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Its model, as the system names it."""
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
