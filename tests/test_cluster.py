@@ -126,7 +126,7 @@ def cluster() -> Generator[Cluster, None, None]:
 def test_workers_killed_at_random_and_a_lost_scheduler_change_no_bit(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    path, serial, out = sweep(tmp_path, CELLS, 2000), tmp_path / "serial", tmp_path / "out"
+    path, serial, out = sweep(tmp_path, CELLS, 400), tmp_path / "serial", tmp_path / "out"
     assert execute(["sweep", str(path), "--out", str(serial), "--quiet"]) == 0
     draw, killed, over = random.Random(0), list[int](), threading.Event()
 
