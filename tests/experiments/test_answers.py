@@ -243,7 +243,7 @@ def test_sentences_quote_the_numbers() -> None:
     )
     assert "in 3 of 4 (|cosine| on average 0.03 at k = 6 (dealt labels 0.30, untrained 0.30)" in nested
     assert "farthest 0.17 for nested twice, GD, k = 24" in nested
-    assert "it is 0.25 at k = 3 (dealt labels 0.12) and 0.00 at k = 24" in nested
+    assert "it is 0.25 at k = 3 (dealt labels 0.12), 0.25 at k = 6 (dealt labels 0.12) and 0.00" in nested
     assert "after 321 steps (at first 400)" in experiment("shift").answer(shift(6.0)).finding
     assert "turned by 6.0°" not in experiment("shift").answer(shift(7.0)).finding
     cost = experiment("complexity").answer(complexity(5.5)).finding

@@ -23,7 +23,7 @@ from linrep.experiments.record import (
     nothing,
     percent,
 )
-from linrep.page.numbers import cosine, short
+from linrep.page.numbers import cosine, listed, short
 from linrep.page.shell import Block
 from linrep.result import Result
 from linrep.seeds import generator
@@ -112,14 +112,13 @@ def _typical(numbers: Numbers, measure: str, unit: str = "") -> str:
 
 
 def _causal(numbers: Numbers) -> str:
-    """The causal inner product's, at the narrowest and the widest; nothing where it was not measured."""
-    cells = numbers.each(K)
+    """The causal inner product's, at every width; nothing where it was not measured."""
     said = [
         f"{cosine(value)} at k = {k} (dealt labels {cosine(part.mean(OVERLAP, CAUSAL, kind='null'))})"
-        for k, part in (cells[0], *cells[1:][-1:])
+        for k, part in numbers.each(K)
         if (value := part.mean(OVERLAP, CAUSAL)) == value
     ]
-    return f"; in the causal inner product it is {' and '.join(said)}" if said else ""
+    return f"; in the causal inner product it is {listed(said)}" if said else ""
 
 
 def figures(numbers: Numbers) -> list[Block]:
