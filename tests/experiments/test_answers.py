@@ -138,6 +138,21 @@ def hierarchy(
     return numbers(axes, cells, null=nulls)
 
 
+def overfitting(
+    slope: float, most: float = 1.0, *, zero: float = 3.0, rising: tuple[int, ...] = (100,)
+) -> Numbers:
+    """A gap of N to the ``slope``; 1,000,000 pairs leave ``most`` times what the true distribution does."""
+    falls, rises = [2.0, 1.0, 0.5, 0.1], [2.0, 1.0, 0.5, 1.5]
+    drawn = (100, 1000, 10_000, 100_000)
+    cells: dict[tuple[str, ...], Any] = {
+        (str(n),): {GAP: 2.0 * (n / 1000) ** slope, EXCESS: rises if n in rising else falls, G: 0.9}
+        for n in drawn
+    }
+    cells["1000000",] = {GAP: 0.01 * most, EXCESS: falls, G: 0.9}
+    cells["true distribution",] = {GAP: 0.01, EXCESS: falls, G: 0.95}
+    return numbers({"pairs": [label for (label,) in cells]}, cells, null={G: 0.0, GAP: zero})
+
+
 def entanglement(own: float, wide: float, random: float = 1.5) -> Numbers:
     key = (MOVED, "unembedding")
     cells: dict[tuple[str, ...], Any] = {
@@ -210,6 +225,7 @@ PLANTED = {
     "hierarchy": (hierarchy(1.0, 0.02), hierarchy(9.0, 0.02), hierarchy(9.0, 0.1)),
     "shift": (shift(6.0), shift(30.0), shift(70.0)),
     "complexity": (complexity(5.5), complexity(5.5, bent=0.6), complexity(7.0)),
+    "overfitting": (overfitting(-0.5), overfitting(-0.7), overfitting(0.2)),
     "knowledge": (knowledge(0.97, 0.3), knowledge(0.7, 0.5), knowledge(0.7, 0.8)),
 }
 
@@ -287,6 +303,28 @@ def test_what_is_mere_overhead_is_not_fitted() -> None:
     planted = complexity(5.5)
     small = planted.frame[planted.frame["world.concepts"].isin(["4", "5", "6", "7"])]
     assert experiment("complexity").answer(Numbers(axes=planted.axes, frame=small)).standing == "note"
+
+
+def test_pairs_that_overfit_are_named_and_left_out_of_the_fit() -> None:
+    study = experiment("overfitting")
+    first, second = (
+        study.answer(overfitting(-0.5, rising=rising)).finding for rising in ((100,), (100, 1000))
+    )
+    assert "from N = 1,000 to 100,000 pairs the gap falls like N^(−0.50) [−0.50, −0.50]" in first
+    assert "N = 100 overfit." in first
+    assert "from N = 10,000 to 100,000" in second
+    assert "N = 100 and 1,000 overfit." in second
+    assert "no N overfits" in study.answer(overfitting(-0.5, rising=())).finding
+    assert study.answer(overfitting(-0.5, rising=(100, 1000, 10_000, 100_000))).standing == "note"
+
+
+def test_the_most_pairs_must_reach_the_level_and_beat_predicting_zero() -> None:
+    study = experiment("overfitting")
+    assert study.answer(overfitting(-0.5, most=1.2)).standing == "yes"
+    far = study.answer(overfitting(-0.5, most=5.0, rising=(100, 1_000_000)))
+    assert far.standing == "partly"
+    assert "1,000,000 leave 0.05, where the true distribution leaves 0.01" in far.finding
+    assert study.answer(overfitting(-0.5, zero=0.01)).standing == "no"
 
 
 def test_free_and_stuck_runs_are_told_apart() -> None:

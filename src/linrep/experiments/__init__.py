@@ -19,6 +19,7 @@ NAMES = (
     "optimizers",
     "knowledge",
     "hierarchy",
+    "overfitting",
     "entanglement",
     "generalisation",
     "shift",
