@@ -1,5 +1,7 @@
 """Every answer sentence follows from its numbers: planted results flip it."""
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -139,17 +141,19 @@ def hierarchy(
 
 
 def overfitting(
-    slope: float, most: float = 1.0, *, zero: float = 3.0, rising: tuple[int, ...] = (100,)
+    slope: float, level: float = 0.1, *, zero: float = 3.0, rising: tuple[int, ...] = (100,)
 ) -> Numbers:
-    """A gap of N to the ``slope``; 1,000,000 pairs leave ``most`` times what the true distribution does."""
+    """Sampling adds a gap of N to the ``slope`` to the ``level`` of the true distribution."""
     falls, rises = [2.0, 1.0, 0.5, 0.1], [2.0, 1.0, 0.5, 1.5]
-    drawn = (100, 1000, 10_000, 100_000)
     cells: dict[tuple[str, ...], Any] = {
-        (str(n),): {GAP: 2.0 * (n / 1000) ** slope, EXCESS: rises if n in rising else falls, G: 0.9}
-        for n in drawn
+        (str(n),): {
+            GAP: math.hypot(level, 2.0 * (n / 1000) ** slope),
+            EXCESS: rises if n in rising else falls,
+            G: 0.9,
+        }
+        for n in (100, 1000, 10_000, 100_000, 1_000_000)
     }
-    cells["1000000",] = {GAP: 0.01 * most, EXCESS: falls, G: 0.9}
-    cells["true distribution",] = {GAP: 0.01, EXCESS: falls, G: 0.95}
+    cells["true distribution",] = {GAP: level, EXCESS: falls, G: 0.95}
     return numbers({"pairs": [label for (label,) in cells]}, cells, null={G: 0.0, GAP: zero})
 
 
@@ -305,26 +309,35 @@ def test_what_is_mere_overhead_is_not_fitted() -> None:
     assert experiment("complexity").answer(Numbers(axes=planted.axes, frame=small)).standing == "note"
 
 
-def test_pairs_that_overfit_are_named_and_left_out_of_the_fit() -> None:
-    study = experiment("overfitting")
-    first, second = (
-        study.answer(overfitting(-0.5, rising=rising)).finding for rising in ((100,), (100, 1000))
-    )
-    assert "from N = 1,000 to 100,000 pairs the gap falls like N^(−0.50) [−0.50, −0.50]" in first
-    assert "N = 100 overfit." in first
-    assert "from N = 10,000 to 100,000" in second
-    assert "N = 100 and 1,000 overfit." in second
-    assert "no N overfits" in study.answer(overfitting(-0.5, rising=())).finding
-    assert study.answer(overfitting(-0.5, rising=(100, 1000, 10_000, 100_000))).standing == "note"
+def test_the_law_is_read_where_log_odds_are_matched_and_overfitting_is_named() -> None:
+    def found(**planted: Any) -> str:
+        return experiment("overfitting").answer(overfitting(-0.5, **planted)).finding
+
+    assert "from N = 1,000 to 1,000,000 like N^(−0.50) [−0.50, −0.50]; 1,000,000 pairs leave 0.12" in found()
+    assert "N = 100 overfit." in found()
+    late = found(zero=1.0, rising=(100, 1_000_000))
+    assert "from N = 10,000 to 1,000,000 like N^(−0.50) [−0.50, −0.50], from 1,000 to 10,000 like" in late
+    assert "N = 100 and 1,000,000 overfit." in late
+    assert "no N overfits." in found(rising=())
 
 
 def test_the_most_pairs_must_reach_the_level_and_beat_predicting_zero() -> None:
     study = experiment("overfitting")
-    assert study.answer(overfitting(-0.5, most=1.2)).standing == "yes"
-    far = study.answer(overfitting(-0.5, most=5.0, rising=(100, 1_000_000)))
-    assert far.standing == "partly"
-    assert "1,000,000 leave 0.05, where the true distribution leaves 0.01" in far.finding
-    assert study.answer(overfitting(-0.5, zero=0.01)).standing == "no"
+    assert study.answer(overfitting(-0.5, 0.09)).standing == "yes"
+    assert study.answer(overfitting(-0.5, 0.01)).standing == "partly"
+    worse = study.answer(overfitting(-0.5, zero=0.01))
+    assert worse.standing == "no"
+    assert worse.finding.startswith("at only 0 N is the gap below that of predicting zero")
+
+
+def test_what_sampling_adds_joins_the_numbers_of_one_run() -> None:
+    """Runs of different size share a slope; one that diverged at some N leaves the others' alone."""
+    study, planted = experiment("overfitting"), overfitting(-0.5)
+    frame = planted.frame.copy()
+    frame.loc[frame["measure"] == "log_odds_rmse_nats", "value"] *= 1 + 0.1 * frame["run"]
+    for kept in (frame, frame[(frame["run"] != 0) | (frame["pairs"] != "10000")]):
+        found = study.answer(replace(planted, frame=kept)).finding
+        assert "like N^(−0.50) [−0.50, −0.50]" in found
 
 
 def test_free_and_stuck_runs_are_told_apart() -> None:

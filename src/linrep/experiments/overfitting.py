@@ -3,8 +3,11 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from linrep.experiments.chart import Series, chart, colour, means
 from linrep.experiments.gap_lines import gap_lines
@@ -20,55 +23,78 @@ from linrep.experiments.record import (
 )
 from linrep.page.numbers import cosine, count, listed, short
 from linrep.page.shell import Block
+from linrep.seeds import generator
 from linrep.sweep_numbers import Numbers, Spread, spread
 
 PAIRS, TRUE = "pairs", "true distribution"
 GAP, LOSS, G = "log_odds_rmse_nats", "excess_loss_nats", "unembedding"
-REACHED, NEAR, RISEN = 1.25, 0.1, 1.1
+REACHED, NEAR, RISEN, RESAMPLES = 1.25, 0.1, 1.1, 1000
 AXIS, CAPTION = "sampled pairs N", "Median and 10 to 90 % over runs."
 RULE = (
-    "The level is the median gap after training on the true distribution. N pairs overfit if the median "
-    f"excess loss ends above {RISEN} of its lowest over training. The slope of ln gap on ln N is fitted to "
-    f"each run over those N that do not overfit and leave a median gap above {REACHED} of the level; its "
-    f"interval is two standard errors over runs. “Yes” if the slope is within {NEAR} of −1/2 and the most "
-    f"pairs leave at most {REACHED} of the level, “in part” if at least the interval lies below 0, else "
-    "“no”; and no better than “no” unless the most pairs leave less than predicting zero."
+    "What sampling adds to the gap is √(gap² − level²), the level being what the same run leaves after "
+    "training on the true distribution, and the difference its median over runs. The law is asymptotic: the "
+    "slope of ln added on ln N is fitted over those N whose median gap is below predicting zero; in brackets "
+    f"95 % of {RESAMPLES:,} resamples of the runs. “Yes” if it is within {NEAR} of −1/2 and the most pairs "
+    f"leave at most {REACHED} of the level, “in part” if at least the brackets lie below 0, else “no”. N "
+    f"pairs overfit if the median excess loss ends above {RISEN} of its lowest over training."
 )
+Squares = NDArray[np.float64]
+"""Of each run: gap² − level²."""
 
 
 def answer(numbers: Numbers) -> Answer:
-    """The slope, where it holds, and what the fewest and the most pairs leave."""
-    cells, level = _cells(numbers), _median(numbers.of(**{PAIRS: TRUE}))
-    fitted = _fitted(cells, level)
-    if len(fitted) < 2:
+    """The slope where log-odds are matched at all, the one before, and what the most pairs leave."""
+    cells, whole = _cells(numbers), numbers.of(**{PAIRS: TRUE})
+    squares = added(cells, whole)
+    if not squares:
         return nothing(RULE)
-    slope, error = exponent(fitted)
-    fewest, most = min(cells), max(cells)
+    most, level = max(cells), _median(whole)
     left, zero = _median(cells[most]), _median(cells[most], "null")
-    standing: Standing = "partly" if slope + error < 0 else "no"
-    if abs(slope + 0.5) <= NEAR and left <= REACHED * level:
-        standing = "yes"
-    if not left < zero:
-        standing = "no"
-    over = [count(n) for n, cell in cells.items() if overfits(cell)]
-    said = f"N = {listed(over)} overfit" if over else "no N overfits"
-    finding = (
-        f"from N = {count(min(fitted))} to {count(max(fitted))} pairs the gap falls like N^({cosine(slope)}) "
-        f"[{cosine(slope - error)}, {cosine(slope + error)}]; {count(fewest)} pairs leave "
-        f"{short(_median(cells[fewest]))} nats and {count(most)} leave {short(left)}, where the true "
-        f"distribution leaves {short(level)} and predicting zero {short(zero)}; {said}."
+    late = [n for n in squares if _median(cells[n]) < _median(cells[n], "null")]
+    over = [n for n in cells if overfits(cells[n])]
+    early = [n for n in squares if n not in over and n <= min(late, default=most)]
+    standing: Standing = "no"
+    words = [f"at only {len(late)} N is the gap below that of predicting zero"]
+    if len(late) > 1:
+        slope, low, high = exponent({n: squares[n] for n in late})
+        if abs(slope + 0.5) <= NEAR and left <= REACHED * level:
+            standing = "yes"
+        elif high < 0:
+            standing = "partly"
+        words = [
+            f"what sampling adds to the gap falls from N = {count(late[0])} to {count(late[-1])} like "
+            f"N^({cosine(slope)}) [{cosine(low)}, {cosine(high)}]"
+        ]
+    if len(early) > 1:
+        slope, _, _ = exponent({n: squares[n] for n in early})
+        words.append(f"from {count(early[0])} to {count(early[-1])} like N^({cosine(slope)})")
+    ends = (
+        f"{count(most)} pairs leave {short(left)} nats, where the true distribution leaves {short(level)} "
+        f"and predicting zero {short(zero)}"
     )
-    return Answer(standing=standing, finding=finding, rule=RULE)
+    last = f"N = {listed([count(n) for n in over])} overfit" if over else "no N overfits"
+    return Answer(standing=standing, finding=f"{', '.join(words)}; {ends}; {last}.", rule=RULE)
 
 
-def exponent(cells: dict[int, Numbers]) -> tuple[float, float]:
-    """Mean over runs of the slope of ln gap on ln N, and twice its standard error."""
-    gaps = [cell.over_steps(GAP)[1][-1] for cell in cells.values()]
-    runs = min(len(each) for each in gaps)
-    slopes = np.polyfit(np.log(list(cells)), np.log([each[:runs] for each in gaps]), 1)[0]
-    slopes = slopes[np.isfinite(slopes)]
-    error = 2 * slopes.std(ddof=1) / math.sqrt(len(slopes)) if len(slopes) > 1 else math.nan
-    return float(slopes.mean()), float(error)
+def added(cells: dict[int, Numbers], whole: Numbers) -> dict[int, Squares]:
+    """What sampling adds to the squared gap, by N, of the runs that stayed finite at every N."""
+    import pandas as pd
+
+    gaps: Any = pd.DataFrame({n: _ends(cell) for n, cell in (*cells.items(), (0, whole))}).dropna()
+    return {n: (gaps[n] ** 2 - gaps[0] ** 2).to_numpy(np.float64) for n in cells} if len(gaps) else {}
+
+
+def exponent(squares: dict[int, Squares]) -> tuple[float, float, float]:
+    """Slope of ln √(median of squares) on ln N, and its interval over resampled runs."""
+    table = np.array(list(squares.values()))
+    runs = table.shape[1]
+    draws = torch.randint(runs, (RESAMPLES, runs), generator=generator(0, "bootstrap")).numpy()
+    medians = np.column_stack([np.median(table, 1), np.median(table[:, draws], 2)])
+    # Nothing added, or less, is a fall without bound.
+    roots = 0.5 * np.log(np.maximum(medians, np.finfo(float).tiny))
+    slopes = np.polyfit(np.log(list(squares)), roots, 1)[0]
+    low, high = np.quantile(slopes[1:], [0.025, 0.975])
+    return float(slopes[0]), float(low), float(high)
 
 
 def overfits(cell: Numbers) -> bool:
@@ -127,18 +153,22 @@ def figures(numbers: Numbers) -> list[Block]:
 
 
 def _gap_against_pairs(cells: dict[int, Numbers], whole: Numbers) -> list[Series]:
-    """Measured, beside zero, untrained, the true distribution, and the law through the fitted N."""
+    """Measured, beside zero, untrained and the true distribution; what sampling adds, beside the law."""
     x, parts = list(cells), list(cells.values())
-    gap = [replace(each, points=_middle(each.points)) for each in gap_lines(x, parts)]
+    lines = [replace(each, points=_middle(each.points)) for each in gap_lines(x, parts)]
     untrained = _middle([part.spread(GAP, at="start") for part in parts])
-    gap.append(_control("untrained", "--predicted", x, untrained))
-    gap.append(_level("true distribution", x, _median(whole)))
-    fitted = _fitted(cells, _median(whole))
-    if fitted:
-        middle = np.exp(np.mean([math.log(_median(cell) * math.sqrt(n)) for n, cell in fitted.items()]))
-        law = means([float(middle) / math.sqrt(n) for n in x])
-        gap.append(replace(_control("N^(−1/2)", "--embedding", x, law), dash="dash"))
-    return gap
+    lines.append(_control("untrained", "--predicted", x, untrained))
+    lines.append(_level("true distribution", x, _median(whole)))
+    roots = {n: math.sqrt(s) for n, each in added(cells, whole).items() if (s := float(np.median(each))) > 0}
+    if roots:
+        sampled = means(list(roots.values()))
+        lines.append(
+            Series(name="added by sampling", colour="--embedding", x=list(roots), points=sampled, plain=True)
+        )
+        last = max(roots)
+        law = means([roots[last] * math.sqrt(last / n) for n in x])
+        lines.append(replace(_control("N^(−1/2)", colour(3), x, law), dash="dash"))
+    return lines
 
 
 def _over_training(cells: dict[int, Numbers], whole: Numbers) -> list[Series]:
@@ -160,9 +190,10 @@ def _cells(numbers: Numbers) -> dict[int, Numbers]:
     return dict(sorted((int(label), cell) for label, cell in numbers.each(PAIRS) if label != TRUE))
 
 
-def _fitted(cells: dict[int, Numbers], level: float) -> dict[int, Numbers]:
-    """Those the slope is fitted to."""
-    return {n: cell for n, cell in cells.items() if _median(cell) > REACHED * level and not overfits(cell)}
+def _ends(cell: Numbers) -> Any:
+    """The gap of each run at the end."""
+    rows = cell.frame[(cell.frame["measure"] == GAP) & (cell.frame["kind"] == "value")]
+    return rows[rows["step"] == rows["step"].max()].set_index("run")["value"]
 
 
 def _median(cell: Numbers, kind: str = "value") -> float:
