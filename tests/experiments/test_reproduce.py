@@ -38,6 +38,8 @@ def tiny(name: str, *, quick: bool = False) -> Sweep:
     def shorter(axis: str, key: str, value: Any) -> Any:
         if key == "runs":
             return 2
+        if key == "shift.step":
+            return STEPS // 2
         return STEPS if key == "training.steps" and axis != key else value
 
     axes = tuple(
@@ -50,6 +52,8 @@ def tiny(name: str, *, quick: bool = False) -> Sweep:
     base = {**sweep.base, "runs": 2}
     base["training"] = {**dict(base["training"]), "steps": STEPS, "snapshots": 4}
     base["measure"] = {**dict(base["measure"]), "bootstrap": 100, "null_draws": 2}
+    if "shift" in base:
+        base["shift"] = {**dict(base["shift"]), "step": STEPS // 2}
     return replace(sweep, base=base, axes=axes)
 
 
