@@ -15,7 +15,7 @@ test: $(VENV)/.installed-dev check
 
 # Every experiment, cut down to minutes; found again where it has run before.
 quick: $(VENV)/.installed
-	$(BIN)/linrep reproduce --all --quick --out reproduced/quick
+	$(BIN)/linrep reproduce --all --quick --workers $(TEST_WORKERS) --out reproduced/quick
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -126,7 +126,7 @@ def size(number: float | None) -> str:
     """Bytes, written in kB, MB or GB.
 
     Example:
-        >>> size(93_560_000), size(8_707_129_344), size(2_500), size(None)
+        >>> size(93.56e6), size(8.707e9), size(2500.0), size(None)
         ('94 MB', '8.71 GB', '2.50 kB', '–')
     """
     if number is None:
