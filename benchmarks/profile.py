@@ -10,7 +10,6 @@ from torch.profiler import profile as profiler
 from benchmarks import timing, worlds
 from benchmarks.records import Row, shown, table
 from linrep.population import table_gradients
-from linrep.softmax_sums import ALIGNED
 
 SMALLEST_SHARE = 0.01
 """Operations below it are reported together."""
@@ -90,6 +89,5 @@ def _name(key: str, shapes: list[list[int]], dim: int) -> str:
     if key not in ("aten::bmm", "aten::baddbmm", "aten::mm", "aten::baddbmm_"):
         return key
     left = shapes[1 if "baddbmm" in key else 0]
-    # Beside the table's own columns: shift and bias, filled up to a multiple of ALIGNED.
-    widest = dim + 1 + ALIGNED
-    return f"{key} over {'dim' if left[-1] <= widest else 'tokens or contexts'}"
+    # Beside the table's own columns: shift and bias.
+    return f"{key} over {'dim' if left[-1] <= dim + 2 else 'tokens or contexts'}"

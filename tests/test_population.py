@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from linrep import softmax_sums
+from linrep import tiling
 from linrep.errors import InputError
 from linrep.population import population_gradient, table_gradients
 from populations import autograd, random_population, random_tables
@@ -86,7 +86,7 @@ def test_a_lone_large_run_is_cut_for_the_cores(dtype):
 def test_the_size_of_a_tile_changes_nothing(monkeypatch, tile):
     population = random_population((2,) * 4, 5, fewer_tokens=1, fewer_contexts=3)
     f, g = random_tables(population, 3)
-    monkeypatch.setattr(softmax_sums, "TILE", tile)
+    monkeypatch.setattr(tiling, "TILE", tile)
     assert_within(population, f, g, population_gradient(population, f, g, method="fused"), 1e-13)
 
 

@@ -19,7 +19,7 @@ from linrep.contexts import World
 from linrep.encoder import Encoder, ShardedTable, Table, encoder
 from linrep.errors import DivergedError, InputError
 from linrep.laboratory import data_hash, resolve, worlds
-from linrep.machine import enough_memory, require_device, threads
+from linrep.machine import enough_memory, keep_freed_memory, require_device, threads
 from linrep.measurement import excess_loss, trace_frame
 from linrep.population import Population
 from linrep.provenance import provenance
@@ -102,6 +102,7 @@ def run_shared(
     elif not isinstance(config, Config):
         config = parse(config)
     require_device(config.compute.device)
+    keep_freed_memory()
     if team.ranks > 1 and config.model.encoder != "table":
         raise InputError(
             f"model.encoder: expected 'table' with several processes, got {config.model.encoder!r}; start one"

@@ -233,13 +233,13 @@ class Population:
             One row per context, in the dtype of the table; 0 where the context cannot occur.
         """
         dtype = self._sum_dtype(table)
-        columns = table.mT.to(dtype) * self._row("probability", dtype)
+        columns = table.mT.to(dtype) * self.row("probability", dtype)
         if not self._all_tokens:
             columns = _spread(columns, self.token_index, self.joint.shape[1])
         mean = self.shard.cube.subset_sum(columns)
         if not self._all_contexts:
             mean = _take(mean, self._in_cube)
-        return (mean * self._row("inverse_normaliser", dtype)).to(table.dtype).mT
+        return (mean * self.row("inverse_normaliser", dtype)).to(table.dtype).mT
 
     def conditional_mean_transpose(
         self, table: Float[Tensor, "runs contexts dim"]
@@ -257,13 +257,25 @@ class Population:
             One row per token, in the dtype of the table; 0 for padded tokens.
         """
         dtype = self._sum_dtype(table)
-        columns = table.mT.to(dtype) * self._row("weight_over_normaliser", dtype)
+        columns = table.mT.to(dtype) * self.row("weight_over_normaliser", dtype)
         if not self._all_contexts:
             columns = _spread(columns, self._in_cube, self.shard.cube.contexts)
         total = self.shard.cube.subset_sum_transpose(columns)
         if not self._all_tokens:
             total = _take(total, self.token_index)
-        return (total * self._row("probability", dtype)).to(table.dtype).mT
+        return (total * self.row("probability", dtype)).to(table.dtype).mT
+
+    def row(self, name: str, dtype: torch.dtype) -> Float[Tensor, "runs 1 _"]:
+        """One of the float64 factors as a row in another dtype, cast once.
+
+        Args:
+            name: "probability", "weights", "entropy", "inverse_normaliser" or "weight_over_normaliser".
+            dtype: Of the result.
+        """
+        key = (name, dtype)
+        if key not in self._casts:
+            self._casts[key] = getattr(self, name).to(dtype).unsqueeze(1)
+        return self._casts[key]
 
     def sample(
         self, n: int, *, generator: torch.Generator
@@ -281,13 +293,6 @@ class Population:
 
     def _sum_dtype(self, table: Tensor) -> torch.dtype:
         return torch.float64 if self._wide_range else table.dtype
-
-    def _row(self, name: str, dtype: torch.dtype) -> Float[Tensor, "runs 1 _"]:
-        """One of the float64 factors as a row in another dtype, cast once."""
-        key = (name, dtype)
-        if key not in self._casts:
-            self._casts[key] = getattr(self, name).to(dtype).unsqueeze(1)
-        return self._casts[key]
 
     @cached_property
     def _casts(self) -> dict[tuple[str, torch.dtype], Tensor]:

@@ -19,7 +19,7 @@ from linrep.errors import InputError
 
 # The last concepts are summed at once, by one small matrix product: their blocks are too short to add one
 # by one.
-CONTEXTS_AT_ONCE = 3**4
+CONTEXTS_AT_ONCE = 3**5
 
 
 def subset_sum(x: Float[Tensor, "*batch joint"], sizes: tuple[int, ...]) -> Float[Tensor, "*batch contexts"]:
