@@ -10,7 +10,7 @@ from benchmarks import baselines, timing, worlds
 from benchmarks.records import Row, aim, shown, table
 from linrep.population import Population, table_gradients
 from linrep.schedule import schedule
-from linrep.training import CHUNK, LOOK, start, train
+from linrep.training import CHUNK, start, steps_between_looks, train
 
 OPTIMIZERS = ("gd", "adam", "sgd")
 BATCH = 100
@@ -57,7 +57,6 @@ def rows(given: argparse.Namespace) -> Iterator[Row]:
 def measure(population: Population, dim: int, repeats: int, device: str) -> dict[str, float]:
     """Median seconds of one step of everything, from the same rounds."""
     f, g = worlds.tables(population, dim, trained=False)
-    logits = f.shape[0] * f.shape[1] * g.shape[1]
     calls = timing.rates(device) | {
         "exact": lambda: table_gradients(population, f, g),
         "sampled": baselines.sampled_gradient(population, f, g, BATCH),
@@ -65,8 +64,7 @@ def measure(population: Population, dim: int, repeats: int, device: str) -> dict
     steps = {}
     for optimizer in OPTIMIZERS:
         # Whole chunks of sgd and whole looks of the others, so that drawing and looking are in the price.
-        looks = min(16, max(1, 2**22 // logits))
-        steps[optimizer] = CHUNK if optimizer == "sgd" else looks * LOOK[optimizer]
+        steps[optimizer] = CHUNK if optimizer == "sgd" else steps_between_looks(population, optimizer)
         calls[optimizer] = _steps(population, dim, optimizer, steps[optimizer])
         script = baselines.script_step(population, f, g, optimizer, STEP_SIZE, BATCH)
         calls[f"script {optimizer}"] = script

@@ -46,8 +46,8 @@ def threads(count: int | None) -> Generator[None, None, None]:
 def keep_freed_memory() -> None:
     """Let this process use freed tables again instead of handing every one back to the system.
 
-    A training step allocates and frees the same tables again and again; the system would clear each page anew,
-    which takes up to half the time of a small step. Only glibc is told; elsewhere nothing happens.
+    A training step allocates and frees the same tables again and again; the system would clear each page
+    anew, which takes up to half the time of a small step. Only glibc is told; elsewhere nothing happens.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -144,7 +144,7 @@ def _dense(
     if normaliser:
         # The lower bound s(d) = f(d)·(PG)(d) + H(d) of the log-sum-exp.
         divergence = logits.logsumexp(-1) - (f * (target @ g)).sum(-1) - population.entropy.to(f.dtype)
-    residual = (logits.softmax(-1) - target) * population.weights.to(f.dtype).unsqueeze(-1)
+    residual = (logits.softmax(-1) - target).mul_(population.row("weights", f.dtype).mT)
     return residual @ g, residual.mT @ f, divergence
 
 

@@ -28,9 +28,9 @@ def softmax_sums(
 ]:
     r"""Means of keys, sums of queries, under :math:`\hat p(c|d) = \mathrm{softmax}_c \, f(d) \cdot g(c)`.
 
-    Naively: ``p = (query.mT @ key).softmax(-1)``, then ``((p @ key.mT).mT, (weights * query) @ p, lse)``, all
-    but the first ``dim`` rows cut off. Contexts and tokens lie along the last axis, where PyTorch's kernels are
-    fastest.
+    Naively: ``p = (query.mT @ key).softmax(-1)``, then ``((p @ key.mT).mT, (weights * query) @ p, lse)``,
+    all but the first ``dim`` rows cut off. Contexts and tokens lie along the last axis, where PyTorch's
+    kernels are fastest.
 
     Args:
         query: f(d), one column per context; below it, in row ``dim``, minus a lower bound of its log-sum-exp;

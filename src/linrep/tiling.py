@@ -1,7 +1,7 @@
 """How the logits of a batch of runs are cut into tiles that fit a core's cache.
 
-The contexts of a run are cut into shards, so that every core has work, and each shard into tiles of rows. What
-belongs to a tile lies in one piece of memory: the small products on it read no more than they need.
+The contexts of a run are cut into shards, so that every core has work, and each shard into tiles of rows.
+What belongs to a tile lies in one piece of memory: the small products on it read no more than they need.
 """
 
 import math

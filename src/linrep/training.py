@@ -23,8 +23,8 @@ from linrep.schedule import Schedule
 
 CHUNK = 256
 """Steps of sgd drawn at once."""
-LOOK = {"sgd": 32, "gd": 8, "adam": 8}
-"""Steps between looks: at a stop, at divergence, at the clock."""
+MOST_STEPS, MOST_LOGITS = 32, 2**26
+"""Steps, and logits of exact steps, between looks: at a stop, at divergence, at the clock."""
 
 Optimizer = Literal["gd", "sgd", "adam"]
 Batch = tuple[Int[Tensor, "runs batch"], Int[Tensor, "runs batch"]]
@@ -161,7 +161,7 @@ def train(
                 _mark_diverged(population, state, step + 1)
 
     while state.step < steps:
-        look = LOOK[optimizer]
+        look = steps_between_looks(population, optimizer)
         stop = min({(state.step // look + 1) * look, steps} | {each for each in wanted if each > state.step})
         if optimizer == "sgd" and (state.step % CHUNK == 0 or not batches):
             batches = _draw(dataset or population, batch_size, state.order)
@@ -176,6 +176,12 @@ def train(
         if stop % CHUNK == 0:
             state.order_before = state.order.get_state()
         yield state
+
+
+def steps_between_looks(population: Population, optimizer: Optimizer) -> int:
+    """Few enough that a large world answers to a stop, enough that a small one loses no time to looking."""
+    logits = 1 if optimizer == "sgd" else population.weights.numel() * population.token_index.shape[1]
+    return max(1, min(MOST_STEPS, MOST_LOGITS // logits))
 
 
 def _draw(source: Population | Dataset, batch_size: int, generator: torch.Generator) -> list[Batch]:
@@ -212,13 +218,13 @@ def _exact_step(
         return
     # The kernel of torch.optim.Adam(fused=True) itself: what surrounds it there takes as long as a small
     # world's gradient.
-    torch.ops.aten._fused_adam_(
+    torch._fused_adam_(  # pyright: ignore[reportPrivateImportUsage, reportPrivateUsage]
         trained,
         gradients,
         state.moments[: len(trained)],
         state.moments[len(trained) :],
         [],
-        [torch.tensor(step + 1.0, device=population.device)] * len(trained),
+        [torch.full((), step + 1.0, device=population.device)] * len(trained),
         amsgrad=False,
         beta1=0.9,
         beta2=0.999,
