@@ -12,7 +12,9 @@ import pytest
 
 from linrep.cli import execute
 from linrep.errors import InputError
+from linrep.failures import Failure, forget, kept
 from linrep.grid import cells
+from linrep.overview import listing_of_failed
 from linrep.store import Store
 from linrep.sweep import run_cells
 from linrep.sweep_file import load_sweep, parse_sweep
@@ -168,6 +170,45 @@ def test_a_cell_that_diverges_keeps_its_error_and_the_rest_go_on(
     assert said.err.count("diverged") == 2
     assert len(Store(tmp_path / "out").finished()) == 2
     assert (tmp_path / "out" / "s.html").is_file()
+
+
+def test_the_list_of_runs_tells_of_cells_that_failed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out, page = tmp_path / "s.toml", tmp_path / "out", tmp_path / "runs.html"
+    axes = '"training.step_size" = [0.5, 1e30]\n'
+    path.write_text(SWEEP.split("[axes]")[0] + f"[axes]\n{axes}")
+    assert execute(["sweep", str(path), "--out", str(out), "--quiet"]) == 1
+    (done,), (failed,) = Store(out).finished(), kept(out)
+    told = f"linrep: failed: training.step_size 1e+30 ({failed.key}): {failed.error}\n"
+    capsys.readouterr()
+
+    def listed(*words: str) -> tuple[str, str]:
+        assert execute(["runs", "--out", str(out), *words]) == 0
+        said = capsys.readouterr()
+        assert failed.key not in said.out
+        return said.out, said.err
+
+    table, notice = listed()
+    assert (table.count(done), notice) == (1, told)
+    numbers, notice = listed("--csv", "-")
+    assert (len(numbers.splitlines()), notice) == (2, told)
+    chosen, notice = listed("--where", f"training.step_size > 0.4 and run == '{done}'")
+    assert chosen.count(done) == 1
+    assert notice == f"linrep: failed, whatever --where asks: 1; `linrep runs --out {out}` names them\n"
+    assert told in listed("--page", str(page))[1]
+    assert failed.key in page.read_text()
+    forget(out, failed.key)
+    assert listed()[1] == ""
+
+
+def test_many_failures_are_a_short_list() -> None:
+    failed = [Failure(key=f"k{n}", label=f"seed {n}", error="no", final=False) for n in range(12)]
+    lines = list(listing_of_failed(failed, Path("runs"), condition=None))
+    assert lines[9] == "failed: seed 9 (k9): no"
+    assert lines[10:] == ["failed: 12 in all; runs/.failed has every error"]
+    assert len(list(listing_of_failed(failed[:10], Path("runs"), condition=None))) == 10
+    assert list(listing_of_failed([], Path("runs"), condition="seed > 1")) == []
 
 
 def test_finished_cells_are_found_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

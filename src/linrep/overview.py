@@ -1,7 +1,10 @@
 """Results in a terminal: one table for a run, one for many."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from linrep.failures import FAILED, Failure
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -10,6 +13,7 @@ if TYPE_CHECKING:
     from linrep.run_index import RunTable
 
 MISSING = "—"
+MOST_FAILED = 10
 
 
 def overview(result: "Result") -> "Iterator[Table | str]":
@@ -85,6 +89,26 @@ def listing(table: "RunTable", more: Sequence[str] = ()) -> Iterator[str]:
     widths = [max(map(len, column)) for column in columns]
     for line in zip(*columns, strict=True):
         yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+
+
+def listing_of_failed(failed: Sequence[Failure], out: Path, *, condition: str | None) -> Iterator[str]:
+    """The cells of sweeps that ended without a run, and why.
+
+    Args:
+        failed: Of a folder of runs.
+        out: That folder.
+        condition: By which runs were chosen. What failed has no fields to be chosen by: it is only counted.
+
+    Yields:
+        Lines for the first ten, and how many more there are.
+    """
+    if failed and condition is not None:
+        yield f"failed, whatever --where asks: {len(failed):,}; `linrep runs --out {out}` names them"
+        return
+    for each in failed[:MOST_FAILED]:
+        yield f"failed: {each.label} ({each.key}): {each.error}"
+    if len(failed) > MOST_FAILED:
+        yield f"failed: {len(failed):,} in all; {out / FAILED} has every error"
 
 
 def _plain(value: object) -> str:

@@ -9,6 +9,7 @@ import typer
 from linrep.errors import InputError
 
 if TYPE_CHECKING:
+    from linrep.failures import Failure
     from linrep.result import Result
     from linrep.run_index import RunTable
 
@@ -147,8 +148,9 @@ def runs(
     color: Annotated[str | None, typer.Option("--color", metavar="FIELD", help="Colour of a dot.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List finished runs, filter and sort them, write them as a table, or draw them."""
-    from linrep.overview import listing
+    """List finished runs, filter and sort them, write them as a table, or draw them. Names what failed."""
+    from linrep.failures import kept
+    from linrep.overview import listing, listing_of_failed
     from linrep.run_index import run_index
     from linrep.run_query import chosen
     from linrep.store import RESULT, Store, read_json
@@ -159,11 +161,11 @@ def runs(
         typer.echo(f"linrep: {line}; left out", err=True)
     if not len(index.table):
         typer.echo(f"no runs in {out}; `linrep run CONFIG.toml --out {out}` makes one", err=True)
-    table, asked = index.table, ()
+    table, asked, failed = index.table, (), kept(store.root)
     if len(table):
         table, asked = chosen(table, condition=where, sort=sort, descending=descending, limit=limit)
     if page is not None:
-        typer.echo(f"page  {_draw_runs(table, page, x, y, color).resolve()}", err=True)
+        typer.echo(f"page  {_draw_runs(table, failed, page, x, y, color).resolve()}", err=True)
     if csv is not None:
         _write_csv(table, csv)
     if as_json:
@@ -171,6 +173,8 @@ def runs(
         typer.echo(json.dumps(rows, allow_nan=False))
     elif len(index.table) and csv is None and page is None:
         typer.echo("\n".join(listing(table, asked)))
+    for line in listing_of_failed(failed, out, condition=where):
+        typer.echo(f"linrep: {line}", err=True)
 
 
 def _write_csv(table: "RunTable", target: Path) -> None:
@@ -189,11 +193,13 @@ def _write_csv(table: "RunTable", target: Path) -> None:
         write_file(target, content)
 
 
-def _draw_runs(table: "RunTable", target: Path, x: str | None, y: str, color: str | None) -> Path:
+def _draw_runs(
+    table: "RunTable", failed: "list[Failure]", target: Path, x: str | None, y: str, color: str | None
+) -> Path:
     from linrep.page.runs_page import render
     from linrep.store import one_line_errors, write_file
 
-    text = render(table, x=x, y=y, colour=color)
+    text = render(table, failed, x=x, y=y, colour=color)
     with one_line_errors(target.parent):
         write_file(target, text.encode())
     return target

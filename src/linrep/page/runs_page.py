@@ -8,6 +8,7 @@ from typing import Any
 import linrep
 from linrep.config import Config
 from linrep.errors import InputError
+from linrep.failures import Failure
 from linrep.page import palette
 from linrep.page.concept_table import to_csv
 from linrep.page.numbers import count, finite, short
@@ -24,11 +25,14 @@ Dot = tuple[str, Any, float, Cell]
 """A run: its key, and where it lies across, up and by colour."""
 
 
-def render(table: RunTable, *, x: str | None, y: str, colour: str | None) -> str:
+def render(
+    table: RunTable, failed: Sequence[Failure] = (), *, x: str | None, y: str, colour: str | None
+) -> str:
     """One HTML file that opens offline.
 
     Args:
         table: Of runs, dotted names as columns.
+        failed: What could not be finished in the folder of these runs.
         x: Field across; by default the number of the config that takes the most values.
         y: Field up, a number.
         colour: Field by which dots are coloured; by default another one of the config that varies.
@@ -55,6 +59,7 @@ def render(table: RunTable, *, x: str | None, y: str, colour: str | None) -> str
     low, high = (f(dots, key=lambda dot: dot[2]) for f in (min, max))
     missing = len(table) - len(dots)
     notes = [f"{count(missing)} runs without {x} or {y} are not drawn."] if missing else []
+    notes += [f"Failed cells of sweeps in this folder: {count(len(failed))}, named below."] if failed else []
     return assemble(
         Page(
             title=f"{count(len(dots))} runs: {y} against {x}",
@@ -80,6 +85,7 @@ def render(table: RunTable, *, x: str | None, y: str, colour: str | None) -> str
                     title="Runs",
                     blocks=[_runs(table, [x, y, *([colour] if colour else [])], varies)],
                 ),
+                *([Section(id="failed", title="Failed", blocks=[_failed(failed)])] if failed else []),
             ],
             footer=f"linrep {linrep.__version__}.",
         )
@@ -240,16 +246,33 @@ def _what_varies(varies: dict[str, list[Any]]) -> Block:
 def _runs(table: RunTable, asked: Sequence[str], varies: dict[str, list[Any]]) -> Block:
     head = list(dict.fromkeys(["run", *asked, *varies]))
     body = list(zip(*(table[name].to_pylist() for name in head), strict=True))
-    cut = f"The first {MOST_ROWS} of {count(len(body))}; the file has all." if len(body) > MOST_ROWS else ""
     return Block(
         id="table",
         kind="table",
         title="Runs and what they differ in",
-        caption=cut,
+        caption=_cut(body),
         columns=head,
         rows=[[_cell(value) for value in row] for row in body[:MOST_ROWS]],
         download=("runs.csv", to_csv(head, body)),
     )
+
+
+def _failed(failed: Sequence[Failure]) -> Block:
+    """Named whatever the runs were chosen by: what failed has no fields to choose by."""
+    head, body = ("cell", "run", "error"), [(each.label, each.key, each.error) for each in failed]
+    return Block(
+        id="failures",
+        kind="table",
+        title="Cells of sweeps that could not be finished",
+        caption=_cut(body),
+        columns=head,
+        rows=body[:MOST_ROWS],
+        download=("failed.csv", to_csv(head, body)),
+    )
+
+
+def _cut(body: Sequence[object]) -> str:
+    return f"The first {MOST_ROWS} of {count(len(body))}; the file has all." if len(body) > MOST_ROWS else ""
 
 
 def _cell(value: Cell) -> str:
