@@ -72,6 +72,17 @@ def test_a_hundred_steps_are_those_of_one_process(ranks, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["0"]  # rank 0 alone writes
 
 
+def test_training_on_samples_draws_what_one_process_draws():
+    """Every rank draws all pairs and keeps those of its contexts."""
+    training = TRAINING["sgd"] | {"steps": 100, "snapshots": 3, "samples": 50}
+    exact = linrep.run(config(training=training))
+    everything = linrep.run(config("sgd"))
+    found, none = on_ranks(2, lambda team: run_shared(config(training=training), team))
+    assert none is None
+    assert_same(found, exact)
+    assert (everything.embedding - exact.embedding).abs().max() > 1e-2, "50 pairs are another teacher"
+
+
 def stopped_at(looks, team, out, optimizer, how):
     """Train until the last rank has been asked ``looks`` times, then ``how``."""
     asked = []
@@ -126,7 +137,7 @@ def test_one_process_goes_on_where_several_stopped_and_finds_what_they_finished(
 
 def test_a_killed_rank_is_one_line_on_the_others_and_nothing_is_lost(tmp_path):
     def body(team):
-        return stopped_at(30, team, tmp_path, "adam", lambda: os.kill(os.getpid(), signal.SIGKILL))
+        return stopped_at(8, team, tmp_path, "adam", lambda: os.kill(os.getpid(), signal.SIGKILL))
 
     answers = on_ranks(3, body)
     assert answers[2] == KILLED

@@ -8,6 +8,7 @@ saved. Minibatches are drawn a chunk of steps at a time; the record keeps the ge
 that a resumed run draws the same chunk again and is bit-equal to one that never stopped.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -180,7 +181,11 @@ def train(
 
 def steps_between_looks(population: Population, optimizer: Optimizer) -> int:
     """Few enough that a large world answers to a stop, enough that a small one loses no time to looking."""
-    logits = 1 if optimizer == "sgd" else population.weights.numel() * population.token_index.shape[1]
+    if optimizer == "sgd":
+        return MOST_STEPS
+    # Of all contexts, not this rank's: ranks look together.
+    contexts = math.prod(states + 1 for states in population.sizes)
+    logits = population.runs * contexts * population.token_index.shape[1]
     return max(1, min(MOST_STEPS, MOST_LOGITS // logits))
 
 
