@@ -237,7 +237,8 @@ def _sentence(result: Result, prediction: Prediction | None, reason: str) -> str
     if prediction.status == "unreachable":
         return f"There is no limit of zero loss to reach: {reason}."
     if g is None:
-        return f"Theory has no limit to compare with: {reason}."
+        known = "its singular values alone" if prediction.singular_values else "no limit"
+        return f"Theory has {known} to compare with: {reason}."
     stuck, final = result.summary["stuck"], result.summary["final"]
     free = stuck["free_runs"]
     who = "the free runs are" if free["runs"] else "the runs, all stuck, are"

@@ -160,6 +160,20 @@ def test_phone_has_no_sideways_scroll(chromium: Any, hostile_page: Path) -> None
     opened.context.close()
 
 
+def test_a_page_of_simplices_is_drawn(chromium: Any, categorical_page: Path) -> None:
+    opened = Tab(chromium, categorical_page, **PHONE)
+    plots, drawn = opened.page.evaluate(
+        "[[...document.querySelectorAll('[data-figure]')].map(e => e.dataset.figure),"
+        " [...document.querySelectorAll('[data-figure]')].filter(e => e.querySelector('.main-svg')).length]"
+    )
+    assert {"cube", "spectrum", "trace-simplex-share", "trace-simplex-deviation-degrees"} <= set(plots)
+    assert len(plots) == drawn
+    wide, window = opened.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert wide <= window == 390
+    assert opened.errors == []
+    opened.context.close()
+
+
 def test_dark_preference_is_followed_and_the_cube_falls_back_without_webgl(
     chromium: Any, hostile_page: Path
 ) -> None:

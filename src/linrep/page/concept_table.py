@@ -58,7 +58,7 @@ def _measures(view: View) -> Block:
         low, high = whole.get("interval95") or (None, None)
         level = [finite(null.get("mean")), finite(null.get("q95"))]
         mean, median = finite(whole.get("mean")), finite(whole.get("median"))
-        write = short if "nats" in name or "degrees" in name else cosine
+        write = short if "nats" in name or "degrees" in name or "Gauge" in name else cosine
         row = [name, write(mean), write(median), interval(whole, write) or ABSENT, *map(write, level)]
         row.append(ABSENT if pairs is None else count(pairs))
         line = [".".join(path), mean, median, low, high, *level, null.get("kind"), pairs]
@@ -95,20 +95,24 @@ def _concepts(view: View) -> Block:
     pairs = [len(ends) for ends in edges_by_concept(codes)]
     measures = [(name, _by_concept(view, path)) for name, path in PER_CONCEPT]
     measures = [(name, values) for name, values in measures if any(v is not None for v in values.values())]
-    head = ["Concept", "state 0", "state 1", "P(state 1)", "token pairs", *(name for name, _ in measures)]
-    if any(len(states) > 2 for states in view.states):
-        head[2] = "other states"
+    named, keys = _state_columns(view)
+    head = ["Concept", *named, "token pairs", *(name for name, _ in measures)]
     rows: list[list[str]] = []
     lines: list[list[Any]] = []
     for i, name in enumerate(view.names):
-        chance = float(joint[codes[:, i] == 1].sum() / joint.sum())
+        states = view.states[i]
+        chances = [float(joint[codes[:, i] == state].sum() / joint.sum()) for state in range(len(states))]
         values = [values[name] for _, values in measures]
-        states = [view.states[i][0], ", ".join(view.states[i][1:])]
         written = [
             (short if "nats" in what else cosine)(v) for (what, _), v in zip(measures, values, strict=True)
         ]
-        rows.append([name, *states, cosine(chance), count(pairs[i]), *written])
-        lines.append([name, *states, chance, pairs[i], *values])
+        if view.binary:
+            rows.append([name, *states, cosine(chances[1]), count(pairs[i]), *written])
+            lines.append([name, *states, chances[1], pairs[i], *values])
+        else:
+            together = ", ".join(states)
+            rows.append([name, together, ", ".join(map(cosine, chances)), count(pairs[i]), *written])
+            lines.append([name, together, ", ".join(map(str, chances)), pairs[i], *values])
     shared = all(each is view.worlds[0] for each in view.worlds)
     whose = (
         "" if shared else f" Probabilities and pairs are run {view.typical}'s; measures are means over runs."
@@ -122,9 +126,18 @@ def _concepts(view: View) -> Block:
         columns=head,
         rows=rows,
         swatches=[palette.concept(i) for i in range(len(view.names))],
-        download=("concepts.csv", to_csv(["concept", "state_0", "state_1", "probability_1", "token_pairs",
-                                          *(name for name, _ in measures)], lines)),
-    )  # fmt: skip
+        download=(
+            "concepts.csv",
+            to_csv(["concept", *keys, "token_pairs", *(name for name, _ in measures)], lines),
+        ),
+    )
+
+
+def _state_columns(view: View) -> tuple[list[str], list[str]]:
+    """How states and their probabilities are headed, in the table and in its file."""
+    if view.binary:
+        return ["state 0", "state 1", "P(state 1)"], ["state_0", "state_1", "probability_1"]
+    return ["states", "P(each state)"], ["states", "probabilities"]
 
 
 def _by_concept(view: View, path: Sequence[str]) -> dict[str, float | None]:

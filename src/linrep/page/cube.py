@@ -16,6 +16,11 @@ from linrep.page.view import View, per_run
 TOKENS_SHOWN = 512
 FRAMES_SHOWN = 60
 LABELLED = 8
+PARALLEL = "Parallel edges of one colour: that concept is one direction."
+COPIES = (
+    "Edges of one colour join the states of one concept: a simplex, which for three states is a triangle. "
+    "Shifted copies of one simplex: each change from state to state is one direction."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +128,7 @@ def block(view: View) -> Block:
         id="cube",
         kind="cube",
         title="Unembeddings g in three dimensions; an edge joins two tokens that differ in one concept",
-        caption="Parallel edges of one colour: that concept is one direction. The projection is orthogonal "
+        caption=f"{PARALLEL if view.binary else COPIES} The projection is orthogonal "
         "and the same at every step; axes carry no unit. Drag to turn, point at a vertex to read its token, "
         f"click a name to hide its edges.{missing}{face}",
         alt=f"Three-dimensional picture of {len(first.tokens)} token vectors at steps {count(int(steps[0]))} "

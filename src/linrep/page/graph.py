@@ -87,10 +87,18 @@ def block(view: View) -> Block:
         id="graph",
         kind="drawing",
         title=f"The concept graph has {len(arrows)} arrow{'' if len(arrows) == 1 else 's'}",
-        caption=f"An arrow: the child's probabilities depend on the parent.{whose}",
+        caption=f"An arrow: the child's probabilities depend on the parent.{_nested(view)}{whose}",
         alt=f"Directed graph of the concepts {', '.join(view.names)}. Arrows: {said}.",
         drawing=svg(view.names, arrows),
         size="wide",
+    )
+
+
+def _nested(view: View) -> str:
+    return "".join(
+        f" {view.names[child]} exists only where {view.names[parent]} is in state "
+        f"{view.states[parent][state]}, elsewhere it is “{view.states[child][-1]}”."
+        for parent, state, child in view.world.model.nests
     )
 
 

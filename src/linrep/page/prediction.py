@@ -68,6 +68,6 @@ def blocks(view: View) -> list[Block]:
             "tends to the limit's.",
             alt=f"Shares of the singular values, measured and, in brackets, predicted: {said}.",
             spec={"data": data, "layout": layout},
-            size="half",
+            size="wide",
         )
     ]

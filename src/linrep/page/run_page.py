@@ -26,6 +26,7 @@ OVERLAP = (
     "How much two different concepts share a direction: 0 is orthogonal, 1 the same line. Of mean "
     "directions, and of all pairs of steering vectors, which also counts how far single vectors stray."
 )
+CHANGES = " A concept of more than two states has a direction for every two of them; its numbers are means."
 
 
 def page(view: View) -> Page:
@@ -35,7 +36,7 @@ def page(view: View) -> Page:
         kicker=_kicker(view),
         facts=facts(view),
         lines=verdict.lines(view),
-        thresholds=verdict.THRESHOLDS,
+        thresholds=verdict.thresholds(view),
         sections=[section for section in _sections(view) if section.blocks or section.intro],
         footer=f"linrep {linrep.__version__}. f(d) is the embedding of a context, g(c) the unembedding of a "
         "token; their product is the logit. Losses and log-odds are in nats, similarities are cosines.",
@@ -46,7 +47,7 @@ def _kicker(view: View) -> str:
     training: dict[str, Any] = dict(view.config.get("training") or {})
     name = {"gd": "gradient descent", "sgd": "stochastic gradient descent", "adam": "Adam"}
     optimizer = name.get(str(training.get("optimizer")), "training")
-    return f"A next-token predictor on the world “{verdict.world_name(view)}”, trained by {optimizer}"
+    return f"A next-token predictor trained by {optimizer}"
 
 
 def facts(view: View) -> list[tuple[str, str]]:
@@ -61,6 +62,7 @@ def facts(view: View) -> list[tuple[str, str]]:
     batch += f" from {count(int(training['samples']))} sampled pairs" if training.get("samples") else ""
     return [
         ("Concepts", f"{len(view.names)}: {', '.join(view.names)}"),
+        *([] if view.binary else [("States of each", ", ".join(str(len(s)) for s in view.states))]),
         ("Contexts in use", _range(counts, "contexts")),
         ("Tokens", _range(counts, "tokens")),
         ("Dimension k", str(model.get("dim", view.snapshots.shape[-1]))),
@@ -82,17 +84,14 @@ def _range(counts: Mapping[str, Any], name: str) -> str:
     return " to ".join(count(int(end)) for end in ends)
 
 
-def _polytope(view: View) -> str:
-    return "hypercube" if all(len(states) == 2 for states in view.states) else "simplices"
-
-
 def _sections(view: View) -> list[Section]:
+    polytope = "hypercube" if view.binary else "simplices"
     fit = [each for each in (heatmaps.alignment(view), spectrum.block(view)) if each is not None]
     fit = [replace(each, size="half" if len(fit) == 2 else "wide") for each in fit]
     if (scatter := odds.block(view)) is not None:
         fit.append(scatter)
     return [
-        Section(id="hypercube", title=f"The learned {_polytope(view)}", blocks=[cube.block(view)]),
+        Section(id="hypercube", title=f"The learned {polytope}", blocks=[cube.block(view)]),
         Section(
             id="training",
             title="Training",
@@ -102,7 +101,7 @@ def _sections(view: View) -> list[Section]:
         Section(
             id="directions",
             title="Directions",
-            intro=[OVERLAP] if heatmaps.matrices(view) else [],
+            intro=[OVERLAP + ("" if view.binary else CHANGES)] if heatmaps.matrices(view) else [],
             blocks=heatmaps.blocks(view),
         ),
         Section(

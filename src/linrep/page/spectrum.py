@@ -1,4 +1,4 @@
-"""Walsh spectrum: how much of each table's energy lies in single concepts, pairs, triples, …"""
+"""Spectrum: how much of each table's energy lies in single concepts, pairs, triples, …"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +10,13 @@ from linrep.page.view import View
 
 TABLES = ("unembedding", "embedding")
 WORDS = {"unembedding": "unembedding g", "embedding": "embedding f"}
+BINARY = (
+    "Degree 1 is the additive part, one vector a concept. Of g this is the Walsh spectrum; of f, whose "
+    "concepts may also be unknown, an analysis of variance."
+)
+CATEGORICAL = (
+    "An analysis of variance: degree 1 is the additive part, one vector for each state of a concept."
+)
 Shares = list[tuple[int, float]]
 
 
@@ -91,7 +98,7 @@ def block(view: View) -> Block | None:
         id="spectrum",
         kind="plot",
         title=title(found),
-        caption="Degree 1 is the additive part, one vector a concept; higher degrees are interactions.",
+        caption=f"{BINARY if view.binary else CATEGORICAL} Higher degrees are interactions.",
         alt=f"Share of energy by degree. {words}.",
         spec={"data": data, "layout": layout},
     )
@@ -101,7 +108,7 @@ def title(found: dict[str, Shares]) -> str:
     """The finding in one line."""
     first = {table: dict(shares).get(1) for table, shares in found.items()}
     said = ", ".join(f"{WORDS[t]} {cosine(share)}" for t, share in first.items() if share is not None)
-    return f"Walsh spectrum: additive (degree 1) share {said}"
+    return f"Energy by degree: additive (degree 1) share {said}"
 
 
 def absence(view: View) -> str:
@@ -113,8 +120,8 @@ def absence(view: View) -> str:
         f"{WORDS[table]} {cosine(central(view.measure('additive_share', table)))}" for table in missing
     )
     return (
-        "The Walsh spectrum exists only on a complete set of tokens or contexts, and here some cannot occur "
-        "or were left out. In its place, the share of energy that an additive table explains (R² of least "
+        "The share of energy by degree exists only on a complete set of tokens or contexts, and here some "
+        "cannot occur or were left out. In its place, the share that an additive table explains (R² of least "
         f"squares): {said}."
     )
 

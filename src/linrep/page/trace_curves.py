@@ -45,7 +45,21 @@ MEASURES = (
     Measure(name="log_odds_rmse_nats", title="Log-odds gap", axis="RMSE, nats"),
     Measure(name="margin", title="Margin of known concepts", axis="logit difference, nats"),
     Measure(name="gauge_imbalance", title="Gauge imbalance", axis="relative"),
+    Measure(
+        name="simplex_share",
+        title="Energy within simplices",
+        axis="share of energy",
+        bounds=(-0.03, 1.05),
+    ),
+    Measure(name="simplex_deviation_degrees", title="Angles of simplices", axis="degrees off the regular"),
+    Measure(
+        name="hierarchy_overlap",
+        title="Parent with child − parent",
+        axis="mean |cosine|",
+        bounds=(-0.03, 1.03),
+    ),
 )
+"""A world has the last three where a concept has more than two states, or is nested in another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,8 @@ def _legend(view: View) -> Block:
         rows.append(("unembedding", "band", "10 to 90 % of runs"))
     if any(view.stuck) and any(view.free):
         rows.append(("both", "dashed", "stuck runs (solid: free runs)"))
-    rows.append(("null", "dotted", "null: random pairs; predicting zero for log-odds"))
+    shapes = "" if view.binary else "; shuffled rows for simplices and parents"
+    rows.append(("null", "dotted", f"null: random pairs; predicting zero for log-odds{shapes}"))
     if prediction.has_lines(view):
         rows.append(("predicted", "dashed", "predicted limit, or rate late in training"))
     return Block(id="traces-legend", kind="legend", title="Lines of the traces", rows=rows)

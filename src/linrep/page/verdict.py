@@ -23,6 +23,7 @@ MATCHED = 1 / 3
 """A log-odds gap of at most this share of predicting zero's counts as matched."""
 
 THRESHOLDS = (
+    "Numbers in brackets are 95 % intervals.",
     f"A linearity or alignment of at least {HIGH} is “yes”, of at least {FAIR} “partly”, below “no”; so is "
     "one whose interval does not clear the 95 % quantile of its null.",
     f"An overlap of mean directions (|cosine| between different concepts) of at most {SMALL} is “yes”, of at "
@@ -30,6 +31,14 @@ THRESHOLDS = (
     f"Log-odds are matched (“yes”) when their RMSE is at most {MATCHED:.0%} of the RMSE of predicting zero, "
     "“partly” when it is below that of predicting zero, and “no” otherwise.",
 )
+OF_SHAPES = (
+    "The energy of simplices is judged as a linearity is, the overlap of child and parent as mean directions."
+)
+
+
+def thresholds(view: View) -> tuple[str, ...]:
+    """By which the words of a verdict are chosen."""
+    return THRESHOLDS if view.binary else (*THRESHOLDS, OF_SHAPES)
 
 
 def title(view: View) -> str:
@@ -38,18 +47,27 @@ def title(view: View) -> str:
     values = {n: v for n, v in _concept_values(view).items() if v is not None}
     bent = [n for n, v in values.items() if v < FAIR]
     standing = _similar(view.measure("linearity", "unembedding"))
+    what = _what(view)
     if standing == "yes" and not bent:
-        if missing:
+        if missing and view.binary:
             found = f"{len(values)} of {len(view.names)} concepts became directions"
             return f"{name}: {found}; {listed(missing)} cannot"
-        return f"{name}: concepts became linear directions"
+        if missing:
+            return f"{name}: {what} became directions; {listed(missing)} cannot change alone"
+        return f"{name}: {what} became linear directions"
     if standing == "yes" and len(bent) < len(values):
-        return f"{name}: concepts became linear directions, but not {listed(bent)}"
+        those = "" if view.binary else "those of "
+        return f"{name}: {what} became linear directions, but not {those}{listed(bent)}"
     if standing == "partly":
-        return f"{name}: concepts became linear directions only partly"
+        return f"{name}: {what} became linear directions only partly"
     if standing == "note":
         return f"{name}: linearity has no value here"
-    return f"{name}: concepts did not become linear directions"
+    return f"{name}: {what} did not become linear directions"
+
+
+def _what(view: View) -> str:
+    """What may become a direction: a concept has one if it is binary, else one for every two states."""
+    return "concepts" if view.binary else "changes of state"
 
 
 def world_name(view: View) -> str:
@@ -72,7 +90,8 @@ def absent(view: View) -> list[str]:
 
 def lines(view: View) -> list[Line]:
     """The verdict, the main claims first."""
-    claims = [_linear(view), _aligned(view), _orthogonal(view), _matched(view), _trained(view)]
+    claims = [_linear(view), _aligned(view), _orthogonal(view), _simplices(view), _nested(view)]
+    claims += [_matched(view), _trained(view)]
     return [line for line in claims if line is not None] + _notes(view)
 
 
@@ -86,6 +105,10 @@ def _similar(measure: Any) -> Any:
     if null is not None and (value if low is None else low) <= null:
         return "no"
     return "yes" if value >= HIGH else "partly" if value >= FAIR else "no"
+
+
+def _small(overlap: float) -> Any:
+    return "yes" if overlap <= SMALL else "partly" if overlap <= MIDDLING else "no"
 
 
 def _said(measure: Any) -> str:
@@ -104,10 +127,11 @@ def _linear(view: View) -> Line | None:
             standing="note", claim="Linearity has no value.", detail="No concept has two token pairs."
         )
     standing = _similar(g)
+    what = _what(view).capitalize()
     claim = {
-        "yes": "Concepts became linear directions.",
-        "partly": "Concepts became directions only partly.",
-        "no": "Concepts did not become linear directions.",
+        "yes": f"{what} became linear directions.",
+        "partly": f"{what} became directions only partly.",
+        "no": f"{what} did not become linear directions.",
     }[standing]
     detail = f"Linearity of g {_said(g)}; of f {_said(f)}."
     values = {name: value for name, value in _concept_values(view).items() if value is not None}
@@ -142,7 +166,7 @@ def _orthogonal(view: View) -> Line | None:
     value = central(measure)
     if value is None:
         return None
-    standing = "yes" if value <= SMALL else "partly" if value <= MIDDLING else "no"
+    standing = _small(value)
     claim = {
         "yes": "Different concepts are orthogonal.",
         "partly": "Different concepts are nearly orthogonal.",
@@ -154,6 +178,45 @@ def _orthogonal(view: View) -> Line | None:
         standing=standing,
         claim=claim,
         detail=f"|Cosine| between mean directions of g {_said(measure)}.{rest}",
+    )
+
+
+def _simplices(view: View) -> Line | None:
+    share = view.measure("simplex_share", "unembedding")
+    if central(share) is None:
+        return None
+    standing = _similar(share)
+    claim = {
+        "yes": "Concepts of more than two states became simplices.",
+        "partly": "Concepts of more than two states became simplices only in part.",
+        "no": "Concepts of more than two states did not become simplices that stand out.",
+    }[standing]
+    angle = view.measure("simplex_deviation_degrees", "unembedding")
+    level = finite((angle.get("null") or {}).get("mean"))
+    beside = f", against {short(level)} for shuffled rows" if level is not None else ""
+    regular = f" Their angles are {short(central(angle))} degrees off the regular ones{beside}."
+    return Line(
+        standing=standing,
+        claim=claim,
+        detail=f"Share of the energy of g in one dimension fewer than states {_said(share)}.{regular}",
+    )
+
+
+def _nested(view: View) -> Line | None:
+    overlap = view.measure("hierarchy_overlap", "unembedding")
+    value = central(overlap)
+    if value is None:
+        return None
+    standing = _small(value)
+    claim = {
+        "yes": "Nested concepts are orthogonal to their parents.",
+        "partly": "Nested concepts are nearly orthogonal to their parents.",
+        "no": "Nested concepts are not orthogonal to their parents.",
+    }[standing]
+    return Line(
+        standing=standing,
+        claim=claim,
+        detail=f"|Cosine| of g's parent direction with child minus parent {_said(overlap)}.",
     )
 
 
@@ -230,7 +293,10 @@ def _no_pair(view: View, name: str) -> Line:
     parents = [view.names[p] for p in world.model.parents[i]]
     table = np.asarray(world.model.tables[i])
     why = "the other concepts settle it"
-    if parents and bool(np.isin(table, (0.0, 1.0)).all()):
+    inside = [view.names[child] for parent, _, child in world.model.nests if parent == i]
+    if inside:
+        why = f"{listed(inside)}, nested in it, must change with it"
+    elif parents and bool(np.isin(table, (0.0, 1.0)).all()):
         why = f"it is a function of {listed(parents)}"
     codes = world.token_codes
     others = [j for j in range(codes.shape[1]) if j != i]

@@ -30,6 +30,11 @@ class View:
     predictions: Mapping[str, Any]
 
     @property
+    def binary(self) -> bool:
+        """Whether every concept has two states, so that it is one direction and tokens are a hypercube's."""
+        return all(len(states) == 2 for states in self.states)
+
+    @property
     def runs(self) -> int:
         """Number of runs."""
         return len(self.free)
