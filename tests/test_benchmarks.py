@@ -45,7 +45,8 @@ def test_gradient_compares_every_form(tmp_path) -> None:
     path = tmp_path / "x.csv"
     main(["gradient", "--concepts", "2", "--repeats", "1", "--output", str(path)])
     (row,) = records.read(path)
-    assert {"autograd", "dense", "fused", "floor", "autograd/fused", "dense/fused", "fused/floor"} <= set(row)
+    assert {"autograd", "plain", "dense", "fused", "auto", "floor"} <= set(row)
+    assert {"autograd/fused", "plain/fused", "plain/auto", "fused/floor", "auto/floor"} <= set(row)
 
 
 def test_profile_leaves_no_time_out(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,6 +80,7 @@ def test_baselines_are_the_gradient() -> None:
     f, g = worlds.tables(population, 3, trained=False)
     exact = table_gradients(population, f, g)
     torch.testing.assert_close(baselines.autograd(population, f, g)(), exact, atol=1e-7, rtol=1e-5)
+    torch.testing.assert_close(baselines.closed_form(population, f, g)(), exact, atol=1e-7, rtol=1e-5)
     jitted = baselines.jax_gradient(population, f, g)
     if jitted is not None:
         found = tuple(torch.tensor(each.tolist()) for each in jitted())

@@ -17,6 +17,9 @@ from torch import Tensor
 TILE = 2**19
 # Rows of a tile come in multiples of this: products with odd numbers of them are up to half as fast again.
 ALIGNED = 16
+# Runs per core beyond which unequal shares no longer matter; logits below which a shard is not worth its
+# calls.
+MANY, SMALLEST_SHARD = 8, 2**17
 # Accelerators want work in bulk and have the memory for it.
 TILE_ELSEWHERE = 2**26
 
@@ -38,10 +41,11 @@ class Tiling:
 
     @classmethod
     def of(cls, runs: int, contexts: int, tokens: int, device: torch.device) -> "Tiling":
-        """For tables of these sizes: a lone large run is cut so that every core has its share."""
+        """For tables of these sizes: a few large runs are cut so that every core has an equal share."""
         cores, tile = (torch.get_num_threads(), TILE) if device.type == "cpu" else (1, TILE_ELSEWHERE)
-        lone = runs < cores and contexts * tokens >= tile
-        shards = math.ceil(cores / runs) if lone else 1
+        shards = cores // math.gcd(runs, cores)
+        if runs >= MANY * cores or contexts * tokens < shards * SMALLEST_SHARD:
+            shards = 1
         tiles = math.ceil(math.ceil(contexts / shards) / max(1, tile // tokens))
         rows = math.ceil(contexts / (shards * tiles))
         if shards * tiles > 1:
