@@ -73,9 +73,9 @@ def section(found: list[Row]) -> str:
 The gradient of one population loss with respect to both tables, float32, exact, k = m unless told.
 *autograd*: cross-entropy with dense targets through `log_softmax`, and `backward()`. *jax* (JAX
 {found[0].get("jax_version", "")}): the same loss under `jit(grad)`. *plain*: prediction minus target, times
-the tables, as one writes it down. *dense*, *fused*: the two forms of `linrep.population_gradient`; *auto* takes
-one by size. *floor*: one exponential and 6·k flops per logit at the rates measured beside them. The largest
-worlds are fused only: the others would hold all logits several times.
+the tables, as one writes it down. *dense*, *fused*: the two forms of `linrep.population_gradient`; *auto*
+takes one by size. *floor*: one exponential and 6·k flops per logit at the rates measured beside them. The
+largest worlds are fused only: the others would hold all logits several times.
 """
     ]
     if lone:
