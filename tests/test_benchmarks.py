@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from benchmarks import baselines, cli, growth, machine, memory, records, report, timing, worlds
+from benchmarks import baselines, cli, growth, machine, memory, records, report, sweep, timing, worlds
 from benchmarks.__main__ import BENCHMARKS, main
 
 from linrep.population import population_gradient, table_gradients
@@ -14,14 +14,16 @@ from linrep.population import population_gradient, table_gradients
 RATIOS = {
     "gradient": "--concepts 2 3 --runs 1 2 --repeats 1",
     "training": "--concepts 2 --runs 1 2 --repeats 1",
-    "sweep": "--cells 2 --concepts 2 --runs 1 --steps 5 --repeats 1",
     "profile": "--concepts 3 --repeats 1",
     "cli": "--repeats 1",
 }
 
+SWEEP = "--cells 2 --concepts 2 --runs 1 --steps 5 --repeats 1"
+
 
 @pytest.fixture(autouse=True)
-def only_empty_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+def few_and_empty_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "ENGINES", dict(list(sweep.ENGINES.items())[:1]))
     monkeypatch.setattr(cli, "COMMANDS", dict.fromkeys((cli.EMPTY, "another"), ("-S", "-c", "pass")))
     monkeypatch.setattr(timing, "SHORTEST_ROUND", 1e-4)
 
@@ -47,6 +49,23 @@ def test_gradient_compares_every_form(tmp_path) -> None:
     (row,) = records.read(path)
     assert {"autograd", "plain", "dense", "fused", "auto", "floor"} <= set(row)
     assert {"autograd/fused", "plain/fused", "plain/auto", "fused/floor", "auto/floor"} <= set(row)
+
+
+def test_sweeps_on_workers_are_compared_with_one_cell_after_another(tmp_path, capsys) -> None:
+    path = tmp_path / "x.csv"
+    main(["sweep", *SWEEP.split(), "--output", str(path)])
+    assert capsys.readouterr().out.strip() in report.page(records.read(path), BENCHMARKS)
+    rows = {row["way"]: row for row in records.read(path)}
+    assert all(
+        row["way/bare"] == pytest.approx(row["seconds_per_cell"] / rows[sweep.BARE]["seconds_per_cell"])
+        for row in rows.values()
+    )
+    alone, row = rows[sweep.SERIAL], rows["on 1 process"]
+    seconds, start = 2 * row["seconds_per_cell"], row["seconds_to_start"]
+    assert row["serial/way"] == pytest.approx(2 * alone["seconds_per_cell"] / seconds)
+    assert row["serial/way_and_start"] == pytest.approx(2 * alone["seconds_per_cell"] / (seconds + start))
+    assert start > 0
+    assert all("seconds_to_start" not in other for way, other in rows.items() if way != "on 1 process")
 
 
 def test_profile_leaves_no_time_out(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:

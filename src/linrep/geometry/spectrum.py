@@ -1,6 +1,7 @@
 """Energy by degree on a complete grid of codes: the Walsh spectrum of g, the ANOVA of f."""
 
 from collections.abc import Sequence
+from functools import cache
 from math import prod
 
 import torch
@@ -64,6 +65,7 @@ def _orthonormal(x: Float64[Tensor, "runs rows columns"], levels: Sequence[int])
     return x.reshape(runs, rows, columns)
 
 
+@cache
 def _helmert(level: int, device: torch.device) -> Float64[Tensor, "level level"]:
     """Rows: the constant, then the contrasts of each digit with the mean of those before it; orthonormal."""
     i, j = torch.meshgrid(torch.arange(level), torch.arange(level), indexing="ij")
