@@ -168,6 +168,12 @@ def test_a_page_of_simplices_is_drawn(chromium: Any, categorical_page: Path) -> 
     )
     assert {"cube", "spectrum", "trace-simplex-share", "trace-simplex-deviation-degrees"} <= set(plots)
     assert len(plots) == drawn
+    # Names of a legend stand side by side where they fit, which columns as wide as the widest do not allow.
+    rows = opened.page.evaluate(
+        "[...document.querySelectorAll('#log-odds-plot .legendtext')]"
+        ".map(e => Math.round(e.getBoundingClientRect().y))"
+    )
+    assert len(set(rows)) < len(rows) == 5
     wide, window = opened.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
     assert wide <= window == 390
     assert opened.errors == []

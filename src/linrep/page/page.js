@@ -44,10 +44,22 @@
   const config = { responsive: true, displayModeBar: false, displaylogo: false, showTips: false };
   const redraw = {};
 
+  // A legend beside or below is a grid of columns as wide as its widest name, one column on a phone. With a group
+  // for every name it flows as words do.
+  const flowing = (figure) => {
+    const { data, layout } = figure;
+    if (!layout.legend || layout.legend.orientation !== "h") return figure;
+    return {
+      data: data.map((trace, i) => ({ legendgroup: trace.name || `unnamed ${i}`, ...trace })),
+      layout: { ...layout, legend: { tracegroupgap: 2, ...layout.legend } },
+    };
+  };
   const plot = (element, figure) => {
-    redraw[element.dataset.figure] = () =>
-      Plotly.react(element, resolve(figure.data),
-        themed({ ...figure.layout, ...(element.clientWidth < 560 ? figure.narrow : {}) }), config);
+    redraw[element.dataset.figure] = () => {
+      const narrow = element.clientWidth < 560 ? figure.narrow : {};
+      const { data, layout } = flowing({ data: figure.data, layout: { ...figure.layout, ...narrow } });
+      return Plotly.react(element, resolve(data), themed(layout), config);
+    };
   };
 
   const webgl = (() => {
@@ -82,7 +94,7 @@
       const points = run.frames[Number(slider.value)].slice(0, space);
       const names = ["x", "y", "z"].slice(0, space);
       const list = figure.concepts.map((concept, i) => {
-        const trace = { type: gl, mode: "lines", name: concept.name, hoverinfo: "skip", uid: `c${i}`,
+        const trace = { type: gl, mode: "lines", name: concept.name, hoverinfo: "skip", uid: `c${i}`, legendgroup: `c${i}`,
           visible: hiddenConcepts[i] || true, line: { color: concept.color, width: figure.width * (webgl ? 1 : .5), dash: concept.dash } };
         names.forEach((name, a) => {
           trace[name] = [];
@@ -104,7 +116,7 @@
       const last = rescale.checked ? run.frames[Number(slider.value)] : run.frames.reduce((a, b) => reach(a) > reach(b) ? a : b);
       const r = reach(last.slice(0, space)) * 1.06;
       const bare = { visible: false, range: [-r, r], autorange: false };
-      const legend = { orientation: "h", x: 0.5, xanchor: "center", y: -0.02, yanchor: "top", font: { size: 12.5 }, itemsizing: "constant", title: { text: "" } };
+      const legend = { orientation: "h", tracegroupgap: 2, x: 0.5, xanchor: "center", y: -0.02, yanchor: "top", font: { size: 12.5 }, itemsizing: "constant", title: { text: "" } };
       const common = { showlegend: true, legend, uirevision: "cube", margin: { l: 0, r: 0, t: 0, b: 8 } };
       return themed(webgl
         ? { ...common, dragmode: "orbit", scene: { uirevision: "cube", aspectmode: "manual", aspectratio: { x: figure.zoom, y: figure.zoom, z: figure.zoom }, xaxis: bare, yaxis: bare, zaxis: bare,
