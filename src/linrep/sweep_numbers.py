@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -31,12 +32,13 @@ class Spread:
     runs: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Numbers:
     """All numbers of a sweep.
 
     Columns of ``frame``: one per axis, then step, run, measure, table, kind ("value" or "null"), value, free
-    (true, false, or missing where a run diverged). One number per run: the mean over its concepts.
+    (true, false, or missing where a run diverged), last (whether the cell has the measure at no later step).
+    One number per run: the mean over its concepts.
     """
 
     axes: Mapping[str, Sequence[str]]
@@ -70,10 +72,9 @@ class Numbers:
             free: Only free runs (true), only stuck ones (false), or all.
         """
         rows = self._rows(measure, table, kind, free)
-        if not len(rows):
-            return np.zeros(0)
-        steps = 0 if at == "start" else rows.groupby(list(self.axes), sort=False)["step"].transform("max")
-        return rows[rows["step"] == steps].sort_values("run")["value"].to_numpy(np.float64)
+        rows = rows[self._column("last")[rows] if at == "end" else self._column("step")[rows] == 0]
+        rows = rows[np.argsort(self._column("run")[rows], kind="stable")]
+        return self._column("value")[rows].astype(np.float64)
 
     def spread(
         self, measure: str, table: str = "", *, at: At = "end", kind: str = "value", free: bool | None = None
@@ -92,7 +93,7 @@ class Numbers:
         self, measure: str, table: str = "", *, kind: str = "value"
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Steps, and values as steps × runs, of one cell; NaN where a run has none."""
-        rows = self._rows(measure, table, kind, None)
+        rows = self.frame.iloc[self._rows(measure, table, kind, None)]
         grid = rows.pivot_table(index="step", columns="run", values="value")
         return grid.index.to_numpy(np.int64), grid.to_numpy(np.float64)
 
@@ -104,12 +105,18 @@ class Numbers:
         """Share of runs that are stuck; NaN without runs."""
         return self.runs(free=False) / self.runs() if self.runs() else float("nan")
 
-    def _rows(self, measure: str, table: str, kind: str, free: bool | None) -> Any:
-        frame = self.frame
-        chosen = (frame["measure"] == measure) & (frame["table"] == table) & (frame["kind"] == kind)
-        if free is not None:
-            chosen &= frame["free"] == free
-        return frame[chosen]
+    def _rows(self, measure: str, table: str, kind: str, free: bool | None) -> NDArray[np.intp]:
+        """Where they stand in the frame."""
+        rows = self._places.get((measure, table, kind), np.zeros(0, np.intp))
+        return rows if free is None else rows[self._column("free")[rows] == free]
+
+    @cached_property
+    def _places(self) -> Mapping[tuple[str, str, str], NDArray[np.intp]]:
+        """Of every measure, table and kind: a sweep of hundreds of cells is asked thousands of questions."""
+        return self.frame.groupby(["measure", "table", "kind"], sort=False, observed=True).indices
+
+    def _column(self, name: str) -> NDArray[Any]:
+        return self.frame[name].to_numpy()
 
 
 def spread(values: NDArray[np.float64]) -> Spread:
@@ -155,4 +162,12 @@ def gather(grid: Sequence[Cell], frames: Sequence["pd.DataFrame"]) -> Numbers:
                 labels.append(label)
     columns: Any = [*axes, "step", "run", "measure", "table", "kind", "value", "free"]
     whole: Any = pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)
-    return Numbers(axes=axes, frame=whole)
+    return collect(axes, whole)
+
+
+def collect(axes: Mapping[str, Sequence[str]], frame: Any) -> Numbers:
+    """Numbers from a frame with all columns but ``last``."""
+    frame = frame.astype(dict.fromkeys(axes, "category"))  # compared and kept as small integers
+    series = frame.groupby([*axes, "measure", "table", "kind"], sort=False, observed=True)
+    last = series["step"].transform("max")
+    return Numbers(axes=axes, frame=frame.assign(last=frame["step"] == last))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from linrep.sweep_numbers import Numbers
+from linrep.sweep_numbers import Numbers, collect
 
 STEPS = (0, 10, 100, 1000)
 G = ("linearity", "unembedding")
@@ -51,4 +51,4 @@ def numbers(
                             {**coordinates, "step": step, "run": run, "measure": measure, "table": table,
                              "kind": kind, "value": at, "free": run >= held}
                         )  # fmt: skip
-    return Numbers(axes={name: list(given) for name, given in axes.items()}, frame=pd.DataFrame(rows))
+    return collect({name: list(given) for name, given in axes.items()}, pd.DataFrame(rows))
