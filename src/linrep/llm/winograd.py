@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from linrep.errors import InputError
 from linrep.llm.data import LICENCE, PROVENANCE, Dropped, builtin_text, checked, json_lines, read_text
+from linrep.llm.parquet_rows import parquet_rows
 
 # The published schemas differ "in only one or two words"; a few need a third.
 MOST_WORDS = 3
@@ -112,12 +112,12 @@ def read_winograd(path: str | Path) -> WinogradPairs:
         ``dropped``.
 
     Raises:
-        InputError: In one line naming file and row: missing or unreadable file, missing column, a label
-            that is no option, no pair at all.
+        InputError: In one line naming file and row: missing or unreadable file, one that unpacks into far
+            more than any such file holds, missing column, a label that is no option, no pair at all.
     """
     path = Path(path)
     if path.suffix.lower() == ".parquet":
-        rows = _parquet_rows(path)
+        rows = [(f"{path}: row {number}", row) for number, row in enumerate(parquet_rows(path), start=1)]
     elif path.suffix.lower() in (".jsonl", ".json"):
         rows = json_lines(read_text(path), str(path))
     else:
@@ -134,22 +134,6 @@ def pronoun_question(pronoun: str) -> str:
     """
     # "I" keeps its capital.
     return f'In this sentence, "{pronoun if pronoun == "I" else pronoun.lower()}" means'
-
-
-def _parquet_rows(path: Path) -> list[tuple[str, dict[str, object]]]:
-    import pyarrow as arrow
-    import pyarrow.parquet as parquet
-
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; give the path of an existing one")
-    try:
-        rows: list[dict[str, Any]] = parquet.read_table(path).to_pylist()
-    except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"{path}: not a Parquet file ({reason}); give the file as it was downloaded"
-        ) from None
-    return [(f"{path}: row {number}", dict(row)) for number, row in enumerate(rows, start=1)]
 
 
 def _collect(
