@@ -136,6 +136,9 @@ def test_a_nested_concept_is_explained(nested: Any) -> None:
     text = words(nested)
     assert "C2 exists only where C1 is in state 1, elsewhere it is “none”." in text
     assert "C1 has no counterfactual pair. No two tokens differ in it alone, for C2, nested in it" in text
+    spec = blocks(nested)["cube"].spec
+    assert spec is not None
+    assert sorted(spec["runs"][0]["codes"]) == ["0–0", "0–1", "100", "101", "110", "111", "120", "121"]
     overlap = nested.summary["final"]["hierarchy_overlap"]["unembedding"]["mean"]
     assert f"parent direction with child minus parent {cosine(overlap)}" in text
     assert set(blocks(nested)) >= SHAPES

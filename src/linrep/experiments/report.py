@@ -142,7 +142,13 @@ def page(report: Report) -> Page:
 
 
 def _facts(report: Report) -> list[tuple[str, str]]:
-    axes = [(axis.name, ", ".join(point.label for point in axis.points)) for axis in report.sweep.axes]
+    axes = [
+        (
+            axis.name if "." in axis.name else _capital(axis.name),
+            ", ".join(point.label for point in axis.points),
+        )
+        for axis in report.sweep.axes
+    ]
     runs = sum(each.cell.config.runs for each in report.outcomes)
     counts = [("Cells", count(len(report.outcomes))), ("Runs", count(runs))]
     return [*axes, *counts, ("Compute", f"{count(round(report.seconds))} s")]
@@ -186,7 +192,7 @@ def index(found: Sequence[Mapping[str, Any]]) -> Page:
     answers = {word: sum(each["standing"] == word for each in found) for word in words}
     said = ", ".join(f"{number} {words[word]}" for word, number in answers.items() if number)
     return Page(
-        title=f"{len(found)} experiments: {said}",
+        title=f"{len(found)} experiment{'' if len(found) == 1 else 's'}: {said}",
         kicker="On the origins of linear representations, run again",
         lines=[
             Sentence(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linrep.page import palette
-from linrep.page.numbers import count
+from linrep.page.numbers import ABSENT, count
 from linrep.page.shell import Block, label
 from linrep.page.view import View, per_run
 
@@ -117,7 +117,7 @@ def block(view: View) -> Block:
                 "frames": [frame.T for frame in each.frames],
                 "edges": [ends.ravel() for ends in each.edges],
                 "tokens": [label(token) for token in each.tokens],
-                "codes": _short_codes(each),
+                "codes": _short_codes(each, view.world.model.values),
             }
             for each, name in shown
         ],
@@ -185,9 +185,14 @@ def _moments(steps: NDArray[np.int64]) -> list[int]:
     return sorted({0, middle, len(steps) - 1})
 
 
-def _short_codes(each: Cube) -> list[str] | None:
-    """Vertex texts such as ``011``, only where there is room for them."""
-    return ["".join(map(str, code)) for code in each.codes] if len(each.tokens) <= LABELLED else None
+def _short_codes(each: Cube, values: Sequence[int]) -> list[str] | None:
+    """Vertex texts such as ``011``, only where there is room; a concept without a value is a dash."""
+    if len(each.tokens) > LABELLED:
+        return None
+    return [
+        "".join(str(digit) if digit < size else ABSENT for digit, size in zip(code, values, strict=True))
+        for code in each.codes
+    ]
 
 
 def _face(codes: NDArray[np.int8]) -> NDArray[np.int64]:

@@ -17,6 +17,8 @@ BINARY = (
 CATEGORICAL = (
     "An analysis of variance: degree 1 is the additive part, one vector for each state of a concept."
 )
+NARROW = {"legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"}}
+"""On a narrow screen the legend stands above, where no bar is."""
 Shares = list[tuple[int, float]]
 
 
@@ -100,7 +102,7 @@ def block(view: View) -> Block | None:
         title=title(found),
         caption=f"{BINARY if view.binary else CATEGORICAL} Higher degrees are interactions.",
         alt=f"Share of energy by degree. {words}.",
-        spec={"data": data, "layout": layout},
+        spec={"data": data, "layout": layout, "narrow": NARROW},
     )
 
 
