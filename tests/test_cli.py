@@ -120,7 +120,7 @@ def bif(tmp_path: Path, states: int, names: str, table: str) -> str:
 
 
 BAD: dict[str, tuple[list[str], str]] = {
-    "unknown key": (["training.stepz=3"], "did you mean 'steps'"),
+    "unknown key": (["training.stepz=3"], "did you mean 'training.steps'?"),
     "wrong type": (["training.steps='many'"], "valid integer, got 'many'"),
     "dim 0": (["model.dim=0"], "model.dim"),
     "missing network": (['world={kind="network", network="nowhere.bif"}'], "nowhere.bif"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from linrep.config import Config
-from linrep.config_file import apply_override, load, parse
+from linrep.config_file import _names, _near, apply_override, load, parse  # pyright: ignore[reportPrivateUsage]
 from linrep.errors import InputError
 
 WORLD = {"kind": "random", "concepts": 3}
@@ -18,7 +18,7 @@ WORLD = {"kind": "random", "concepts": 3}
         ({}, "world: missing"),
         ({"world": {"concepts": 3}}, "set world.kind to one of network, independent"),
         ({"world": {"kind": "foo"}}, "world.kind: expected one of network, .* got 'foo'"),
-        ({"world": WORLD | {"edge_probabilty": 0.1}}, "did you mean 'edge_probability'"),
+        ({"world": WORLD | {"edge_probabilty": 0.1}}, "did you mean 'world.edge_probability'"),
         ({"world": WORLD | {"concepts": 0}}, "world.concepts: expected greater than or equal to 1, got 0"),
         ({"world": WORLD | {"concepts": "3"}}, "world.concepts: expected a valid integer, got '3'"),
         ({"world": WORLD | {"probability_range": [0.7, 0.3]}}, "low <= high"),
@@ -62,17 +62,63 @@ WORLD = {"kind": "random", "concepts": 3}
         ),
         ({"world": WORLD, "training": {"samples": 1.5}}, "training.samples: expected a valid integer"),
         ({"world": WORLD, "contexts": {"kind": "known"}}, "contexts.at_most: missing"),
-        ({"world": WORLD, "contexts": {"kind": "complete", "fraction": 1}}, "for kind = 'complete'"),
         ({"world": WORLD, "contexts": {"kind": "fraction", "fraction": 0}}, "greater than 0"),
         ({"world": WORLD, "seed": -1}, "seed: expected greater than or equal to 0"),
         ({"world": {"kind": "independent", "concepts": 2, "probabilities": [0.5]}}, "one per concept"),
-        ({"wrold": WORLD}, "did you mean 'world'"),
+        ({"wrold": WORLD}, "unknown key 'wrold', did you mean 'world'"),
+        ({"world": WORLD, "contexts": {"kind": "known", "at_mots": 1}}, "did you mean 'contexts.at_most'"),
+        (
+            {"world": WORLD, "contexts": {"kind": "complete", "fraction": 1}},
+            "for kind = 'complete'; remove it",
+        ),
+        (
+            {"world": {"kind": "tables", "variables": [{"name": "a"}, {"nmae": "b"}]}},
+            "unknown key 'world.variables.1.nmae' for kind = 'tables', did you mean 'world.variables.1.name'",
+        ),
     ],
 )
 def test_mistakes(fields: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         parse(fields)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "nearest"),
+    [
+        ("trainig.steps=5", "training.steps"),
+        ("training.stps=5", "training.steps"),
+        ("trainig.stps=5", "training.steps"),
+        ("steps=5", "training.steps"),
+        ("model.steps=5", "training.steps"),
+        ("model.dims=5", "model.dim"),
+        ("wrold.kind=chain", "world.kind"),
+        ("world.concept=5", "world.concepts"),
+        ("shift.stpe=5", "shift.step"),
+        ("trainig=5", "training"),
+        ("training.colour=5", None),
+        ("colour.steeps.high=5", None),
+    ],
+)
+def test_a_misspelt_key_is_told_with_the_whole_name_of_the_nearest(
+    override: str, nearest: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text("world = { kind = 'random', concepts = 3 }")
+    with pytest.raises(InputError) as caught:
+        load(path, [override])
+    said, given = str(caught.value), override.partition("=")[0]
+    assert said.startswith(f"{path}: unknown key '{given}'")
+    assert (f", did you mean '{nearest}'?" in said) if nearest else ("did you mean" not in said)
+    assert "\n" not in said
+
+
+def test_every_key_is_nearest_to_itself() -> None:
+    """What is told can be set: every name leads to a field of the schema."""
+    names = set(_names(Config))
+    assert {"seed", "world.network", "contexts.at_most", "training.steps", "shift.step"} <= names
+    for name in names:
+        assert name in _near([*name.split(".")[:-1], name.split(".")[-1] + "x"], None)
 
 
 def test_only_what_applies_is_kept() -> None:

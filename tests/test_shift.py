@@ -224,7 +224,7 @@ CATEGORICAL = {"kind": "categorical", "concepts": 2}
         ({"shift": {"step": STEPS}}, "shift.step: expected a step before the last.*700, got 700"),
         ({"shift": {"step": 0}}, "shift.step: .*greater than or equal to 1"),
         ({"shift": {"step": 10, "strength": 1.5}}, "shift.strength: .*less than or equal to 1"),
-        ({"shift": {"stpe": 10}}, "unknown key 'shift.stpe', did you mean 'step'"),
+        ({"shift": {"stpe": 10}}, "unknown key 'shift.stpe', did you mean 'shift.step'"),
         ({"world": {"kind": "network", "network": "asia"}}, "drawn .*got 'network'"),
         ({"world": TABLES}, "drawn .*got 'tables'"),
         ({"world": CATEGORICAL}, "drawn .*got 'categorical'"),

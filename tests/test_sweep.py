@@ -80,7 +80,7 @@ MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"axes": {"model.dim": [2]}}, "axis 'model.dim' varies nothing: its one value is 2"),
     ({"axes": {"training.batch_size": [9, 8], "model.dim": [1, 2]}}, "'training.batch_size' varies nothing"),
     ({"axes": {"model.dim": [2, 2]}}, "stands there twice"),
-    ({"axes": {"model.dims": [2, 3]}}, "unknown key 'model.dims', did you mean 'dim'?"),
+    ({"axes": {"model.dims": [2, 3]}}, "unknown key 'model.dims', did you mean 'model.dim'?"),
     ({"axes": {"model.dim": [2, "three"]}}, "model.dim: expected a valid integer"),
     ({"axes": {"model.dim": 3}}, "expected a list of values"),
     ({"axes": {"training.steps.more": [3, 4]}}, "is a value, not a table"),

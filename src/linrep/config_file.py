@@ -2,7 +2,7 @@
 
 import difflib
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -69,6 +69,8 @@ def apply_override(fields: dict[str, Any], override: str) -> None:
     table[parts[-1]] = value
 
 
+LEAST_ALIKE = 0.65
+"""Of two keys, one of which may be meant by the other."""
 _UNIONS = {"world": WorldConfig, "contexts": ContextsConfig, "tokens": TokensConfig}
 
 
@@ -87,7 +89,9 @@ def explain(error: ValidationError) -> str:
     match first["type"]:
         case "extra_forbidden":
             where = f" for kind = {kind!r}" if kind else ""
-            message = f"unknown key {key!r}{where}{_near(location, kind)}; remove it or correct its name"
+            whole = _whole(location, first["input"])
+            near = _near(whole, kind)
+            message = f"unknown key {'.'.join(whole)!r}{where}{near}; remove it or correct its name"
         case "missing":
             message = f"{key}: missing; it has no default, set it"
         case "union_tag_not_found":
@@ -113,16 +117,42 @@ def _kinds(table: str) -> dict[str, type[BaseModel]]:
     return {get_args(model.model_fields["kind"].annotation)[0]: model for model in models}
 
 
+def _whole(location: list[str], value: Any) -> list[str]:
+    """An unknown key, as far as it was written: below an unknown table of one key, with that key."""
+    while isinstance(value, Mapping) and len(value) == 1:
+        ((key, value),) = value.items()
+        location = [*location, str(key)]
+    return location
+
+
 def _near(location: Sequence[str], kind: str | None) -> str:
-    """The nearest key that exists where an unknown one was given."""
-    model: Any = Config
-    for part in location[:-1]:
-        if part in _UNIONS:
-            model = _kinds(part).get(kind or "")
-        elif isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields:
-            annotation = model.model_fields[part].annotation
-            model = next(iter(get_args(annotation)), annotation)  # a table that may be absent, or one
-    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+    """The whole name of the key that an unknown one was most likely meant to be."""
+    given = [part for part in location if not part.isdigit()]
+    # What a table's kind does not know is hardly meant for another table.
+    names = _names(_kinds(given[0])[kind], f"{given[0]}.") if kind else _names(Config)
+    alike = {name: _alike(given, name.split(".")) for name in names}
+    nearest = max(alike, key=alike.__getitem__)
+    if alike[nearest] < LEAST_ALIKE:
         return ""
-    close = difflib.get_close_matches(location[-1], list(model.model_fields), n=1)
-    return f", did you mean {close[0]!r}?" if close else ""
+    *table, last = nearest.split(".")
+    if table == given[:-1]:  # with the places in lists that were given
+        nearest = ".".join([*location[:-1], last])
+    return f", did you mean {nearest!r}?"
+
+
+def _alike(given: list[str], name: list[str]) -> float:
+    """How alike two dotted keys are, from 0 to 1; their last parts count for half."""
+    last = difflib.SequenceMatcher(None, given[-1], name[-1]).ratio()
+    whole = difflib.SequenceMatcher(None, ".".join(given), ".".join(name)).ratio()
+    return (last + whole) / 2
+
+
+def _names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Every dotted key below a table, of every kind where there are several."""
+    for key, field in model.model_fields.items():
+        yield prefix + key
+        # A table, one that may be absent, or a list of them.
+        tables: list[Any] = [field.annotation, *get_args(field.annotation)]
+        for table in _kinds(key).values() if not prefix and key in _UNIONS else tables:
+            if isinstance(table, type) and issubclass(table, BaseModel):
+                yield from _names(table, f"{prefix}{key}.")
