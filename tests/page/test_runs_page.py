@@ -84,6 +84,8 @@ def test_ticks_stand_at_values_and_far_values_on_a_logarithmic_axis(drawn: Any) 
     assert across([0.01, 0.1, 1.0])["ticktext"] == ["0.01", "0.1", "1"]
     assert "type" not in across([0.0, 1.0, 200.0])
     assert "tickvals" not in across([float(n) for n in range(1, 20)])
+    _, blocks = drawn({"training.optimizer": ["b", "a"], Y: [0.1, 0.2]}, x="training.optimizer")
+    assert [trace["mode"] for trace in blocks["scatter"].spec["data"]] == ["markers", "markers"]
     words = across(["b", "a", "b"])
     assert (words["type"], words["categoryarray"]) == ("category", ["a", "b"])
 

@@ -17,6 +17,8 @@ FORM_WORDS = {
     "rms": ("All steering vectors", "RMS cosine"),
 }
 NUMBERED = 10
+"""Up to so many concepts have their numbers written into the cells; on a narrow screen fewer."""
+NUMBERED_NARROW = 6
 
 
 def matrices(view: View) -> list[tuple[str, str, Matrix]]:
@@ -135,7 +137,8 @@ def _spec(view: View, matrix: Matrix, form: str, hover: str) -> dict[str, Any]:
         "margin": {"l": 60, "r": 8, "t": 8, "b": 40},
         "annotations": numbers if len(names) <= NUMBERED else [],
     }
-    return {"data": [heat], "layout": layout}
+    crowded = len(names) > NUMBERED_NARROW
+    return {"data": [heat], "layout": layout, "narrow": {"annotations": []} if crowded else {}}
 
 
 def _cell(value: float | None, diagonal: bool, form: str) -> str:

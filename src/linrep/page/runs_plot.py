@@ -69,6 +69,7 @@ def scatter(dots: Sequence[Dot], x: str, y: str, colour: str | None) -> Block:
         groups = {written(each): [dot for dot in dots if dot[3] == each] for each in shades[:MOST_COLOURS]}
         groups["other"] = [dot for dot in dots if dot[3] not in shades[:MOST_COLOURS]]
     look = {"size": 8, "opacity": 0.75} if len(dots) <= FEW else {"size": 5, "opacity": 0.45}
+    named = any(isinstance(dot[1], str | bool) for dot in dots)
     traces: list[dict[str, Any]] = []
     for place, (title, group) in enumerate((title, group) for title, group in groups.items() if group):
         shade = "--muted" if title == "other" else palette.concept(place)
@@ -78,7 +79,7 @@ def scatter(dots: Sequence[Dot], x: str, y: str, colour: str | None) -> Block:
             marker |= {"color": values, "coloraxis": "coloraxis", "line": {"width": 1, "color": "--muted"}}
             marker["opacity"] = 1
         if len({dot[1] for dot in group}) in range(2, MOST_PLACES + 1):
-            traces.append(_medians(group, title, "--muted" if graded else shade))
+            traces.append(_medians(group, title, "--muted" if graded else shade, joined=not named))
         traces.append(_dots(group, title, marker))
     title = {"text": label(words(colour or ""))}
     layout = {
@@ -100,7 +101,8 @@ def scatter(dots: Sequence[Dot], x: str, y: str, colour: str | None) -> Block:
         id="scatter",
         kind="plot",
         title="Every run",
-        caption="A dot is a run (its seeds together); a line joins the medians.",
+        caption="A dot is a run (its seeds together); "
+        f"{'a bar is a median' if named else 'a line joins the medians'}.",
         alt=f"Scatter of {len(dots)} runs: {words(y)} against {words(x)}"
         + (f", coloured by {words(colour)}." if colour else "."),
         spec={"data": traces, "layout": layout, "narrow": narrow},
@@ -145,19 +147,21 @@ def _place(value: Any) -> Any:
     return str(value) if isinstance(value, bool) else value
 
 
-def _medians(group: Sequence[Dot], title: str, shade: str) -> dict[str, Any]:
+def _medians(group: Sequence[Dot], title: str, shade: str, *, joined: bool) -> dict[str, Any]:
+    """A line through the medians, or a bar at each where nothing lies between two places."""
     at: dict[Any, list[float]] = defaultdict(list)
     for dot in group:
         at[dot[1]].append(dot[2])
     places = ordered(set(at))
     return {
         "type": "scatter",
-        "mode": "lines",
+        "mode": "lines" if joined else "markers",
         "name": label(title),
         "showlegend": False,
         "x": [_place(place) for place in places],
         "y": [median(at[place]) for place in places],
         "line": {"color": shade, "width": 2.4},
+        "marker": {"symbol": "line-ew", "size": 26, "line": {"color": shade, "width": 2.4}},
         "hovertemplate": "median at %{x}: %{y:.3g}<extra></extra>",
     }
 
