@@ -195,6 +195,25 @@ def test_coverage_over_vectors(n):
     assert np.mean(widths) == pytest.approx(2 * 1.96 * 2 * truth**0.5 * along / n**0.5, rel=0.2)
 
 
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_few_vectors_leave_the_measured_value_in_its_interval(n):
+    """A replicate that draws one vector alone has no pair; rounding must not make it infinite."""
+    for seed in range(20):
+        mean = torch.tensor([1.0, 0, 0], dtype=torch.float64)
+        spread = torch.randn(n, 3, generator=seeded(seed), dtype=torch.float64)
+        table, pairs = vectors_as_table(mean + 0.2 * spread)
+        side = Side(table=table[None], pairs=pairs, rows=torch.tensor([n]))
+        values = similarity_values({"unembedding": side})
+        interval = geometry.intervals_over_vectors(
+            {"unembedding": (table, pairs)}, values, resamples=100, generator=seeded(0)
+        )["linearity", "unembedding"]
+        measured = values.concepts["linearity", "unembedding"].item()
+        if n == 1:
+            assert interval is None
+        else:
+            assert interval[0] - 1e-12 <= measured <= interval[1] + 1e-12
+
+
 def test_weighted_linearity_excludes_self_pairs():
     """The weighted formula equals listing every pair of drawn vectors, copies of one vector excluded."""
     u = torch.nn.functional.normalize(torch.randn(6, 3, generator=seeded(0), dtype=torch.float64))

@@ -108,8 +108,9 @@ class _Resampled:
             own = weights.square().sum(1)
             total = weights.shape[1] ** 2
             square = self.directions[:, concept].square().sum(-1) * total
-            # 0/0 = NaN where all weight fell on one vector: such a replicate has no pair.
-            drawn.append((square - own) / (total - own))
+            # Where all weight fell on one vector there is no pair; rounding would make it infinite.
+            pairs = (total - own).masked_fill(own == total, torch.nan)
+            drawn.append((square - own) / pairs)
         return torch.stack(drawn, 1)
 
     def orthogonality_mean(self) -> Float64[Tensor, "resamples concepts concepts"]:
