@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from linrep.config import Config
-from linrep.config_file import _names, _near, apply_override, load, parse  # pyright: ignore[reportPrivateUsage]
+from linrep.config_file import LONGEST_KEY, _names, _near, apply_override, load, parse  # pyright: ignore[reportPrivateUsage]
 from linrep.errors import InputError
 
 WORLD = {"kind": "random", "concepts": 3}
@@ -97,8 +97,13 @@ def test_mistakes(fields: dict[str, object], message: str) -> None:
         ("shift.stpe=5", "shift.step"),
         ("trainig=5", "training"),
         ("training.colour=5", None),
+        ("steps" * 10**5 + "=5", None),
+        ("7=5", None),
+        ("training.7=5", None),
+        ("7.steps=5", "training.steps"),
         ("colour.steeps.high=5", None),
     ],
+    ids=lambda text: (text or "none")[:30],
 )
 def test_a_misspelt_key_is_told_with_the_whole_name_of_the_nearest(
     override: str, nearest: str | None, tmp_path: Path
@@ -116,6 +121,7 @@ def test_a_misspelt_key_is_told_with_the_whole_name_of_the_nearest(
 def test_every_key_is_nearest_to_itself() -> None:
     """What is told can be set: every name leads to a field of the schema."""
     names = set(_names(Config))
+    assert max(map(len, names)) < LONGEST_KEY / 2
     assert {"seed", "world.network", "contexts.at_most", "training.steps", "shift.step"} <= names
     for name in names:
         assert name in _near([*name.split(".")[:-1], name.split(".")[-1] + "x"], None)

@@ -71,6 +71,8 @@ def apply_override(fields: dict[str, Any], override: str) -> None:
 
 LEAST_ALIKE = 0.65
 """Of two keys, one of which may be meant by the other."""
+LONGEST_KEY = 100
+"""Characters; more is no misspelt name, and comparing takes time."""
 _UNIONS = {"world": WorldConfig, "contexts": ContextsConfig, "tokens": TokensConfig}
 
 
@@ -127,7 +129,9 @@ def _whole(location: list[str], value: Any) -> list[str]:
 
 def _near(location: Sequence[str], kind: str | None) -> str:
     """The whole name of the key that an unknown one was most likely meant to be."""
-    given = [part for part in location if not part.isdigit()]
+    if len(".".join(location)) > LONGEST_KEY:
+        return ""
+    given = [*(part for part in location[:-1] if not part.isdigit()), location[-1]]
     # What a table's kind does not know is hardly meant for another table.
     names = _names(_kinds(given[0])[kind], f"{given[0]}.") if kind else _names(Config)
     alike = {name: _alike(given, name.split(".")) for name in names}
