@@ -213,6 +213,11 @@ class Population:
         """The dense p(token | context) in the tables' dtype: contexts × tokens numbers a run."""
         return self.conditional_rows(0, self.weights.shape[1]).to(self.dtype)
 
+    @cached_property
+    def minus_weighted_conditional(self) -> Float[Tensor, "runs contexts tokens"]:
+        """−ω(d) p(token | context), dense: what a prediction's weighted probabilities are added to."""
+        return (self.conditional_rows(0, self.weights.shape[1]) * -self.weights.unsqueeze(-1)).to(self.dtype)
+
     def conditional_rows(self, start: int, stop: int) -> Float[Tensor, "runs rows tokens"]:
         """The p(token | context) of contexts ``start`` to ``stop``, float64; zeros where Z = 0."""
         contexts = _one_hot(self.context_index[:, start:stop], tuple(v + 1 for v in self.sizes), self.sizes)
