@@ -6,7 +6,19 @@ import sys
 
 import pytest
 import torch
-from benchmarks import baselines, cli, growth, machine, memory, records, report, sweep, timing, worlds
+from benchmarks import (
+    baselines,
+    cli,
+    growth,
+    machine,
+    memory,
+    profile,
+    records,
+    report,
+    sweep,
+    timing,
+    worlds,
+)
 from benchmarks.__main__ import BENCHMARKS, main
 
 from linrep.population import population_gradient, table_gradients
@@ -69,7 +81,7 @@ def test_sweeps_on_workers_are_compared_with_one_cell_after_another(tmp_path, ca
 
 
 def test_profile_leaves_no_time_out(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["benchmarks.profile"], "SMALLEST_SHARE", 0.0)
+    monkeypatch.setattr(profile, "SMALLEST_SHARE", 0.0)
     path = tmp_path / "x.csv"
     main(["profile", "--concepts", "4", "--repeats", "2", "--output", str(path)])
     rows = {row["operation"]: row for row in records.read(path)}
