@@ -218,7 +218,7 @@ def costs(population: Population, f: torch.Tensor, g: torch.Tensor) -> dict[Meth
         form: (
             median(times[form]),
             tensors_peak(lambda form=form: call(form)),
-            population.conditional.nbytes if form == DENSE else 0,
+            population.minus_weighted_conditional.nbytes if form == DENSE else 0,
         )
         for form in forms
     }
