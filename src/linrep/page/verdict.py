@@ -120,26 +120,33 @@ def _said(measure: Any) -> str:
     return " ".join(part for part in (cosine(central(measure)), interval(measure)) if part) + against
 
 
-def _linear(view: View) -> Line | None:
+def _graded(standing: Any, *, yes: str, partly: str, no: str, detail: str) -> Line:
+    """The claim that goes with a standing."""
+    return Line(standing=standing, claim={"yes": yes, "partly": partly, "no": no}[standing], detail=detail)
+
+
+def _note(claim: str, detail: str) -> Line:
+    return Line(standing="note", claim=claim, detail=detail)
+
+
+def _linear(view: View) -> Line:
     g, f = view.measure("linearity", "unembedding"), view.measure("linearity", "embedding")
     if central(g) is None:
-        return Line(
-            standing="note", claim="Linearity has no value.", detail="No concept has two token pairs."
-        )
-    standing = _similar(g)
+        return _note("Linearity has no value.", "No concept has two token pairs.")
     what = _what(view).capitalize()
-    claim = {
-        "yes": f"{what} became linear directions.",
-        "partly": f"{what} became directions only partly.",
-        "no": f"{what} did not become linear directions.",
-    }[standing]
     detail = f"Linearity of g {_said(g)}; of f {_said(f)}."
     values = {name: value for name, value in _concept_values(view).items() if value is not None}
     if len(values) > 1:
         worst = min(values, key=lambda name: values[name])
         if values[worst] < (central(g) or 0.0) - 0.05:
             detail += f" The least linear is {worst}, {cosine(values[worst])}."
-    return Line(standing=standing, claim=claim, detail=detail)
+    return _graded(
+        _similar(g),
+        yes=f"{what} became linear directions.",
+        partly=f"{what} became directions only partly.",
+        no=f"{what} did not become linear directions.",
+        detail=detail,
+    )
 
 
 def _concept_values(view: View) -> dict[str, float | None]:
@@ -152,13 +159,13 @@ def _aligned(view: View) -> Line | None:
     measure = view.measure("alignment")
     if central(measure) is None:
         return None
-    standing = _similar(measure)
-    claim = {
-        "yes": "Embeddings and unembeddings take the same directions.",
-        "partly": "Embeddings and unembeddings take similar directions.",
-        "no": "Embeddings and unembeddings do not take the same directions.",
-    }[standing]
-    return Line(standing=standing, claim=claim, detail=f"Alignment {_said(measure)}.")
+    return _graded(
+        _similar(measure),
+        yes="Embeddings and unembeddings take the same directions.",
+        partly="Embeddings and unembeddings take similar directions.",
+        no="Embeddings and unembeddings do not take the same directions.",
+        detail=f"Alignment {_said(measure)}.",
+    )
 
 
 def _orthogonal(view: View) -> Line | None:
@@ -166,17 +173,13 @@ def _orthogonal(view: View) -> Line | None:
     value = central(measure)
     if value is None:
         return None
-    standing = _small(value)
-    claim = {
-        "yes": "Different concepts are orthogonal.",
-        "partly": "Different concepts are nearly orthogonal.",
-        "no": "Different concepts are not orthogonal.",
-    }[standing]
     rms = central(view.measure("orthogonality", "unembedding", "rms"))
     rest = f" RMS cosine over all steering vectors {cosine(rms)}." if rms is not None else ""
-    return Line(
-        standing=standing,
-        claim=claim,
+    return _graded(
+        _small(value),
+        yes="Different concepts are orthogonal.",
+        partly="Different concepts are nearly orthogonal.",
+        no="Different concepts are not orthogonal.",
         detail=f"|Cosine| between mean directions of g {_said(measure)}.{rest}",
     )
 
@@ -185,19 +188,15 @@ def _simplices(view: View) -> Line | None:
     share = view.measure("simplex_share", "unembedding")
     if central(share) is None:
         return None
-    standing = _similar(share)
-    claim = {
-        "yes": "Concepts of more than two states became simplices.",
-        "partly": "Concepts of more than two states became simplices only in part.",
-        "no": "Concepts of more than two states did not become simplices that stand out.",
-    }[standing]
     angle = view.measure("simplex_deviation_degrees", "unembedding")
     level = finite((angle.get("null") or {}).get("mean"))
     beside = f", against {short(level)} for shuffled rows" if level is not None else ""
     regular = f" Their angles are {short(central(angle))} degrees off the regular ones{beside}."
-    return Line(
-        standing=standing,
-        claim=claim,
+    return _graded(
+        _similar(share),
+        yes="Concepts of more than two states became simplices.",
+        partly="Concepts of more than two states became simplices only in part.",
+        no="Concepts of more than two states did not become simplices that stand out.",
         detail=f"Share of the energy of g in one dimension fewer than states {_said(share)}.{regular}",
     )
 
@@ -207,38 +206,29 @@ def _nested(view: View) -> Line | None:
     value = central(overlap)
     if value is None:
         return None
-    standing = _small(value)
-    claim = {
-        "yes": "Nested concepts are orthogonal to their parents.",
-        "partly": "Nested concepts are nearly orthogonal to their parents.",
-        "no": "Nested concepts are not orthogonal to their parents.",
-    }[standing]
-    return Line(
-        standing=standing,
-        claim=claim,
+    return _graded(
+        _small(value),
+        yes="Nested concepts are orthogonal to their parents.",
+        partly="Nested concepts are nearly orthogonal to their parents.",
+        no="Nested concepts are not orthogonal to their parents.",
         detail=f"|Cosine| of g's parent direction with child minus parent {_said(overlap)}.",
     )
 
 
-def _matched(view: View) -> Line | None:
+def _matched(view: View) -> Line:
     error, null, largest = odds.gap(view)
     if error is None:
-        return Line(
-            standing="note", claim="There are no log-odds to match.", detail="No context leaves one open."
-        )
+        return _note("There are no log-odds to match.", "No context leaves one open.")
     worst = f", at most {short(largest)}" if largest is not None else ""
     if null is None:
-        return Line(
-            standing="note", claim="Log-odds were measured.", detail=f"RMSE {short(error)} nats{worst}."
-        )
-    detail = f"RMSE {short(error)} nats{worst}; predicting zero would give {short(null)}."
-    if error >= null:
-        return Line(
-            standing="no", claim="Log-odds are not matched better than by predicting zero.", detail=detail
-        )
-    if error <= MATCHED * null:
-        return Line(standing="yes", claim="Log-odds are matched.", detail=detail)
-    return Line(standing="partly", claim="Log-odds are matched only in part.", detail=detail)
+        return _note("Log-odds were measured.", f"RMSE {short(error)} nats{worst}.")
+    return _graded(
+        "no" if error >= null else "yes" if error <= MATCHED * null else "partly",
+        yes="Log-odds are matched.",
+        partly="Log-odds are matched only in part.",
+        no="Log-odds are not matched better than by predicting zero.",
+        detail=f"RMSE {short(error)} nats{worst}; predicting zero would give {short(null)}.",
+    )
 
 
 def _trained(view: View) -> Line:
@@ -268,13 +258,8 @@ def _notes(view: View) -> list[Line]:
     dropped = int((view.summary.get("counts") or {}).get("dropped_contexts") or 0)
     if dropped:
         kept = len(next(w.codes for w in view.worlds if w.dropped_contexts == dropped))
-        notes.append(
-            Line(
-                standing="note",
-                claim=f"{count(dropped)} of {count(kept + dropped)} contexts cannot occur.",
-                detail="No token agrees with them, so they were dropped.",
-            )
-        )
+        claim = f"{count(dropped)} of {count(kept + dropped)} contexts cannot occur."
+        notes.append(_note(claim, "No token agrees with them, so they were dropped."))
     for each in view.summary.get("diverged") or ():
         notes.append(
             Line(
@@ -307,4 +292,4 @@ def _no_pair(view: View, name: str) -> Line:
         else ""
     )
     detail = f"No two tokens differ in it alone, for {why}, so its linearity does not exist.{cost}"
-    return Line(standing="note", claim=f"{name} has no counterfactual pair.", detail=detail)
+    return _note(f"{name} has no counterfactual pair.", detail)
