@@ -1,7 +1,6 @@
 """``linrep sweep`` and ``linrep reproduce``: grids of runs, and the paper's experiments."""
 
 import contextlib
-import json
 import shlex
 from collections.abc import Generator, Sequence
 from concurrent.futures import Executor
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from linrep.cli.options import Json, print_json
 from linrep.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,9 +27,6 @@ class Form(StrEnum):
     PNG = "png"
 
 
-Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object on stdout; everything else goes to stderr.")
-]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No table of progress, no words.")]
 Figures = Annotated[
     Path | None, typer.Option("--figures", metavar="DIR", help="Also write every figure for a paper here.")
@@ -111,7 +108,7 @@ def sweep(
                 for each in report.outcomes
             ],
         }
-        typer.echo(json.dumps(record, allow_nan=False))
+        print_json(record)
     elif not quiet:
         _show_table(report)
         typer.echo(f"table {page.with_suffix('.csv').resolve()}")
@@ -178,7 +175,7 @@ def reproduce(
             write_file(results, results_text(finished, command).encode())
     if as_json:
         record = {"experiments": [report.record() for report in finished], "index": str(index)}
-        typer.echo(json.dumps(record, allow_nan=False))
+        print_json(record)
     elif not quiet:
         typer.echo(f"page  {index.resolve()}")
     return _complain_of_failed(finished)

@@ -1,12 +1,12 @@
 """``linrep lm``: the ruler on language models, interventions, built-in data and the toy model."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from linrep.cli import lm_options as given
+from linrep.cli.options import Json, Quiet, Seed, print_json
 from linrep.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,12 +63,12 @@ def measure(
     revision: given.Revision = None,
     token: given.Token = None,
     trust: given.Trust = False,
-    seed: given.Seed = 0,
+    seed: Seed = 0,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for result.json, tables and page.html.")
     ] = None,
-    as_json: given.Json = False,
-    quiet: given.Quiet = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Measure a model. Given word pairs only, one tensor of it is read and it is never run."""
     from linrep import llm
@@ -130,7 +130,7 @@ def _save(result: "LMResult", out: Path, opened: "LanguageModel | None", folder:
 
 def _report(result: "LMResult", page: Path | None, *, as_json: bool, quiet: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(result.json(), allow_nan=False))
+        print_json(result.json())
     elif not quiet:
         from linrep.cli.lm_show import show_measurement
 
@@ -168,12 +168,12 @@ def steer(
     revision: given.Revision = None,
     token: given.Token = None,
     trust: given.Trust = False,
-    seed: given.Seed = 0,
+    seed: Seed = 0,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for result.json, the table and page.html.")
     ] = None,
-    as_json: given.Json = False,
-    quiet: given.Quiet = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Push the state along a concept: its log-odds move, do others stay?"""
     from linrep import llm
@@ -209,7 +209,7 @@ def steer(
 
         page = save(result, out)
     if as_json:
-        typer.echo(json.dumps(result.json(), allow_nan=False))
+        print_json(result.json())
     elif not quiet:
         from linrep.cli.lm_show import show_steering
 
@@ -226,7 +226,7 @@ def data(
     revision: given.Revision = None,
     token: given.Token = None,
     trust: given.Trust = False,
-    as_json: given.Json = False,
+    as_json: Json = False,
 ) -> None:
     """List the built-in data: where it comes from, how much there is, how much a tokenizer keeps."""
     from linrep.cli.lm_show import builtin_record, show_data
@@ -235,7 +235,7 @@ def data(
     with given.talking(quiet=True):
         record = builtin_record(tokenizer, load, given.policy(space, many, 0))
     if as_json:
-        typer.echo(json.dumps(record, allow_nan=False))
+        print_json(record)
     else:
         show_data(record)
 
@@ -269,9 +269,9 @@ def toy(
         ),
     ] = None,
     runs: Annotated[int, typer.Option(min=1, help="Worlds, with --widths.")] = 1,
-    seed: given.Seed = 0,
-    as_json: given.Json = False,
-    quiet: given.Quiet = False,
+    seed: Seed = 0,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train a small transformer on a language whose concepts are known, or many of them by width."""
     from linrep.cli import lm_toy
@@ -308,6 +308,6 @@ def toy(
                 quick=quick,
             )
     if as_json:
-        typer.echo(json.dumps(record, allow_nan=False))
+        print_json(record)
     elif not quiet:
         lm_toy.show(record, page, out)

@@ -29,11 +29,6 @@ Contexts = Annotated[
     typer.Option("--contexts", metavar="FILE|builtin", help="Paired contexts; the model is then run."),
 ]
 Inner = Annotated[InnerChoice, typer.Option("--inner", help="Inner product of the numbers.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Of nulls, intervals and splits.")]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object on stdout; everything else goes to stderr.")
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no words.")]
 
 Space = Annotated[SpaceChoice, typer.Option("--leading-space", help="auto: what keeps the most pairs.")]
 Many = Annotated[ManyChoice, typer.Option("--multi-token", help="What becomes of words of several tokens.")]

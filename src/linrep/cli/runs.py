@@ -1,11 +1,11 @@
 """``linrep demo``, ``run``, ``runs``, ``report``, ``validate`` and ``init``: the main path."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from linrep.cli.options import Json, Quiet, print_json
 from linrep.errors import InputError
 
 if TYPE_CHECKING:
@@ -14,10 +14,6 @@ if TYPE_CHECKING:
     from linrep.run_index import RunTable
 
 Out = Annotated[Path, typer.Option("--out", help="Folder of runs.", show_default=True)]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object on stdout; everything else goes to stderr.")
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar, no words.")]
 DEFAULT_OUT = Path("runs")
 
 
@@ -74,7 +70,7 @@ def _run(
         return 0
     drawn = _draw(result) if page else None
     if as_json:
-        typer.echo(json.dumps(_public(result.summary), allow_nan=False))
+        print_json(_public(result.summary))
     elif not quiet:
         _show(result, drawn)
     for entry in result.summary["diverged"]:
@@ -170,7 +166,7 @@ def runs(
         _write_csv(table, csv)
     if as_json:
         rows = [_public(read_json(store.root / key / RESULT)) for key in table["run"].to_pylist()]
-        typer.echo(json.dumps(rows, allow_nan=False))
+        print_json(rows)
     elif len(index.table) and csv is None and page is None:
         typer.echo("\n".join(listing(table, asked)))
     for line in listing_of_failed(failed, out, condition=where):
@@ -251,7 +247,7 @@ def validate(
         if not as_json:
             typer.echo(checked.line)
     if as_json:
-        typer.echo(json.dumps(found, allow_nan=False))
+        print_json(found)
     return 2 if any(each["error"] for each in found) else 0
 
 

@@ -1,20 +1,17 @@
 """``linrep predict`` and ``linrep claims``: what theory says, and whether experiment agrees."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from linrep.cli.options import Json, print_json
 from linrep.errors import InputError
 
 if TYPE_CHECKING:
     from linrep.claims.ledger import Ledger
     from linrep.theory.prediction import Prediction
 
-Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object on stdout; everything else goes to stderr.")
-]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no words.")]
 PRINTED = (
     "status",
@@ -71,7 +68,7 @@ def predict(
         found = predict_symmetric(concepts, dim, known)
     if as_json:
         whole = found.as_json()
-        typer.echo(json.dumps({name: whole[name] for name in PRINTED}, allow_nan=False))
+        print_json({name: whole[name] for name in PRINTED})
         if found.status != "optimal":
             typer.echo(f"linrep: {found.status.replace('_', ' ')}: {found.reason}", err=True)
     else:
@@ -113,7 +110,7 @@ def claims(
         ledger = make_ledger(out, quick=quick, say=say, stop=stop)
     page = write_page(ledger, out)
     if as_json:
-        typer.echo(json.dumps(ledger_json(ledger), allow_nan=False))
+        print_json(ledger_json(ledger))
     elif not quiet:
         _show_ledger(ledger)
         typer.echo(f"page  {page.resolve()}")

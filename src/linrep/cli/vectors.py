@@ -1,10 +1,11 @@
 """``linrep measure``: the ruler on vectors of one's own."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from linrep.cli.options import Json, Seed, print_json
 
 if TYPE_CHECKING:
     from linrep.vectors import VectorsResult
@@ -50,13 +51,11 @@ def measure(
     fewest_pairs: Annotated[
         int, typer.Option("--min-pairs", help="With fewer, difference of class means instead.")
     ] = 10,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of nulls, intervals and splits.")] = 0,
+    seed: Seed = 0,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for result.json, tables, map and page.html.")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object on stdout; everything else goes to stderr.")
-    ] = False,
+    as_json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No words.")] = False,
 ) -> None:
     """Measure any embeddings whose rows have attributes: is each attribute a direction?"""
@@ -75,7 +74,7 @@ def measure(
     )
     page = None if out is None else _save(result, out)
     if as_json:
-        typer.echo(json.dumps(result.json(), allow_nan=False))
+        print_json(result.json())
     elif not quiet:
         _show(result, page)
     if not quiet:
