@@ -117,6 +117,11 @@ def means(values: Sequence[float]) -> list[Spread]:
     return [spread(np.array([value])) for value in values]
 
 
+def control(name: str, colour: str, x: Sequence[Place], points: Sequence[Spread]) -> Series:
+    """A dotted line that measured ones are read against."""
+    return Series(name=name, colour=colour, x=x, points=points, dash="dot", plain=True)
+
+
 def heatmap(
     name: str, title: str, matrix: Sequence[Sequence[float | None]], labels: Sequence[str], *, alt: str
 ) -> Block:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 from linrep.experiments.chart import Dash, Series, chart, means, numeric
+from linrep.experiments.controls import controls
+from linrep.experiments.predicted import PREDICTED, predicted_line, predicted_rows
 from linrep.experiments.record import (
     ALIGNMENT,
     EXCESS,
@@ -23,7 +25,6 @@ KINDS: tuple[tuple[str, bool, Dash, str], ...] = (
     ("free runs", True, "solid", "circle"),
     ("stuck runs", False, "dash", "x"),
 )
-PREDICTED = "predicted_linearity"
 RULE = (
     "At each width the mean linearity of g is taken over free runs, or over all where none is free. “Yes” "
     "if its "
@@ -62,7 +63,6 @@ def figures(numbers: Numbers) -> list[Block]:
     g = ("linearity", "unembedding")
     for m, part in numbers.each(M):
         cells = part.each(K)
-        x = numeric([k for k, _ in cells])
 
         def some(free: bool, cells: list[tuple[str, Numbers]] = cells) -> list[tuple[str, Numbers]]:
             return [(k, cell) for k, cell in cells if cell.runs(free=free)]
@@ -78,25 +78,10 @@ def figures(numbers: Numbers) -> list[Block]:
             )
             for name, free, dash, marker in KINDS
         ]
-        limit = [(k, value) for k, cell in cells if (value := cell.mean(PREDICTED, "unembedding")) == value]
-        lines.append(
-            Series(
-                name="predicted limit",
-                colour="--predicted",
-                x=numeric([k for k, _ in limit]),
-                marker="diamond",
-                points=means([value for _, value in limit]),
-                dash="dash",
-                plain=True,
-                joined=False,
-            )
+        lines.append(predicted_line("predicted limit", "--predicted", cells, "unembedding", joined=False))
+        lines += controls(
+            numeric([k for k, _ in cells]), [cell for _, cell in cells], *g, start="--embedding"
         )
-        for name, colour, how in (
-            ("random pairs", "--null", {"kind": "null"}),
-            ("untrained", "--embedding", {"at": "start"}),
-        ):
-            points = [cell.spread(*g, **how) for _, cell in cells]  # pyright: ignore[reportArgumentType]
-            lines.append(Series(name=name, colour=colour, x=x, points=points, dash="dot", plain=True))
         blocks.append(
             chart(
                 f"dimension-{m}",
@@ -127,16 +112,7 @@ def figures(numbers: Numbers) -> list[Block]:
 
 def extra(result: Result) -> Iterator[Row]:
     """What theory says of linearity at this width, where it says anything."""
-    found = predict(result.worlds[0].model.concepts, result.config.model.dim).geometry
-    if found is None:
-        return
-    for table, value in (
-        ("unembedding", found.linearity_unembedding),
-        ("embedding", found.linearity_embedding),
-    ):
-        if value is not None:
-            for run in range(result.config.runs):
-                yield result.snapshot_steps[-1], run, PREDICTED, table, "value", value
+    yield from predicted_rows(result, predict(result.worlds[0].model.concepts, result.config.model.dim))
 
 
 def _linearity(cell: Numbers) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 
 from linrep import geometry
-from linrep.experiments.chart import Series, chart, colour, heatmap, means
+from linrep.experiments.chart import Series, chart, colour, control, heatmap, means
 from linrep.experiments.record import (
     ALIGNMENT,
     EXCESS,
@@ -18,9 +18,9 @@ from linrep.experiments.record import (
     SMALL,
     Answer,
     Experiment,
-    Standing,
     graded,
     nothing,
+    worst,
 )
 from linrep.page.numbers import cosine
 from linrep.page.shell import Block
@@ -47,13 +47,11 @@ def answer(numbers: Numbers) -> Answer:
     overlap = [cell.mean("orthogonality_mean", "unembedding") for _, cell in cells]
     if not cells:
         return nothing(RULE)
-    order: list[Standing] = ["no", "note", "partly", "yes"]
     standings = (
         graded(min(linear.values()), HIGH, FAIR),
         graded(min(aligned), HIGH, FAIR),
         graded(max(overlap), SMALL, MIDDLING, falling=True),
     )
-    standing = min(standings, key=order.index)
     low, high = min(linear, key=linear.__getitem__), max(linear, key=linear.__getitem__)
     start = max(cell.mean("linearity", "unembedding", at="start") for _, cell in cells)
     exact = [cell.mean("linearity", "unembedding") for _, cell in numbers.of(optimizer=GD).each("concepts")]
@@ -68,7 +66,7 @@ def answer(numbers: Numbers) -> Answer:
         "alignment "
         f"from {cosine(min(aligned))} and overlap up to {cosine(max(overlap))}{beside}."
     )
-    return Answer(standing=standing, finding=finding, rule=RULE)
+    return Answer(standing=worst(standings), finding=finding, rule=RULE)
 
 
 def figures(numbers: Numbers) -> list[Block]:
@@ -91,16 +89,7 @@ def figures(numbers: Numbers) -> list[Block]:
             if series:
                 steps, values = part.each("concepts")[-1][1].over_steps(measure, table, kind="null")
                 null = means([float(row[row == row].mean()) if (row == row).any() else 0.0 for row in values])
-                series.append(
-                    Series(
-                        name="random pairs",
-                        colour="--null",
-                        x=steps.tolist(),
-                        points=null,
-                        dash="dot",
-                        plain=True,
-                    )
-                )
+                series.append(control("random pairs", "--null", steps.tolist(), null))
             name = f"{optimizer}-{measure}-{table}".lower().replace(" ", "-").strip("-")
             blocks.append(
                 chart(

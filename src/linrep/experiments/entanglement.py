@@ -17,6 +17,7 @@ from linrep.experiments.record import (
     Standing,
     graded,
     nothing,
+    worst,
 )
 from linrep.page.numbers import cosine, short
 from linrep.page.shell import Block
@@ -66,8 +67,7 @@ def answer(numbers: Numbers) -> Answer:
         )
     if not words:
         return nothing(RULE)
-    worst: Standing = "no" if "no" in standings else "partly" if "partly" in standings else "yes"
-    return Answer(standing=worst, finding="; ".join(words) + ".", rule=RULE)
+    return Answer(standing=worst(standings), finding="; ".join(words) + ".", rule=RULE)
 
 
 def figures(numbers: Numbers) -> list[Block]:

@@ -5,7 +5,7 @@ The table is the negative control: it has a row for each context, and the rows o
 
 from collections.abc import Callable
 
-from linrep.experiments.chart import Series, chart, means, numeric
+from linrep.experiments.chart import Series, chart, control, means, numeric
 from linrep.experiments.record import (
     FAIR,
     LINEARITY_G,
@@ -123,9 +123,7 @@ def _lines(numbers: Numbers, measure: str, table: str) -> list[Series]:
         points = [cell.spread(measure, table) for _, cell in cells]
         lines.append(Series(name=name, colour=colour, x=x, points=points))
         before = means([cell.mean(measure, table, at="start") for _, cell in cells])
-        lines.append(
-            Series(name=f"{name}, untrained", colour=colour, x=x, points=before, dash="dot", plain=True)
-        )
+        lines.append(control(f"{name}, untrained", colour, x, before))
     cells = numbers.each(SHARE)
     lines.append(
         Series(

@@ -6,7 +6,7 @@ import torch
 
 from linrep.contexts import World
 from linrep.experiments.chart import Series, chart
-from linrep.experiments.gap_lines import gap_lines
+from linrep.experiments.controls import controls, gap_lines
 from linrep.experiments.record import (
     ALIGNMENT,
     FAIR,
@@ -62,22 +62,7 @@ def figures(numbers: Numbers) -> list[Block]:
     lines = [
         Series(name="linearity of g", colour="--unembedding", x=x, points=[p.spread(*g) for _, p in parts]),
         Series(name="alignment", colour="--both", x=x, points=[p.spread("alignment") for _, p in parts]),
-        Series(
-            name="random pairs",
-            colour="--null",
-            x=x,
-            points=[p.spread(*g, kind="null") for _, p in parts],
-            dash="dot",
-            plain=True,
-        ),
-        Series(
-            name="untrained",
-            colour="--predicted",
-            x=x,
-            points=[p.spread(*g, at="start") for _, p in parts],
-            dash="dot",
-            plain=True,
-        ),
+        *controls(x, [part for _, part in parts], *g),
     ]
     gap = gap_lines(x, [part for _, part in parts])
     return [

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from linrep.contexts import World
-from linrep.experiments.chart import Series, chart, means
+from linrep.experiments.chart import Series, chart, control, means
 from linrep.experiments.record import (
     EXCESS,
     LINEARITY_G,
@@ -77,7 +77,7 @@ def figures(numbers: Numbers) -> list[Block]:
     """Angle against steps, free and stuck runs; margin over ln t."""
     cells = [(int(label), cell) for label, cell in numbers.each(STEPS)]
     lines: list[Series] = []
-    for name, free, dash in (("free runs", True, "solid"), ("stuck runs", False, "dash")):
+    for name, free in (("free runs", True), ("stuck runs", False)):
         some = [(step, cell) for step, cell in cells if len(cell.values(ANGLE, "unembedding", free=free))]
         if some:
             points = [cell.spread(ANGLE, "unembedding", free=free) for _, cell in some]
@@ -87,20 +87,11 @@ def figures(numbers: Numbers) -> list[Block]:
                     colour="--unembedding",
                     x=[s for s, _ in some],
                     points=points,
-                    dash="solid" if dash == "solid" else "dash",
+                    dash="solid" if free else "dash",
                 )
             )
     null = [cell.spread(ANGLE, "unembedding", kind="null") for _, cell in cells]
-    lines.append(
-        Series(
-            name="random token pairs",
-            colour="--null",
-            x=[s for s, _ in cells],
-            points=null,
-            dash="dot",
-            plain=True,
-        )
-    )
+    lines.append(control("random token pairs", "--null", [s for s, _ in cells], null))
     blocks = [
         chart(
             "angle",

@@ -1,7 +1,7 @@
 """What the experiments on incomplete contexts and tokens share: how little may be kept."""
 
 from linrep.experiments.chart import Series, chart, numeric
-from linrep.experiments.gap_lines import gap_lines
+from linrep.experiments.controls import gap_lines
 from linrep.experiments.record import Answer, nothing, percent
 from linrep.page.numbers import cosine
 from linrep.page.shell import Block

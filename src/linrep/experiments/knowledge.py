@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-from linrep.experiments.chart import Series, chart, means, numeric
+from linrep.experiments.chart import Series, chart, numeric
+from linrep.experiments.controls import controls
+from linrep.experiments.predicted import PREDICTED, predicted_line, predicted_rows
 from linrep.experiments.record import Answer, Experiment, nothing
 from linrep.page.numbers import cosine, listed
 from linrep.page.shell import Block
@@ -12,7 +14,6 @@ from linrep.sweep_numbers import Numbers, Row
 from linrep.theory.predict import predict
 
 AXIS = "known"
-PREDICTED = "predicted_linearity"
 NEAR = 0.15
 RULE = (
     "Training nears its limit only like 1/ln t. “Yes” if at every u the mean linearity of g is within "
@@ -53,26 +54,8 @@ def figures(numbers: Numbers) -> list[Block]:
     for name, colour, table in (("g", "--unembedding", "unembedding"), ("f", "--embedding", "embedding")):
         points = [cell.spread("linearity", table) for _, cell in cells]
         lines.append(Series(name=f"linearity of {name}", colour=colour, x=x, points=points))
-        limit = [
-            (at, v) for at, (_, cell) in zip(x, cells, strict=True) if (v := cell.mean(PREDICTED, table)) == v
-        ]
-        lines.append(
-            Series(
-                name=f"predicted, {name}",
-                colour=colour,
-                x=[at for at, _ in limit],
-                dash="dash",
-                plain=True,
-                marker="diamond",
-                points=means([v for _, v in limit]),
-            )
-        )
-    for name, colour, how in (
-        ("random pairs", "--null", {"kind": "null"}),
-        ("untrained", "--predicted", {"at": "start"}),
-    ):
-        points = [cell.spread("linearity", "unembedding", **how) for _, cell in cells]  # pyright: ignore[reportArgumentType]
-        lines.append(Series(name=name, colour=colour, x=x, points=points, dash="dot", plain=True))
+        lines.append(predicted_line(f"predicted, {name}", colour, cells, table))
+    lines += controls(x, [cell for _, cell in cells], "linearity", "unembedding")
     return [
         chart(
             "knowledge",
@@ -88,17 +71,9 @@ def figures(numbers: Numbers) -> list[Block]:
 def extra(result: Result) -> Iterator[Row]:
     """The predicted limit for these contexts at this width."""
     world, config = result.worlds[0], result.config
-    known = (world.codes < 2).sum(1)
-    found = predict(world.model.concepts, config.model.dim, (int(known.min()), int(known.max()))).geometry
-    if found is None:
-        return
-    for table, value in (
-        ("unembedding", found.linearity_unembedding),
-        ("embedding", found.linearity_embedding),
-    ):
-        if value is not None:
-            for run in range(config.runs):
-                yield result.snapshot_steps[-1], run, PREDICTED, table, "value", value
+    counts = (world.codes < 2).sum(1)
+    known = (int(counts.min()), int(counts.max()))
+    yield from predicted_rows(result, predict(world.model.concepts, config.model.dim, known))
 
 
 EXPERIMENT = Experiment(name="knowledge", answer=answer, figures=figures, extra=extra)

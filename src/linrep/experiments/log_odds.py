@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from linrep.experiments.chart import Series, chart, means
+from linrep.experiments.chart import Series, chart, control, means
 from linrep.experiments.record import (
     ALIGNMENT,
     EXCESS,
@@ -86,14 +86,7 @@ def figures(numbers: Numbers) -> list[Block]:
                 x=x,
                 points=[spread(row) for row in ratio],
             ),
-            Series(
-                name="random pairs",
-                colour="--null",
-                x=x,
-                points=means(np.nanmean(null, 1).tolist()),
-                dash="dot",
-                plain=True,
-            ),
+            control("random pairs", "--null", x, means(np.nanmean(null, 1).tolist())),
         ]
         blocks.append(
             chart(f"log-odds-{index}", method, lines, x="training step", y="cosine, or ratio", log_x=True)

@@ -1,6 +1,7 @@
 """Gradient descent, SGD by batch and step size, Adam, by start scale: who gets stuck, who aligns."""
 
 from linrep.experiments.chart import Series, chart, means
+from linrep.experiments.controls import controls
 from linrep.experiments.record import Answer, Experiment, nothing, percent
 from linrep.page.numbers import cosine
 from linrep.page.shell import Block
@@ -51,10 +52,7 @@ def figures(numbers: Numbers) -> list[Block]:
         )
         align.append(Series(name=name, colour=colour, x=x, points=[c.spread("alignment") for _, c in cells]))
     parts = [numbers.of(**{METHOD: method}) for method in methods]
-    for name, how in (("random pairs", {"kind": "null"}), ("untrained", {"at": "start"})):
-        points = [part.spread("alignment", **how) for part in parts]  # pyright: ignore[reportArgumentType]
-        colour = "--null" if name == "random pairs" else "--predicted"
-        align.append(Series(name=name, colour=colour, x=methods, points=points, dash="dot", plain=True))
+    align += controls(methods, parts, "alignment")
     return [
         chart("stuck", "Stuck runs", stuck, x="method", y="share of runs"),
         chart("alignment", "Alignment", align, x="method", y="mean cosine"),

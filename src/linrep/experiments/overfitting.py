@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from linrep.experiments.chart import Series, chart, colour, means
-from linrep.experiments.gap_lines import gap_lines
+from linrep.experiments.chart import Series, chart, colour, control, means
+from linrep.experiments.controls import gap_lines
 from linrep.experiments.record import (
     ALIGNMENT,
     EXCESS,
@@ -115,7 +115,7 @@ def figures(numbers: Numbers) -> list[Block]:
             points=_middle([part.spread("linearity", G) for part in parts]),
         ),
         _level("true distribution", x, whole.spread("linearity", G).median or math.nan),
-        _control("random pairs", "--null", x, [part.spread("linearity", G, kind="null") for part in parts]),
+        control("random pairs", "--null", x, [part.spread("linearity", G, kind="null") for part in parts]),
     ]
     return [
         chart(
@@ -157,7 +157,7 @@ def _gap_against_pairs(cells: dict[int, Numbers], whole: Numbers) -> list[Series
     x, parts = list(cells), list(cells.values())
     lines = [replace(each, points=_middle(each.points)) for each in gap_lines(x, parts)]
     untrained = _middle([part.spread(GAP, at="start") for part in parts])
-    lines.append(_control("untrained", "--predicted", x, untrained))
+    lines.append(control("untrained", "--predicted", x, untrained))
     lines.append(_level("true distribution", x, _median(whole)))
     roots = {n: math.sqrt(s) for n, each in added(cells, whole).items() if (s := float(np.median(each))) > 0}
     if roots:
@@ -167,7 +167,7 @@ def _gap_against_pairs(cells: dict[int, Numbers], whole: Numbers) -> list[Series
         )
         last = max(roots)
         law = means([roots[last] * math.sqrt(last / n) for n in x])
-        lines.append(replace(_control("N^(−1/2)", colour(3), x, law), dash="dash"))
+        lines.append(replace(control("N^(−1/2)", colour(3), x, law), dash="dash"))
     return lines
 
 
@@ -204,10 +204,6 @@ def _median(cell: Numbers, kind: str = "value") -> float:
 def _middle(points: Sequence[Spread]) -> list[Spread]:
     """Stuck runs and unseen tokens are far from the rest: medians, not means."""
     return [replace(each, mean=each.median) for each in points]
-
-
-def _control(name: str, colour: str, x: Sequence[int], points: Sequence[Spread]) -> Series:
-    return Series(name=name, colour=colour, x=x, points=points, dash="dot", plain=True)
 
 
 def _level(name: str, x: Sequence[int], value: float) -> Series:

@@ -89,6 +89,17 @@ def graded(value: float, high: float, fair: float, *, falling: bool = False) -> 
     return "yes" if value >= high else "partly" if value >= fair else "no"
 
 
+def worst(standings: Iterable[Standing]) -> Standing:
+    """Of several findings, the one that a claim about all of them can have.
+
+    Example:
+        >>> worst(["yes", "partly", "yes"])
+        'partly'
+    """
+    order: list[Standing] = ["no", "note", "partly", "yes"]
+    return min(standings, key=order.index)
+
+
 def percent(share: float) -> str:
     """A share as a whole percentage.
 

@@ -1,6 +1,7 @@
 """A user's own sweep: no question of ours, so its page says what is largest and smallest, and draws it."""
 
 from linrep.experiments.chart import Series, chart, numeric
+from linrep.experiments.controls import controls
 from linrep.experiments.record import Answer, Experiment, nothing
 from linrep.page.numbers import cosine
 from linrep.page.shell import Block
@@ -59,13 +60,8 @@ def _figures(numbers: Numbers) -> list[Block]:
             name = f"{rest[0]} {label}" if rest else title
             points = [cell.spread(measure, table) for _, cell in part.each(along)]
             lines.append(Series(name=name, colour=f"--concept-{index}", x=x, points=points))
-        x = numeric([at for at, _ in numbers.each(along)])
-        null = [cell.spread(measure, table, kind="null") for _, cell in numbers.each(along)]
-        lines.append(Series(name="random pairs", colour="--null", x=x, points=null, dash="dot", plain=True))
-        start = [cell.spread(measure, table, at="start") for _, cell in numbers.each(along)]
-        lines.append(
-            Series(name="untrained", colour="--predicted", x=x, points=start, dash="dot", plain=True)
-        )
+        whole = numbers.each(along)
+        lines += controls(numeric([at for at, _ in whole]), [cell for _, cell in whole], measure, table)
         name = f"{measure}-{table}".strip("-")
         blocks.append(chart(name, title, lines, x=along, y="mean cosine", size="half"))
     return blocks
