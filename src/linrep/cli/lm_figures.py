@@ -6,12 +6,11 @@ from typing import Any
 
 from linrep.cli.lm_view import INNER, View
 from linrep.llm.result import Matrix, Row
-from linrep.page import palette
+from linrep.page import heat, palette
 from linrep.page.numbers import cosine
 from linrep.page.shell import Block, label
 
 NUMBERED = 10
-SEQUENTIAL = [[0, "--heat-0"], [0.5, "--heat-1"], [1, "--heat-2"]]
 SIGNED = [[0, "--embedding"], [0.5, "--heat-0"], [1, "--unembedding"]]
 
 
@@ -206,7 +205,7 @@ def _heat(
         "zmax": top,
         "xgap": 1,
         "ygap": 1,
-        "colorscale": SIGNED if signed else SEQUENTIAL,
+        "colorscale": SIGNED if signed else heat.SCALE,
         "colorbar": {"thickness": 10, "outlinewidth": 0, "len": 0.9, "nticks": 5},
         "customdata": [[[label(row), label(column)] for column in matrix.columns] for row in matrix.rows],
         "hovertemplate": hover,
@@ -237,13 +236,7 @@ def _names_axis(names: Sequence[str], named: int) -> dict[str, Any]:
 
 def _cell_numbers(values: Sequence[Sequence[float | None]], top: float) -> list[dict[str, Any]]:
     return [
-        {
-            "x": j,
-            "y": i,
-            "text": cosine(value),
-            "showarrow": False,
-            "font": {"size": 11, "color": "--surface" if abs(value) > 0.72 * top else "--ink"},
-        }
+        heat.number(i, j, cosine(value), dark=abs(value) > heat.DARK * top)
         for i, row in enumerate(values)
         for j, value in enumerate(row)
         if value is not None

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import linrep
-from linrep.page import palette
+from linrep.page import heat, palette
 from linrep.page.numbers import ABSENT, cosine, count, short
 from linrep.page.shell import Block, Line, Page, Section, assemble, label
 from linrep.vectors import VectorsResult
@@ -162,24 +162,12 @@ def _heat(result: VectorsResult, name: str) -> Block:
     what, unit = MATRICES[name]
     matrix: list[list[float | None]] = plain(result.matrices[name])
     names = [label(concept) for concept in result.concepts]
-    axis = {"tickvals": list(range(len(names))), "ticktext": names, "showgrid": False, "zeroline": False}
-    heat = {
-        "type": "heatmap",
-        "z": matrix,
-        "zmin": 0,
-        "zmax": 1,
-        "xgap": 1,
-        "ygap": 1,
-        "colorscale": [[0, "--heat-0"], [0.5, "--heat-1"], [1, "--heat-2"]],
-        "colorbar": {"thickness": 10, "outlinewidth": 0, "tickvals": [0, 0.5, 1], "len": 0.9},
-        "hovertemplate": "%{y} × %{x}: %{z:.3f}<extra></extra>",
-        "hoverongaps": False,
-    }
+    axis = heat.names_axis(names)
     numbers = [
-        {"x": j, "y": i, "text": cosine(value), "showarrow": False,
-         "font": {"size": 11, "color": "--surface" if (value or 0) > 0.72 else "--ink"}}
-        for i, row in enumerate(matrix) for j, value in enumerate(row)
-    ]  # fmt: skip
+        heat.number(i, j, cosine(value), dark=(value or 0) > heat.DARK)
+        for i, row in enumerate(matrix)
+        for j, value in enumerate(row)
+    ]
     layout = {
         "xaxis": {**axis, "tickangle": -40 if len(names) > 5 or max(map(len, names)) > 10 else 0},
         "yaxis": {**axis, "autorange": "reversed"},
@@ -190,7 +178,7 @@ def _heat(result: VectorsResult, name: str) -> Block:
         kind="plot",
         title=f"{what}: {unit} between concepts",
         alt=f"Heatmap, concept by concept: {unit} of {what.lower()}.",
-        spec={"data": [heat], "layout": layout},
+        spec={"data": [heat.trace(matrix)], "layout": layout},
     )
 
 

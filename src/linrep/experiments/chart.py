@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from linrep.page import palette
+from linrep.page import heat, palette
 from linrep.page.numbers import cosine, short
 from linrep.page.shell import Block, label
 from linrep.sweep_numbers import Spread, spread
@@ -126,32 +126,13 @@ def heatmap(
     name: str, title: str, matrix: Sequence[Sequence[float | None]], labels: Sequence[str], *, alt: str
 ) -> Block:
     """A square matrix of numbers from 0 to 1, one row and column per concept."""
-    places = list(range(len(labels)))
-    axis = {
-        "tickvals": places,
-        "ticktext": [label(each) for each in labels],
-        "showgrid": False,
-        "zeroline": False,
-        "ticks": "",
-    }
-    heat = {
-        "type": "heatmap",
-        "z": [list(row) for row in matrix],
-        "zmin": 0,
-        "zmax": 1,
-        "xgap": 1,
-        "ygap": 1,
-        "colorscale": [[0, "--heat-0"], [0.5, "--heat-1"], [1, "--heat-2"]],
-        "colorbar": {"thickness": 10, "outlinewidth": 0, "tickvals": [0, 0.5, 1], "len": 0.9},
-        "hovertemplate": "%{y} × %{x}: %{z:.3f}<extra></extra>",
-        "hoverongaps": False,
-    }
+    axis = {**heat.names_axis([label(each) for each in labels]), "ticks": ""}
     layout = {
         "xaxis": axis,
         "yaxis": {**axis, "autorange": "reversed"},
         "margin": {"l": 40, "r": 8, "t": 8, "b": 36},
     }
-    spec = {"data": [heat], "layout": layout}
+    spec = {"data": [heat.trace(matrix)], "layout": layout}
     return Block(id=name, kind="plot", title=title, alt=alt, spec=spec, size="small")
 
 

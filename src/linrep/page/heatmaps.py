@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from linrep.page import palette
+from linrep.page import heat, palette
 from linrep.page.numbers import ABSENT, cosine, finite
 from linrep.page.shell import Block, label
 from linrep.page.view import View
@@ -99,37 +99,11 @@ def _block(view: View, table: str, form: str, matrix: Matrix) -> Block:
 
 def _spec(view: View, matrix: Matrix, form: str, hover: str) -> dict[str, Any]:
     names = [label(name) for name in view.names]
-    axis = {
-        "tickvals": list(range(len(names))),
-        "ticktext": names,
-        "showgrid": False,
-        "zeroline": False,
-        "ticks": "",
-        "showline": False,
-    }
-    text = [[_cell(value, i == j, form) for j, value in enumerate(row)] for i, row in enumerate(matrix)]
-    heat: dict[str, Any] = {
-        "type": "heatmap",
-        "z": matrix,
-        "zmin": 0,
-        "zmax": 1,
-        "xgap": 1,
-        "ygap": 1,
-        "colorscale": [[0, "--heat-0"], [0.5, "--heat-1"], [1, "--heat-2"]],
-        "colorbar": {"thickness": 10, "outlinewidth": 0, "tickvals": [0, 0.5, 1], "len": 0.9},
-        "hovertemplate": hover,
-        "hoverongaps": False,
-    }
+    axis = {**heat.names_axis(names), "ticks": "", "showline": False}
     numbers = [
-        {
-            "x": j,
-            "y": i,
-            "text": text[i][j],
-            "showarrow": False,
-            "font": {"size": 11, "color": "--surface" if (matrix[i][j] or 0) > 0.72 else "--ink"},
-        }
-        for i in range(len(names))
-        for j in range(len(names))
+        heat.number(i, j, _cell(value, i == j, form), dark=(value or 0) > heat.DARK)
+        for i, row in enumerate(matrix)
+        for j, value in enumerate(row)
     ]
     layout = {
         "xaxis": {**axis, "tickangle": -40 if len(names) > 5 else 0},
@@ -138,7 +112,11 @@ def _spec(view: View, matrix: Matrix, form: str, hover: str) -> dict[str, Any]:
         "annotations": numbers if len(names) <= NUMBERED else [],
     }
     crowded = len(names) > NUMBERED_NARROW
-    return {"data": [heat], "layout": layout, "narrow": {"annotations": []} if crowded else {}}
+    return {
+        "data": [heat.trace(matrix, hover)],
+        "layout": layout,
+        "narrow": {"annotations": []} if crowded else {},
+    }
 
 
 def _cell(value: float | None, diagonal: bool, form: str) -> str:

@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from linrep.config import Config
-from linrep.page import palette
+from linrep.page import heat, palette
 from linrep.page.numbers import ABSENT, count
 from linrep.page.shell import Block, label
 
@@ -18,7 +18,6 @@ MOST_WRITTEN = 120
 """Most cells of a grid whose numbers are written into them."""
 FEW = 200
 """Up to so many dots are large."""
-SCALE = [[0, "--heat-0"], [0.5, "--heat-1"], [1, "--heat-2"]]
 OF = ("of g", "of f")
 WORDS = {"unembedding": OF[0], "embedding": OF[1], "rmse": "RMSE"}
 
@@ -93,10 +92,10 @@ def scatter(dots: Sequence[Dot], x: str, y: str, colour: str | None) -> Block:
             "yanchor": "bottom",
             "title": {**title, "font": {"size": 12}},
         },
-        "coloraxis": {"colorscale": SCALE, "colorbar": _bar(title, side="right")},
+        "coloraxis": {"colorscale": heat.SCALE, "colorbar": _bar(title, side="right")},
     }
     below = {"orientation": "h", "x": 0.5, "y": -0.25, "yanchor": "top", "len": 1}
-    narrow = {"coloraxis": {"colorscale": SCALE, "colorbar": {**_bar(title, side="bottom"), **below}}}
+    narrow = {"coloraxis": {"colorscale": heat.SCALE, "colorbar": {**_bar(title, side="bottom"), **below}}}
     return Block(
         id="scatter",
         kind="plot",
@@ -176,20 +175,20 @@ def grid(dots: Sequence[Dot], x: str, y: str, colour: str | None) -> list[Block]
     few = all(2 <= len(side) <= MOST_PLACES for side in (columns, rows))
     if colour is None or not few or len(cells) in (len(columns), len(rows)):
         return []
-    heat: dict[str, Any] = {
+    medians: dict[str, Any] = {
         "type": "heatmap",
         "x": [written(each) for each in columns],
         "y": [written(each) for each in rows],
         "z": [[median(cells[c, r]) if (c, r) in cells else None for c in columns] for r in rows],
         "xgap": 1,
         "ygap": 1,
-        "colorscale": SCALE,
+        "colorscale": heat.SCALE,
         "colorbar": {"thickness": 10, "outlinewidth": 0},
         "hovertemplate": f"{label(x)} %{{x}}, {label(colour)} %{{y}}: %{{z:.3g}}<extra></extra>",
         "hoverongaps": False,
     }
     if len(columns) * len(rows) <= MOST_WRITTEN:
-        heat["texttemplate"] = "%{z:.2g}"
+        medians["texttemplate"] = "%{z:.2g}"
     layout = {
         "xaxis": {"title": {"text": label(words(x))}, "type": "category", "showgrid": False},
         "yaxis": {"title": {"text": label(words(colour))}, "type": "category", "showgrid": False},
@@ -204,7 +203,7 @@ def grid(dots: Sequence[Dot], x: str, y: str, colour: str | None) -> list[Block]
             title=f"By {words(x)} and {words(colour)}: {words(y)}",
             caption=f"Median over the runs of a cell, {of_each} in each.",
             alt=f"Heatmap: median over runs of {words(y)}, by {words(x)} and {words(colour)}.",
-            spec={"data": [heat], "layout": layout},
+            spec={"data": [medians], "layout": layout},
             size="wide",
         )
     ]
