@@ -30,10 +30,9 @@ def overview(result: "Result") -> "Iterator[Table | str]":
     summary, config = result.summary, result.config
     counts, final, stuck = summary["counts"], summary["final"], summary["stuck"]
     yield (
-        f"{len(summary['concepts'])} concepts, {counts['contexts']} contexts "
-        f"({counts['dropped_contexts']} impossible ones dropped), "
-        f"{counts['tokens']} tokens, dimension {config.model.dim}; "
-        f"{config.runs} runs of {config.training.optimizer}, {config.training.steps} steps"
+        f"{len(summary['concepts'])} concepts, {counts['contexts']} contexts ({counts['dropped_contexts']} "
+        f"impossible ones dropped), {counts['tokens']} tokens, dimension {config.model.dim}; {config.runs} "
+        f"runs of {config.training.optimizer}, {config.training.steps} steps"
     )
     table = Table("measure", "table", "mean", "median", "95 % interval", "null (95 %)", "pairs", box=None)
     for name, side, record in similarity_rows(final):

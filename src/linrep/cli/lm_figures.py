@@ -28,8 +28,7 @@ def concept_dots(view: View) -> Block:
         kind="plot",
         title="Linearity of each concept",
         caption="Mean cosine between a concept's steering vectors, 95 % interval; grey: 95 % of draws of "
-        "random pairs. "
-        "Word pairs: interval over pairs. Contexts: over frames and swapped words.",
+        "random pairs. Word pairs: interval over pairs. Contexts: over frames and swapped words.",
         alt=f"Dots with intervals, one for each of {len(order)} concepts, beside the range of random pairs.",
         spec=_dots(order, series, "mean cosine"),
         size="wide",
@@ -49,8 +48,7 @@ def alignment_dots(view: View) -> Block | None:
         kind="plot",
         title="Matching direction against all others",
         caption="Mean cosine of Δf with a concept's mean Δg direction, 95 % interval; grey: 95 % of mean "
-        "directions of "
-        "random word pairs. Cross: the nearest direction of any other concept.",
+        "directions of random word pairs. Cross: the nearest direction of any other concept.",
         alt="Dots with intervals for the matching concept and crosses for the nearest other, by concept.",
         spec=_dots(
             order,
@@ -180,9 +178,8 @@ def alignment_heat(view: View) -> Block | None:
         id="alignment-heat",
         kind="plot",
         title="Alignment of contexts with words",
-        caption="Mean cosine of all Δf (rows) with all Δg (columns). The concepts of both come first, in "
-        "one order: "
-        "theory puts everything on their diagonal.",
+        caption="Mean cosine of all Δf (rows) with all Δg (columns). The concepts of both come first, in one "
+        "order: theory puts everything on their diagonal.",
         alt="Heatmap: contexts' concepts by words' concepts, mean cosine.",
         spec=_heat(turned, "f: %{customdata[0]}, g: %{customdata[1]}: %{z:.3f}<extra></extra>", signed=True),
         size="wide",

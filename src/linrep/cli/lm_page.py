@@ -114,9 +114,8 @@ def _words(view: View) -> Block:
         kind="table",
         title="Word pairs",
         caption="Random: the 97.5 % quantile of random pairs. Left out: mean cosine of a pair with the "
-        "direction of "
-        "all the others. Area: how often that exceeds a random pair's. Overlap: mean |cosine| with the other "
-        f"concepts' directions. {ABSENT}: does not exist.",
+        "direction of all the others. Area: how often that exceeds a random pair's. Overlap: mean |cosine| "
+        f"with the other concepts' directions. {ABSENT}: does not exist.",
         columns=("Concept", "found", "linearity", "random", "left out", "area", "overlap", "pairs"),
         rows=rows,
         download=("table.csv", view.result.table.to_csv(index=False)),
@@ -140,8 +139,7 @@ def _apart(view: View) -> list[Block]:
         kind="table",
         title="Overlap of different concepts, mean over concepts",
         caption="Mean directions: |cosine|. All vectors: root mean square cosine of every steering vector "
-        "with every "
-        "other concept's.",
+        "with every other concept's.",
         columns=("Inner product", "mean directions", "random pairs", "all vectors", "random pairs"),
         rows=rows,
     )
@@ -167,8 +165,7 @@ def _squares(view: View) -> list[Block]:
             kind="table",
             title="Words that cross two concepts: king − queen − kings + queens",
             caption="Share of the variation within a square that no sum of two directions explains: 0 where "
-            "one "
-            "concept's arrow is the same whatever the other's state.",
+            "one concept's arrow is the same whatever the other's state.",
             columns=("Crossing", "interaction", "four random words", "their 95 %", "squares"),
             rows=rows,
         )
@@ -198,11 +195,10 @@ def _contexts(view: View) -> list[Block]:
             id="contexts-table",
             kind="table",
             title="States in context",
-            caption="Probe: accuracy of the difference of means of unrelated pairs. Words' probe: area "
-            "under the "
-            "curve of the words' direction, which has seen no sentence. Shift: the model's own log-odds "
-            "from context "
-            "0 to context 1, nats. Gap: root mean square of log-odds − f·Δg, of the log-odds' own, nats.",
+            caption="Probe: accuracy of the difference of means of unrelated pairs. Words' probe: area under "
+            "the curve of the words' direction, which has seen no sentence. Shift: the model's own log-odds "
+            "from context 0 to context 1, nats. Gap: root mean square of log-odds − f·Δg, of the log-odds' "
+            "own, nats.",
             columns=(
                 "Concept",
                 "found",
@@ -227,8 +223,7 @@ def _contexts(view: View) -> list[Block]:
                 kind="table",
                 title="Winograd pairs",
                 caption=f"One word of the text flips whom the next word names. {count(told['dropped'])} "
-                "pairs dropped: "
-                f"{told['reason']}.",
+                f"pairs dropped: {told['reason']}.",
                 columns=(
                     "",
                     "cosine of Δf with referents' Δg",
@@ -257,11 +252,10 @@ def _beside_words(view: View) -> list[str]:
     excess = found["excess_loss_nats"]
     return [
         "The model speaks a language whose world is known. The same world's tables, of the same width "
-        f"({found['width']}, for {found['concepts']} concepts), were trained by the paper's sampled "
-        "gradient descent "
-        "and measured with the same ruler, Euclidean. Excess loss: transformer "
-        f"{short(excess['transformer'])} nats, "
-        f"tables {short(excess['tables'])} nats, where no model can go below {short(found['entropy_nats'])}."
+        f"({found['width']}, for {found['concepts']} concepts), were trained by the paper's sampled gradient "
+        "descent and measured with the same ruler, Euclidean. Excess loss: transformer "
+        f"{short(excess['transformer'])} nats, tables {short(excess['tables'])} nats, where no model can go "
+        f"below {short(found['entropy_nats'])}."
     ]
 
 
@@ -321,8 +315,7 @@ def _tokens(view: View) -> Block:
         kind="table",
         title="Word pairs that the tokenizer keeps",
         caption=f"One policy for both words of every pair: leading space “{tokens['leading_space']}”, words "
-        "of several "
-        f"tokens “{tokens['multi_token']}”. The file lists every dropped pair with its reason.",
+        f"of several tokens “{tokens['multi_token']}”. The file lists every dropped pair with its reason.",
         columns=("Concept", "kept", "dropped", "why"),
         rows=rows,
         download=("dropped_pairs.csv", out.getvalue()),

@@ -38,8 +38,7 @@ def render(result: SteerResult) -> str:
         lines=lines(result),
         thresholds=(
             "The target moves when its log-odds change by more than half a nat for each nat of strength (at "
-            "a "
-            "layer: when they rise).",
+            "a layer: when they rise).",
             f"Others stay when their mean change in size is below {AN_ORDER:.0%} of the target's; partly "
             "below 30 %.",
         ),
@@ -78,9 +77,8 @@ def lines(result: SteerResult) -> list[Line]:
         Line(
             standing="yes" if moved else "no",
             claim=f"The target's log-odds {'move' if moved else 'do not move'}.",
-            detail=f"{short(slope)} nats for each unit of strength, on {count(found['held_out_pairs'])} "
-            "word pairs that "
-            "the direction was not made of.",
+            detail=f"{short(slope)} nats for each unit of strength, on {count(found['held_out_pairs'])} word "
+            "pairs that the direction was not made of.",
         )
     ]
     if share is not None:
@@ -91,8 +89,7 @@ def lines(result: SteerResult) -> list[Line]:
                 if share < AN_ORDER
                 else "Other concepts' log-odds move too.",
                 detail=f"Mean size of their change: {short(found['other_shift_per_unit'])} nats for each "
-                "unit, "
-                f"{short(share)} of the target's.",
+                f"unit, {short(share)} of the target's.",
             )
         )
     return said

@@ -14,17 +14,14 @@ NAMED = 6
 THRESHOLDS = (
     "A concept is found when the 95 % interval of its linearity lies above the 97.5 % quantile of random "
     "pairs.",
-    "A state is aligned when the interval of its cosine with the concept's own direction lies above the "
-    "97.5 % "
-    "quantile of the mean directions of random word pairs.",
+    "A state is aligned when the interval of its cosine with the concept's own direction lies above the 97.5 "
+    "% quantile of the mean directions of random word pairs.",
     "A crossing is additive beyond chance when the interval of its interaction lies below 97.5 % of squares "
-    "of "
-    "four random words.",
+    "of four random words.",
     f"Yes: for at least {MOST:.0%} of concepts; partly: for at least {SOME:.0%}; else no.",
     "Alignment is judged by the concepts whose own direction both comes first and lies beyond its null.",
     "Different concepts are apart when the mean |cosine| under the causal inner product is below that of "
-    "random "
-    "pairs and below that under a random turn of it.",
+    "random pairs and below that under a random turn of it.",
     f"Log-odds are f·Δg when they differ by less than {GAP:.0%} of their own size (root mean square).",
 )
 
@@ -80,8 +77,8 @@ def _apart(view: View) -> Line:
         standing=("no", "partly", "yes")[below],
         claim="Different concepts are apart under the causal inner product.",
         detail=f"Mean |cosine| of those found {cosine(means['causal'])}; Euclidean "
-        f"{cosine(means['euclid'])}, "
-        f"under a random turn {cosine(means['random'])}; directions of random pairs {cosine(null)}.",
+        f"{cosine(means['euclid'])}, under a random turn {cosine(means['random'])}; directions of random "
+        f"pairs {cosine(null)}.",
     )
 
 
@@ -105,8 +102,8 @@ def _additive(view: View) -> list[Line]:
             claim=f"Words that cross two concepts: additive beyond chance in {below} of {len(rows)} "
             "crossings.",
             detail=f"Interaction takes {cosine(median(row.value for row in rows))} of their variation "
-            "(median), "
-            f"{cosine(rows[0].null)} in four random words; most in {worst.concept}, {cosine(worst.value)}.",
+            f"(median), {cosine(rows[0].null)} in four random words; most in {worst.concept}, "
+            f"{cosine(worst.value)}.",
         )
     ]
 
@@ -184,8 +181,7 @@ def _winograd(view: View) -> list[Line]:
             if aligned
             else "Winograd pairs: states do not move from one referent to the other.",
             detail=f"Mean cosine {with_interval(row)} over {count(row.pairs)} pairs; dealt anew it stays "
-            "below "
-            f"{cosine(row.null_high)}.",
+            f"below {cosine(row.null_high)}.",
         )
     ]
 
@@ -202,8 +198,7 @@ def _log_odds(view: View) -> list[Line]:
             if share < GAP
             else "The model's log-odds are not f·Δg alone.",
             detail=f"They differ by at most {short(max(gap for gap, _ in gaps))} nats (root mean square), "
-            "where "
-            f"log-odds are {short(median(size for _, size in gaps))} nats.",
+            f"where log-odds are {short(median(size for _, size in gaps))} nats.",
         )
     ]
 
@@ -234,8 +229,7 @@ def _notes(view: View) -> list[Line]:
     if clamped:
         texts.append(
             f"{clamped} modes of the covariance were too small to invert and were raised: "
-            f"{count(table['shape'][0])} "
-            f"rows in {count(table['shape'][1])} dimensions"
+            f"{count(table['shape'][0])} rows in {count(table['shape'][1])} dimensions"
         )
     if tokens["dropped_concepts"]:
         texts.append(f"too few pairs kept, so not measured: {_named(tokens['dropped_concepts'])}")

@@ -57,8 +57,7 @@ def render(table: "pd.DataFrame", settings: dict[str, Any], seed: int) -> str:
                 title="Geometry by width",
                 intro=(
                     "Transformers learn a small language that says what contexts know; tables are given the "
-                    "same "
-                    "world directly. Both are measured by one ruler under the Euclidean inner product.",
+                    "same world directly. Both are measured by one ruler under the Euclidean inner product.",
                 ),
                 blocks=[_panel(rows, widths, *panel) for panel in PANELS],
             ),

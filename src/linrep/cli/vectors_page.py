@@ -109,8 +109,7 @@ def _map(result: VectorsResult, axes: list[str], space: int) -> Block:
         kind="plot",
         title=f"{count(len(result.points))} rows along {' and '.join(axes[:space])}",
         caption="In the units of the vectors. Axes are the orthonormal directions nearest to the concepts'; "
-        f"cosine of each with its concept's: {tilt}. Distances shrink in projection, none is "
-        "stretched.",
+        f"cosine of each with its concept's: {tilt}. Distances shrink in projection, none is stretched.",
         alt=f"Scatter of rows along {', '.join(axes[:space])}, coloured by {owner}.",
         spec={"data": traces, "layout": layout},
         size="half" if len(axes) == 3 else "wide",

@@ -26,9 +26,8 @@ KINDS: tuple[tuple[str, bool, Dash, str], ...] = (
     ("stuck runs", False, "dash", "x"),
 )
 RULE = (
-    "At each width the mean linearity of g is taken over free runs, or over all where none is free. “Yes” "
-    "if its "
-    "largest value stands at k = m for every number of concepts m, “in part” if for some, else “no”."
+    "At each width the mean linearity of g is taken over free runs, or over all where none is free. “Yes” if "
+    "its largest value stands at k = m for every number of concepts m, “in part” if for some, else “no”."
 )
 
 

@@ -31,11 +31,9 @@ SGD, GD = "SGD", "full-batch GD"
 MATRIX = "overlap of concepts"
 """Rows whose table is "i,j at the start" or "i,j at the end": |cos| of two mean directions of g."""
 RULE = (
-    "Of SGD's runs: “yes” if at every number of concepts the mean linearity of g and the mean alignment "
-    "are at "
-    f"least {HIGH} and the mean overlap of different concepts at most {SMALL}; “in part” from {FAIR} and up "
-    "to "
-    f"{MIDDLING}; else “no”."
+    "Of SGD's runs: “yes” if at every number of concepts the mean linearity of g and the mean alignment are "
+    f"at least {HIGH} and the mean overlap of different concepts at most {SMALL}; “in part” from {FAIR} and "
+    f"up to {MIDDLING}; else “no”."
 )
 
 
@@ -63,8 +61,7 @@ def answer(numbers: Numbers) -> Answer:
     finding = (
         f"with SGD the mean linearity of g ends between {cosine(linear[low])} ({low} concepts) and "
         f"{cosine(linear[high])} ({high} concepts), from at most {cosine(start)} before training, with "
-        "alignment "
-        f"from {cosine(min(aligned))} and overlap up to {cosine(max(overlap))}{beside}."
+        f"alignment from {cosine(min(aligned))} and overlap up to {cosine(max(overlap))}{beside}."
     )
     return Answer(standing=worst(standings), finding=finding, rule=RULE)
 

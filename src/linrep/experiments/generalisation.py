@@ -26,11 +26,10 @@ GAP = "held_out_log_odds_rmse_nats"
 ALIGNMENT = "held_out_alignment"
 LINEARITY = "held_out_linearity"
 RULE = (
-    "On held-out contexts, log-odds count as matched when their RMSE is at most "
-    f"{percent(MATCHED)} of that of predicting zero, and directions as kept when the mean alignment of f "
-    f"with g is at least {FAIR} and above the table's (an untrained network's f is linear already, but not "
-    "aligned). “Yes” if every network does both at every share held out, “in part” if some network does one "
-    "of them at some share, else “no”."
+    f"On held-out contexts, log-odds count as matched when their RMSE is at most {percent(MATCHED)} of that "
+    f"of predicting zero, and directions as kept when the mean alignment of f with g is at least {FAIR} and "
+    "above the table's (an untrained network's f is linear already, but not aligned). “Yes” if every network "
+    "does both at every share held out, “in part” if some network does one of them at some share, else “no”."
 )
 
 

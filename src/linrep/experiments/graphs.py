@@ -27,9 +27,8 @@ from linrep.sweep_numbers import Numbers, Row
 
 DEPENDENCE = "dependence_nats"
 RULE = (
-    f"“Yes” if on every graph the mean linearity of g is at least {HIGH}, “in part” if at least {FAIR}, "
-    "else “no”. "
-    "Dependence is the total correlation Σ H(C_i) − H(C)."
+    f"“Yes” if on every graph the mean linearity of g is at least {HIGH}, “in part” if at least {FAIR}, else "
+    "“no”. Dependence is the total correlation Σ H(C_i) − H(C)."
 )
 
 

@@ -33,9 +33,8 @@ SEPARABLE = "separable_share"
 NEAR, FAIRLY_NEAR = 10.0, 25.0
 RULE = (
     "Of free runs, or of all if none is free: “yes” if the mean angle after the most steps is at most "
-    f"{NEAR:g}°, "
-    f"“in part” up to {FAIRLY_NEAR:g}°, else “no”; and no better than “no” unless below that of random "
-    "token pairs."
+    f"{NEAR:g}°, “in part” up to {FAIRLY_NEAR:g}°, else “no”; and no better than “no” unless below that of "
+    "random token pairs."
 )
 
 
@@ -51,11 +50,10 @@ def answer(numbers: Numbers) -> Answer:
     slope, fit = growth(last)
     finding = (
         f"after {count(int(label))} steps the mean angle between Δg and its max-margin direction is "
-        f"{short(angle)}° "
-        f"({short(_angle(first))}° after {count(int(first_label))}; random token pairs {short(null)}°), and "
-        "the mean "
-        f"margin grows by {short(slope)} nats per unit of ln t (R² {fit:.3f} over the last hundredfold); "
-        f"{percent(last.mean(SEPARABLE))} of the hidden problems can be separated."
+        f"{short(angle)}° ({short(_angle(first))}° after {count(int(first_label))}; random token pairs "
+        f"{short(null)}°), and the mean margin grows by {short(slope)} nats per unit of ln t (R² {fit:.3f} "
+        f"over the last hundredfold); {percent(last.mean(SEPARABLE))} of the hidden problems can be "
+        "separated."
     )
     return Answer(standing=standing, finding=finding, rule=RULE)
 

@@ -21,9 +21,9 @@ def how_little(numbers: Numbers, axis: str, what: str, enough: float) -> Answer:
         enough: "Yes" if linearity is kept down to this fraction.
     """
     rule = (
-        f"The mean linearity of g counts as kept while it is at least {percent(KEPT)} of that on all "
-        f"{what}. “Yes” "
-        f"if it is kept down to {percent(enough)} of {what}, “in part” if to fewer than all, “no” otherwise."
+        f"The mean linearity of g counts as kept while it is at least {percent(KEPT)} of that on all {what}. "
+        f"“Yes” if it is kept down to {percent(enough)} of {what}, “in part” if to fewer than all, “no” "
+        "otherwise."
     )
     linear = {float(label): part.mean("linearity", "unembedding") for label, part in numbers.each(axis)}
     if 1.0 not in linear or len(linear) < 2:
@@ -40,8 +40,7 @@ def how_little(numbers: Numbers, axis: str, what: str, enough: float) -> Answer:
         first = max(below)
         found = (
             f"with {percent(first)} of {what} the mean linearity of g is already down to "
-            f"{cosine(linear[first])}, "
-            f"from {cosine(whole)} on all of them"
+            f"{cosine(linear[first])}, from {cosine(whole)} on all of them"
         )
     else:
         found = (

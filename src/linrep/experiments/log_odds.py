@@ -23,12 +23,9 @@ from linrep.sweep_numbers import Numbers, spread
 MOST = 0.9
 RULE = (
     f"A run is linear from the first step on at which linearity of g is at least {FAIR}, and matched from "
-    "the first "
-    f"at which the log-odds RMSE is at most {percent(MATCHED)} of that of predicting zero. “Yes” if with "
-    "every "
-    f"method at least {percent(MOST)} of the linear runs were linear no later than matched, “in part” if so "
-    "with "
-    "some method, else “no”."
+    f"the first at which the log-odds RMSE is at most {percent(MATCHED)} of that of predicting zero. “Yes” "
+    f"if with every method at least {percent(MOST)} of the linear runs were linear no later than matched, "
+    "“in part” if so with some method, else “no”."
 )
 
 

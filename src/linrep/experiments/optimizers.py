@@ -12,8 +12,8 @@ GD, SGD = "GD", "SGD"
 CLEARLY = 0.2
 RULE = (
     "Stuck shares are over all start scales. “Yes” if SGD (batch 100) leaves a share of runs stuck that is "
-    "smaller "
-    f"than full-batch GD's by at least {percent(CLEARLY)} of all runs, “in part” if it is smaller, else “no”."
+    f"smaller than full-batch GD's by at least {percent(CLEARLY)} of all runs, “in part” if it is smaller, "
+    "else “no”."
 )
 
 

@@ -26,9 +26,8 @@ def results_text(reports: Sequence[Report], command: str) -> str:
         f"- Version: linrep {linrep.__version__}, {commit()}\n- Machine: {machine()}\n"
         f"- Compute: {count(round(seconds))} s, added over cells",
         "Each cell of a table holds the mean over runs [10–90 %]; the null is the same measure on random "
-        "pairs "
-        "(for log-odds: predicting zero; for simplices and hierarchies: on rows dealt anew); “untrained” is "
-        "step 0.",
+        "pairs (for log-odds: predicting zero; for simplices and hierarchies: on rows dealt anew); "
+        "“untrained” is step 0.",
     ]
     for report in reports:
         study, answer = report.experiment, report.answer

@@ -140,10 +140,8 @@ def embedding_rows(geometry: ContextGeometry, inner: str) -> list[Row]:
     """Linearity of the context differences of each concept.
 
     `linearity` is over all pairs; `linearity_across` only over those that share neither their frame nor the
-    words they
-    swap: man/woman in two sentences move a state alike in any model, concept or not. `found` looks at the
-        latter, and
-    at the former where no two pairs are unrelated.
+    words they swap: man/woman in two sentences move a state alike in any model, concept or not. `found` looks
+    at the latter, and at the former where no two pairs are unrelated.
     """
     rows: list[Row] = []
     values = linearity(geometry.moments)

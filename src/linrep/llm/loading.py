@@ -67,8 +67,7 @@ def load_model(source: str | Path | Source, options: LoadOptions | None = None) 
     """Load a model in full, from safetensors only.
 
     Naively: `AutoModelForCausalLM.from_pretrained(name), AutoTokenizer.from_pretrained(name)`, after which
-        pickled
-    weights have run, NaN weights spread and a quantised head is read as if it were numbers.
+    pickled weights have run, NaN weights spread and a quantised head is read as if it were numbers.
 
     Args:
         source: A Hub id, a folder, or what :func:`locate` found.
@@ -133,9 +132,8 @@ def wrap(
     notes: list[str] = []
     if head is not None and not head.weight.is_floating_point():
         raise InputError(
-            f"model {name or ''}: its head is quantised ({head.weight.dtype}); load it "
-            "dequantised, for example "
-            "with quantization_config=None or the head in llm_int8_skip_modules"
+            f"model {name or ''}: its head is quantised ({head.weight.dtype}); load it dequantised, for "
+            "example with quantization_config=None or the head in llm_int8_skip_modules"
         )
     if getattr(model.config, "quantization_config", None) is not None and head is not None:
         notes.append(f"the model is quantised; its head is not ({head.weight.dtype})")

@@ -181,9 +181,8 @@ def library(name: str | Path, call: Callable[[Any], Any], *, what: str = "model"
             "the local cache only (HF_HUB_OFFLINE is set)" if _offline() else "the local cache and the Hub"
         )
         raise InputError(
-            f"{what} {text}: not found, gated or out of reach; tried {tried}; fetch it with "
-            f"`hf download {text}` (gated: accept its licence and set HF_TOKEN first); "
-            f"the library said: {reason}"
+            f"{what} {text}: not found, gated or out of reach; tried {tried}; fetch it with `hf download "
+            f"{text}` (gated: accept its licence and set HF_TOKEN first); the library said: {reason}"
         ) from None
     finally:
         hub_logging.set_verbosity(verbosity)

@@ -46,8 +46,7 @@ def read_table(source: Source, tokenizer: Any, *, table: TableName = "output") -
     """Read just the head (or the input table) out of the checkpoint.
 
     Naively: `AutoModelForCausalLM.from_pretrained(name).get_output_embeddings().weight`, which loads every
-        weight:
-    13 GB instead of 262 MB for LLaMA-2.
+    weight: 13 GB instead of 262 MB for LLaMA-2.
 
     Args:
         source: What :func:`linrep.llm.loading.locate` found.
