@@ -41,7 +41,7 @@ def claim(bench: Bench) -> Claim:
         id="C5",
         short="gauge",
         title="Gradient descent keeps the gauge, and so the Euclidean geometry",
-        statement="(F A, G A^{-T}) has the same loss for every A, but gradient flow with equal step sizes "
+        statement="(F A, G A⁻ᵀ) has the same loss for every A, but gradient flow with equal step sizes "
         "conserves FᵀF − GᵀG; gradient descent breaks it in proportion to the step. From a small start "
         "training stays in the balanced gauge.",
         trials=(

@@ -16,6 +16,8 @@ PAGE_FILE = "claims.html"
 COLOURS = {"test": "--unembedding", "control": "--null", "conjecture": "--embedding"}
 WIDEST = 50.0
 """Ratio of values from which an axis becomes logarithmic."""
+PLAIN = 5
+"""Numbers on an axis are written out up to so many powers of ten: 0.0002, not 200µ."""
 
 
 def write_page(ledger: Ledger, out: Path) -> Path:
@@ -129,7 +131,7 @@ def _figure(claim: Claim, number: int, quantity: str, trials: Sequence[Trial]) -
     targets = [trial.prediction for trial in present if trial.prediction is not None]
     spread = [*ends, *targets]
     log = bool(spread) and min(spread) > 0 and max(spread) / min(spread) > WIDEST
-    axis: dict[str, Any] = {"title": {"text": label(quantity)}}
+    axis: dict[str, Any] = {"minexponent": PLAIN}
     if log:
         axis |= {"type": "log", "nticks": 6}
     elif spread:
@@ -139,7 +141,7 @@ def _figure(claim: Claim, number: int, quantity: str, trials: Sequence[Trial]) -
         "xaxis": axis,
         "yaxis": {"autorange": "reversed", "type": "category"},
         "shapes": [_target(value) for value in dict.fromkeys(targets)],
-        "margin": {"l": 90, "r": 12, "t": 12, "b": 44},
+        "margin": {"l": 90, "r": 12, "t": 12, "b": 30},
     }
     said = "; ".join(f"{trial.role}, {trial.name}: {measured(trial)}, {trial.outcome}" for trial in trials)
     rules = list(dict.fromkeys(trial.rule.text for trial in trials))
@@ -194,38 +196,29 @@ def _target(value: float) -> dict[str, Any]:
 
 
 def _table(claim: Claim) -> Block:
+    """Every number; a column that would be empty is left out."""
     rows = [
-        (
-            f"{claim.id}.{number}",
-            trial.role if not trial.condition else f"control: without {trial.condition}",
-            trial.name,
-            trial.quantity,
-            measured(trial),
-            "–" if trial.null is None else f"{trial.null:.3g}",
-            "–" if trial.prediction is None else f"{trial.prediction:.4g}",
-            trial.rule.text,
-            trial.outcome,
-            ", ".join(trial.experiments) or "computed",
-        )
+        {
+            "": f"{claim.id}.{number}",
+            "role": trial.role if not trial.condition else f"control: without {trial.condition}",
+            "where": trial.name,
+            "measured": trial.quantity,
+            "mean [95 %]": measured(trial).replace("-", "−"),
+            "random pairs": "–" if trial.null is None else f"{trial.null:.3g}",
+            "predicted": "–" if trial.prediction is None else f"{trial.prediction:.4g}",
+            "rule": trial.rule.text,
+            "outcome": trial.outcome,
+            "experiment": ", ".join(trial.experiments) or "computed",
+        }
         for number, trial in enumerate(claim.trials, start=1)
     ]
+    columns = [name for name in rows[0] if any(row[name] != "–" for row in rows)]
     return Block(
         id=f"{claim.id.lower()}-numbers",
         kind="table",
         title="Numbers",
-        columns=(
-            "",
-            "role",
-            "where",
-            "measured",
-            "mean [95 %]",
-            "random pairs",
-            "predicted",
-            "rule",
-            "outcome",
-            "experiment",
-        ),
-        rows=rows,
+        columns=columns,
+        rows=[[row[name] for name in columns] for row in rows],
     )
 
 

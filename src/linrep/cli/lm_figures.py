@@ -120,6 +120,7 @@ def _dots(
             **ticks,
             "tickangle": -40 if crowded else 0,
             "showgrid": False,
+            "zeroline": False,
             "range": [-0.6, len(names) - 0.4],
         },
         "yaxis": {"title": {"text": axis}, "zeroline": True},

@@ -17,6 +17,13 @@ PANELS = (
 )
 COLOURS = {"unembedding": "--unembedding", "embedding": "--embedding", "": "--both"}
 LETTERS = {"unembedding": "g, ", "embedding": "f, ", "": ""}
+WORDS = {
+    "linearity": "linearity",
+    "alignment": "alignment of f with g",
+    "orthogonality_mean": "overlap, mean directions",
+    "orthogonality_rms": "overlap, all vectors",
+}
+YES = {"True": "yes", "False": "no"}
 
 
 def mean(
@@ -46,7 +53,7 @@ def render(table: "pd.DataFrame", settings: dict[str, Any], seed: int) -> str:
         + (f", mean over {worlds} worlds" if worlds > 1 else ""),
         lines=_lines(rows, widths, int(settings["concepts"])),
         facts=[
-            (name.replace("_", " ").capitalize(), f"{value}")
+            (name.replace("_", " ").capitalize(), YES.get(f"{value}", f"{value}"))
             for name, value in settings.items()
             if name not in ("hidden", "step_size", "facts")
         ]
@@ -199,7 +206,7 @@ def _numbers(table: "pd.DataFrame", rows: list[dict[str, Any]]) -> Block:
     cells = [
         [
             f"{row['model']}, width {row['width']}",
-            f"{row['measure'].replace('_', ' ')}{', ' + row['table'] if row['table'] else ''}",
+            f"{LETTERS[row['table']]}{WORDS[row['measure']]}",
             cosine(row["value"]),
             ABSENT if row["low"] is None else f"[{cosine(row['low'])}, {cosine(row['high'])}]",
             cosine(row["null_q95"]),
