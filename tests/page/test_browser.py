@@ -64,6 +64,13 @@ def test_every_plot_is_drawn(tab: Tab) -> None:
     assert count == drawn >= 16
 
 
+def test_every_section_is_in_the_bar(tab: Tab) -> None:
+    asked, there = tab.page.evaluate(
+        "(bar => [bar.scrollWidth, bar.clientWidth])(document.querySelector('nav'))"
+    )
+    assert asked == there
+
+
 def test_slider_moves_the_cube(tab: Tab, dags: Any) -> None:
     end = tab.cube()
     slider = tab.page.locator("#cube input[type=range]")

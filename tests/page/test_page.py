@@ -13,10 +13,10 @@ import pytest
 
 from linrep import page
 from linrep.config_file import parse
-from linrep.page import recipe, trace_curves, verdict
+from linrep.page import heat, recipe, trace_curves, verdict
 from linrep.page.cube import cube, edges_by_concept
 from linrep.page.run_page import page as run_page
-from linrep.page.shell import safe_json
+from linrep.page.shell import Block, Page, Section, assemble, safe_json
 from linrep.page.view import view
 
 from .planted import DAGS, HOSTILE_NAMES, planted
@@ -122,6 +122,30 @@ def test_names_are_escaped_everywhere(hostile: Any) -> None:
 def test_json_has_no_nan_and_keeps_five_digits() -> None:
     data = {"a": [float("nan"), float("inf"), 1.23456789, None, True, 3], "b": np.array([[0.5, np.nan]])}
     assert json.loads(safe_json(data)) == {"a": [None, None, 1.2346, None, True, 3], "b": [[0.5, None]]}
+
+
+def test_a_column_reads_from_the_left_as_a_whole_or_not_at_all() -> None:
+    long = "a cell of rather many words"
+    table = Block(
+        id="t",
+        kind="table",
+        title="T",
+        columns=("", "what", "n"),
+        rows=[("1", "short", "2"), ("3", long, "4")],
+    )
+    text = assemble(Page(title="", kicker="", sections=[Section(id="s", title="S", blocks=[table])]))
+    assert re.findall(r'class="words">(.*?)<', text) == ["what", "short", long]
+
+
+def test_long_names_leave_room_on_a_phone() -> None:
+    names = ["plural", "colour: red → blue", "colour: red → green"]
+    drawn = heat.square(names, [[1.0] * 3] * 3, [["1"] * 3] * 3)
+    assert drawn["layout"]["xaxis"]["ticktext"] == names
+    cut = drawn["narrow"]["xaxis"]["ticktext"]
+    assert cut[0] == "plural"
+    assert len(set(cut)) == 3
+    assert max(map(len, cut)) <= heat.LONGEST_NARROW
+    assert "xaxis" not in heat.square(names[:1], [[1.0]], [["1"]])["narrow"]
 
 
 @pytest.mark.parametrize("which", ["dags", "asia", "hostile"])

@@ -10,7 +10,10 @@ from linrep.page.shell import Block, Line, Page, Section, assemble, label
 from linrep.vectors import VectorsResult
 from linrep.vectors.result import POINT, plain
 
-NUMBERED = 10
+CAMERA = {"eye": {"x": 1.7, "y": 1.7, "z": 1.2}, "center": {"x": 0, "y": 0, "z": -0.25}}
+"""Far enough to leave room for the names of the axes."""
+BELOW = {"legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.2, "yanchor": "top"}}
+"""On a narrow screen the legend stands below."""
 MATRICES = {
     "orthogonality_mean": ("Mean directions", "|cosine|"),
     "orthogonality_rms": ("All steering vectors", "RMS cosine"),
@@ -66,8 +69,11 @@ def _lines(result: VectorsResult) -> list[Line]:
         states = f"{each['low']} → {each['high']}"
         claim = each["name"] if each["name"].endswith(states) else f"{each['name']} ({states})"
         standing = {True: "yes", False: "no", None: "note"}[each["found"]]
-        lines.append(Line(standing=standing, claim=claim, detail=detail))  # pyright: ignore[reportArgumentType]
-    return [*lines, *(Line(standing="note", claim="Note.", detail=note) for note in result.summary["notes"])]
+        lines.append(Line(standing=standing, claim=f"{claim}.", detail=detail))  # pyright: ignore[reportArgumentType]
+    return [
+        *lines,
+        *(Line(standing="note", claim="Note:", detail=f"{note}.") for note in result.summary["notes"]),
+    ]
 
 
 def _maps(result: VectorsResult) -> list[Block]:
@@ -99,10 +105,11 @@ def _map(result: VectorsResult, axes: list[str], space: int) -> Block:
                 "marker": {"size": 3 if space == 3 else 6, "opacity": 0.75, "color": palette.concept(i)},
             }
         )
-    titles = [{"title": {"text": label(axis), "font": {"size": 12}}} for axis in axes[:space]]
+    named = [heat.shortened(axis) for axis in axes] if space == 3 else axes
+    titles = [{"title": {"text": label(axis), "font": {"size": 12}}} for axis in named[:space]]
     by_name = {f"{name}axis": title for name, title in zip(names, titles, strict=True)}
     layout: dict[str, Any] = {"showlegend": True}
-    layout |= {"scene": by_name} if space == 3 else by_name
+    layout |= {"scene": {**by_name, "camera": CAMERA}} if space == 3 else by_name
     tilt = ", ".join(f"{a} {cosine(t)}" for a, t in zip(axes, result.summary["map"]["tilt"], strict=True))
     return Block(
         id=f"map-{space}d",
@@ -111,7 +118,7 @@ def _map(result: VectorsResult, axes: list[str], space: int) -> Block:
         caption="In the units of the vectors. Axes are the orthonormal directions nearest to the concepts'; "
         f"cosine of each with its concept's: {tilt}. Distances shrink in projection, none is stretched.",
         alt=f"Scatter of rows along {', '.join(axes[:space])}, coloured by {owner}.",
-        spec={"data": traces, "layout": layout},
+        spec={"data": traces, "layout": layout, "narrow": BELOW},
         size="half" if len(axes) == 3 else "wide",
     )
 
@@ -160,24 +167,13 @@ def _concepts(result: VectorsResult) -> Block:
 def _heat(result: VectorsResult, name: str) -> Block:
     what, unit = MATRICES[name]
     matrix: list[list[float | None]] = plain(result.matrices[name])
-    names = [label(concept) for concept in result.concepts]
-    axis = heat.names_axis(names)
-    numbers = [
-        heat.number(i, j, cosine(value), dark=(value or 0) > heat.DARK)
-        for i, row in enumerate(matrix)
-        for j, value in enumerate(row)
-    ]
-    layout = {
-        "xaxis": {**axis, "tickangle": -40 if len(names) > 5 or max(map(len, names)) > 10 else 0},
-        "yaxis": {**axis, "autorange": "reversed"},
-        "annotations": numbers if len(names) <= NUMBERED else [],
-    }
+    cells = [[cosine(value) for value in row] for row in matrix]
     return Block(
         id=f"overlap-{name.removeprefix('orthogonality_')}",
         kind="plot",
         title=f"{what}: {unit} between concepts",
         alt=f"Heatmap, concept by concept: {unit} of {what.lower()}.",
-        spec={"data": [heat.trace(matrix)], "layout": layout},
+        spec=heat.square(result.concepts, matrix, cells),
     )
 
 
@@ -196,18 +192,25 @@ def _noise(result: VectorsResult) -> Block:
                 "hovertemplate": "noise %{x}: %{y:.3f}<extra></extra>",
             }
         )
+    levels = sorted({float(x) for trace in traces for x in trace["x"]})
+    ticks = {"tickvals": levels, "ticktext": [f"{level:g}" for level in levels]}
     layout = {
         "showlegend": True,
-        "xaxis": {"type": "log", "title": {"text": "noise, in standard deviations of a coordinate"}},
+        "xaxis": {"type": "log", "title": {"text": "noise, standard deviations"}, **ticks},
         "yaxis": {"range": [-0.1, 1.05], "title": {"text": "cosine with the direction"}},
     }
     return Block(
         id="noise",
         kind="plot",
         title="How far noise turns each direction",
-        caption="Independent normal noise is added to every coordinate of every vector.",
+        caption="Independent normal noise is added to every coordinate of every vector; its unit is the "
+        "standard deviation of a coordinate.",
         alt="Lines, one for each concept: cosine with the direction without noise, by the level of noise.",
-        spec={"data": traces, "layout": layout},
+        spec={
+            "data": traces,
+            "layout": layout,
+            "narrow": BELOW,
+        },
         size="wide",
     )
 

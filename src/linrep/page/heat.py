@@ -3,14 +3,58 @@
 from collections.abc import Sequence
 from typing import Any
 
+from linrep.page.shell import label
+
+HOVER = "%{y} × %{x}: %{z:.3f}<extra></extra>"
+NUMBERED = 10
+"""Up to so many names the numbers are written into the cells; on a narrow screen fewer."""
+NUMBERED_NARROW = 6
+LONGEST_NARROW = 13
+"""In a narrow place longer names lose their middle: the ends tell `colour: red → blue` from its kin."""
 SCALE = ((0, "--heat-0"), (0.5, "--heat-1"), (1, "--heat-2"))
 DARK = 0.72
 """From this share of the largest colour on, numbers in cells are light."""
 
 
-def trace(
-    matrix: Sequence[Sequence[float | None]], hover: str = "%{y} × %{x}: %{z:.3f}<extra></extra>"
+def square(
+    names: Sequence[str],
+    matrix: Sequence[Sequence[float | None]],
+    cells: Sequence[Sequence[str]],
+    hover: str = HOVER,
 ) -> dict[str, Any]:
+    """Data, layout and what differs on a narrow screen, of a matrix name by name with its cells' texts."""
+    numbers = [
+        number(i, j, cells[i][j], dark=(value or 0) > DARK)
+        for i, row in enumerate(matrix)
+        for j, value in enumerate(row)
+    ]
+    layout = {
+        **_axes(names),
+        "margin": {"l": 60, "r": 8, "t": 8, "b": 40},
+        "annotations": numbers if len(names) <= NUMBERED else [],
+    }
+    narrow: dict[str, Any] = {"annotations": []} if len(names) > NUMBERED_NARROW else {}
+    if max(map(len, names), default=0) > LONGEST_NARROW:
+        narrow |= _axes([shortened(name) for name in names])
+    return {"data": [trace(matrix, hover)], "layout": layout, "narrow": narrow}
+
+
+def shortened(name: str) -> str:
+    """A name without its middle, if it is too long for a narrow place."""
+    half = LONGEST_NARROW // 2
+    return name if len(name) <= LONGEST_NARROW else f"{name[:half]}…{name[-half:]}"
+
+
+def _axes(names: Sequence[str]) -> dict[str, Any]:
+    axis = {**names_axis([label(name) for name in names]), "ticks": "", "showline": False}
+    crowded = len(names) > 5 or max(map(len, names), default=0) > 10
+    return {
+        "xaxis": {**axis, "tickangle": -40 if crowded else 0},
+        "yaxis": {**axis, "autorange": "reversed"},
+    }
+
+
+def trace(matrix: Sequence[Sequence[float | None]], hover: str = HOVER) -> dict[str, Any]:
     """Plotly's heatmap of numbers from 0 to 1."""
     return {
         "type": "heatmap",

@@ -5,7 +5,7 @@ from typing import Any
 
 from linrep.page import heat, palette
 from linrep.page.numbers import ABSENT, cosine, finite
-from linrep.page.shell import Block, label
+from linrep.page.shell import Block
 from linrep.page.view import View
 
 Matrix = list[list[float | None]]
@@ -16,9 +16,6 @@ FORM_WORDS = {
     "mean_directions": ("Mean directions", "|cosine|"),
     "rms": ("All steering vectors", "RMS cosine"),
 }
-NUMBERED = 10
-"""Up to so many concepts have their numbers written into the cells; on a narrow screen fewer."""
-NUMBERED_NARROW = 6
 
 
 def matrices(view: View) -> list[tuple[str, str, Matrix]]:
@@ -80,7 +77,7 @@ def alignment(view: View) -> Block | None:
         title=f"Alignment of f with g: {found}",
         caption="Rows: steering vectors of f; columns: of g. Mean cosine of all pairs.",
         alt=f"Heatmap, concept by concept: mean cosine of f with g, {found}.",
-        spec=_spec(view, matrix, "", "f: %{y}, g: %{x}: %{z:.3f}<extra></extra>"),
+        spec=heat.square(view.names, matrix, _cells(matrix, ""), "f: %{y}, g: %{x}: %{z:.3f}<extra></extra>"),
     )
 
 
@@ -93,30 +90,12 @@ def _block(view: View, table: str, form: str, matrix: Matrix) -> Block:
         kind="plot",
         title=f"{what}, {TABLE_WORDS[table]}: {found}",
         alt=f"Heatmap, concept by concept: {unit} of {what.lower()}, {TABLE_WORDS[table]}; {found}.",
-        spec=_spec(view, matrix, form, "%{y} × %{x}: %{z:.3f}<extra></extra>"),
+        spec=heat.square(view.names, matrix, _cells(matrix, form)),
     )
 
 
-def _spec(view: View, matrix: Matrix, form: str, hover: str) -> dict[str, Any]:
-    names = [label(name) for name in view.names]
-    axis = {**heat.names_axis(names), "ticks": "", "showline": False}
-    numbers = [
-        heat.number(i, j, _cell(value, i == j, form), dark=(value or 0) > heat.DARK)
-        for i, row in enumerate(matrix)
-        for j, value in enumerate(row)
-    ]
-    layout = {
-        "xaxis": {**axis, "tickangle": -40 if len(names) > 5 else 0},
-        "yaxis": {**axis, "autorange": "reversed"},
-        "margin": {"l": 60, "r": 8, "t": 8, "b": 40},
-        "annotations": numbers if len(names) <= NUMBERED else [],
-    }
-    crowded = len(names) > NUMBERED_NARROW
-    return {
-        "data": [heat.trace(matrix, hover)],
-        "layout": layout,
-        "narrow": {"annotations": []} if crowded else {},
-    }
+def _cells(matrix: Matrix, form: str) -> list[list[str]]:
+    return [[_cell(value, i == j, form) for j, value in enumerate(row)] for i, row in enumerate(matrix)]
 
 
 def _cell(value: float | None, diagonal: bool, form: str) -> str:
@@ -168,7 +147,7 @@ def _draw(axes: Any, names: Sequence[str], matrix: Matrix, form: str) -> Any:
     axes.tick_params(length=0)
     axes.set_xticks(range(len(names)), [plain(name) for name in names], rotation=40, ha="right")
     axes.set_yticks(range(len(names)), [plain(name) for name in names])
-    if len(names) <= NUMBERED:
+    if len(names) <= heat.NUMBERED:
         for i, row in enumerate(matrix):
             for j, value in enumerate(row):
                 colour = "white" if (value or 0) > 0.6 else "#15191f"

@@ -91,7 +91,12 @@ def _sections(view: View) -> list[Section]:
     if (scatter := odds.block(view)) is not None:
         fit.append(scatter)
     return [
-        Section(id="hypercube", title=f"The learned {polytope}", blocks=[cube.block(view)]),
+        Section(
+            id="hypercube",
+            title=f"The learned {polytope}",
+            short=polytope.capitalize(),
+            blocks=[cube.block(view)],
+        ),
         Section(
             id="training",
             title="Training",
@@ -107,6 +112,7 @@ def _sections(view: View) -> list[Section]:
         Section(
             id="fit",
             title="Alignment, additivity, log-odds",
+            short="Alignment, log-odds",
             intro=[text for text in [spectrum.absence(view)] if text],
             blocks=fit,
         ),
@@ -116,8 +122,10 @@ def _sections(view: View) -> list[Section]:
             intro=prediction.sentence(view),
             blocks=prediction.blocks(view),
         ),
-        Section(id="held-out-contexts", title="Held-out contexts", blocks=held_out.blocks(view)),
-        Section(id="world", title="The world", blocks=[graph.block(view)]),
+        Section(
+            id="held-out-contexts", title="Held-out contexts", short="Held out", blocks=held_out.blocks(view)
+        ),
+        Section(id="world", title="The world", short="World", blocks=[graph.block(view)]),
         Section(id="numbers", title="Numbers", blocks=concept_table.blocks(view)),
-        Section(id="again", title="Config and citation", blocks=recipe.blocks(view)),
+        Section(id="again", title="Config and citation", short="Config", blocks=recipe.blocks(view)),
     ]

@@ -11,6 +11,9 @@ from typing import Any, Literal
 
 from linrep.page import palette
 
+WORDY = 24
+"""A column of a table with a longer cell is one of words."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
@@ -36,6 +39,13 @@ class Block:
     """File name and content behind a download button."""
     size: Literal["small", "third", "half", "wide"] = "half"
 
+    @property
+    def wordy(self) -> frozenset[int]:
+        """table: columns of words, which are read from the left and may wrap; the others are of numbers."""
+        return frozenset(
+            i for i in range(len(self.columns)) if any(len(str(row[i])) > WORDY for row in self.rows)
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
@@ -45,6 +55,8 @@ class Section:
     title: str
     intro: Sequence[str] = ()
     blocks: Sequence[Block] = ()
+    short: str = ""
+    """The title in the bar of sections, where all of them stand in one line; empty: as it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
