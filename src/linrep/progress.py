@@ -20,27 +20,11 @@ def progress_bar(title: str, *, quiet: bool = False) -> Generator[Advance | None
     Yields:
         A function of (steps done, steps in all, excess loss in nats), or None when nothing is shown.
     """
-    if quiet:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("excess {task.fields[loss]}"),
-        TimeRemainingColumn(),
-    )
-    console = Console(file=sys.stderr)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(title, total=None, loss="…")
-
-        def advance(done: int, total: int, loss: float) -> None:
-            bar.update(task, completed=done, total=total, loss=f"{loss:.3g} nats")
-
-        yield advance
+    with _bar(title, "excess …", quiet=quiet) as advance:
+        if advance is None:
+            yield None
+        else:
+            yield lambda done, total, loss: advance(done, total, f"excess {loss:.3g} nats")
 
 
 @contextlib.contextmanager
@@ -54,6 +38,12 @@ def counting_bar(title: str, *, quiet: bool = False) -> Generator[Callable[..., 
     Yields:
         A function of (done, in all, what is under way), or None when nothing is shown.
     """
+    with _bar(title, "", quiet=quiet) as advance:
+        yield advance
+
+
+@contextlib.contextmanager
+def _bar(title: str, now: str, *, quiet: bool) -> Generator[Callable[..., None] | None, None, None]:
     if quiet:
         yield None
         return
@@ -69,7 +59,7 @@ def counting_bar(title: str, *, quiet: bool = False) -> Generator[Callable[..., 
     )
     console = Console(file=sys.stderr)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(title, total=None, now="")
+        task = bar.add_task(title, total=None, now=now)
 
         def advance(done: int, total: int, now: str = "") -> None:
             bar.update(task, completed=done, total=total, now=now)
