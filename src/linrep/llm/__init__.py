@@ -2,7 +2,8 @@
 
 from linrep.llm.intervention import SteerResult, steer
 from linrep.llm.loading import LanguageModel, load_model
-from linrep.llm.measurement import MeasureOptions, measure
+from linrep.llm.measurement import measure
+from linrep.llm.options import MeasureOptions
 from linrep.llm.result import LMResult
 from linrep.llm.source import LoadOptions
 from linrep.llm.tokens import TokenPolicy

@@ -2,28 +2,13 @@
 
 import hashlib
 import json
-import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import linrep
-from linrep.errors import InputError
-from linrep.llm.forward import blocks
-from linrep.llm.in_context import (
-    ContextPairs,
-    alignment_rows,
-    context_geometry,
-    context_pairs,
-    embedding_rows,
-    log_odds_rows,
-    probe_rows,
-    single_token_pairs,
-)
-from linrep.llm.inner import InnerName, InnerProduct, causal_from_covariance, covariance, euclid, turned
+from linrep.llm.in_context import context_pairs
+from linrep.llm.inner import InnerProduct, causal_from_covariance, covariance, euclid, turned
 from linrep.llm.inputs import (
     ContextsInput,
     PairsInput,
@@ -36,43 +21,19 @@ from linrep.llm.inputs import (
     provenance,
 )
 from linrep.llm.loading import LanguageModel, load_model, load_tokenizer, wrap
-from linrep.llm.referents import referent_rows
+from linrep.llm.options import MeasureOptions
 from linrep.llm.result import LMResult, Matrix, Row
-from linrep.llm.self_check import self_check
 from linrep.llm.source import LoadOptions, locate
-from linrep.llm.states import Progress, States, read_states
-from linrep.llm.tokens import TokenPairs, TokenPolicy, tokenise_pairs
+from linrep.llm.state_reader import StateReader
+from linrep.llm.states import Progress
+from linrep.llm.tokens import TokenPairs, tokenise_pairs
 from linrep.llm.weights import TableName, VocabularyTable, model_table, read_table
 from linrep.llm.winograd import WinogradPairs
 from linrep.llm.word_squares import WordSquares
 from linrep.llm.words import WordGeometry, interaction_rows, linearity_rows, orthogonality_rows, word_geometry
 from linrep.seeds import generator
 
-log = logging.getLogger("linrep.llm")
-
 Model = str | Path | tuple[Any, Any] | LanguageModel
-CHECKED = 8
-"""Contexts that the self-check looks at."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeasureOptions:
-    """How to measure; every choice is recorded in the result."""
-
-    table: TableName = "output"
-    inner: InnerName = "causal"
-    """The inner product of the main table; heatmaps are made under all three."""
-    layer: int | str | None = None
-    """None: the state the head reads. A number: the residual stream after that many blocks. "all": also every
-    layer.
-    """
-    policy: TokenPolicy = field(default_factory=TokenPolicy)
-    centred: bool = True
-    shrinkage: float = 0.0
-    draws: int = 400
-    """Bootstrap resamples, and draws of each null."""
-    batch_size: int = 32
-    cache: Path | None = None
 
 
 def measure(
@@ -146,7 +107,7 @@ def measure(
         "warnings": list[str](),
     }
     if lm is not None and in_full:
-        reader = _Reader(lm, tokens, table, options, seed, progress)
+        reader = StateReader(lm, tokens, table, options, seed, progress)
         more, more_matrices = reader.measure(
             geometries[options.inner], context_pairs(records), sentences, summary
         )
@@ -218,125 +179,6 @@ def _word_rows(
             rows += linearity_rows(geometry)
             rows += interaction_rows(table, tokenizer, geometry, squares)
     return rows, matrices
-
-
-class _Reader:
-    """Reads states of contexts and sentences, and measures them place by place."""
-
-    def __init__(
-        self,
-        lm: LanguageModel,
-        tokens: TokenPairs,
-        table: VocabularyTable,
-        options: MeasureOptions,
-        seed: int,
-        progress: Progress | None,
-    ) -> None:
-        self.lm, self.tokens, self.table = lm, tokens, table
-        self.options, self.seed, self.progress = options, seed, progress
-        self.layers, self.place = self._places()
-
-    def measure(
-        self,
-        words: WordGeometry,
-        contexts: ContextPairs,
-        sentences: WinogradPairs | None,
-        summary: dict[str, Any],
-    ) -> tuple[list[Row], dict[str, Matrix]]:
-        rows: list[Row] = []
-        matrices: dict[str, Matrix] = {}
-        summary["where"] = {
-            "layer": self.place,
-            "norm": "what the head reads: after the final norm"
-            if self.place == "head"
-            else "before the final norm",
-            "layers": self.layers,
-        }
-        if contexts.texts:
-            ids = [
-                int(i)
-                for c in range(len(self.tokens.concepts))
-                for i in single_token_pairs(self.tokens, c).flatten()
-            ]
-            states = self._read(contexts.texts, sorted(set(ids)), summary)
-            found, matrices = self._context_rows(states, contexts, words)
-            rows += found
-            self._check(contexts.texts, summary)
-        if sentences is not None and self.lm.kind != "encoder":
-            states = self._read((*sentences.text0, *sentences.text1), [], summary)
-            found, summary["winograd"] = referent_rows(
-                sentences,
-                states,
-                self.place,
-                self.table,
-                self.lm.tokenizer,
-                self.tokens,
-                words.inner,
-                seed=self.seed,
-                draws=self.options.draws,
-            )
-            rows += found
-            if not contexts.texts:
-                self._check(sentences.text0, summary)
-        return rows, matrices
-
-    def _context_rows(
-        self, states: States, contexts: ContextPairs, words: WordGeometry
-    ) -> tuple[list[Row], dict[str, Matrix]]:
-        rows: list[Row] = []
-        matrices: dict[str, Matrix] = {}
-        comparable = self.lm.kind != "encoder"
-        # The words' gauge belongs to the head's space; a headless encoder's states are measured as they are.
-        inner = words.inner if comparable else euclid()
-        for place in dict.fromkeys((self.place, *map(str, self.layers))):
-            geometry = context_geometry(
-                contexts, states, place, inner, seed=self.seed, draws=self.options.draws
-            )
-            rows += embedding_rows(geometry, inner.name)
-            rows += probe_rows(geometry, words if comparable else None, inner.name)
-            if place == self.place and comparable:
-                found, matrices = alignment_rows(geometry, words)
-                rows += found
-            if place == "head" and comparable and self.options.table == "output":
-                rows += log_odds_rows(geometry, words, states, self.table.vectors)
-        return rows, matrices
-
-    def _read(self, texts: Sequence[str], logit_ids: list[int], summary: dict[str, Any]) -> States:
-        states = read_states(
-            self.lm,
-            texts,
-            layers=self.layers,
-            logit_ids=logit_ids if self.lm.kind != "encoder" else [],
-            batch_size=self.options.batch_size,
-            cache=self.options.cache,
-            progress=self.progress,
-        )
-        summary["where"] |= {"token": states.token, "batch_size": states.batch_size}
-        return states
-
-    def _check(self, texts: Sequence[str], summary: dict[str, Any]) -> None:
-        step = max(len(texts) // CHECKED, 1)
-        ids = torch.cat([single_token_pairs(self.tokens, c) for c in range(len(self.tokens.concepts))])
-        check = self_check(self.lm, texts[::step][:CHECKED], low=ids[:, 0], high=ids[:, 1])
-        if check is None:
-            return
-        summary["self_check"] = check.record()
-        summary["warnings"] += check.warnings
-        for warning in check.warnings:
-            log.warning("%s: %s", self.lm.name, warning)
-
-    def _places(self) -> tuple[list[int], str]:
-        layer = self.options.layer
-        if layer is None:
-            return [], "head"
-        depth = len(blocks(self.lm.model))
-        if layer == "all":
-            return list(range(depth + 1)), "head"
-        text = str(layer).removeprefix("-")
-        if not text.isdigit() or not -depth - 1 <= int(layer) <= depth:
-            raise InputError(f"layer: expected 0..{depth}, 'all' or none, got {layer!r}")
-        chosen = int(layer) % (depth + 1)
-        return [chosen], str(chosen)
 
 
 def _table_record(table: VocabularyTable) -> dict[str, Any]:

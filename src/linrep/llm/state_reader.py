@@ -1,0 +1,152 @@
+"""States of contexts and sentences, read from a model in full and measured place by place."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from linrep.errors import InputError
+from linrep.llm.forward import blocks
+from linrep.llm.in_context import (
+    ContextPairs,
+    alignment_rows,
+    context_geometry,
+    embedding_rows,
+    log_odds_rows,
+    probe_rows,
+    single_token_pairs,
+)
+from linrep.llm.inner import euclid
+from linrep.llm.loading import LanguageModel
+from linrep.llm.options import MeasureOptions
+from linrep.llm.referents import referent_rows
+from linrep.llm.result import Matrix, Row
+from linrep.llm.self_check import self_check
+from linrep.llm.states import Progress, States, read_states
+from linrep.llm.tokens import TokenPairs
+from linrep.llm.weights import VocabularyTable
+from linrep.llm.winograd import WinogradPairs
+from linrep.llm.words import WordGeometry
+
+log = logging.getLogger("linrep.llm")
+
+CHECKED = 8
+"""Contexts that the self-check looks at."""
+
+
+class StateReader:
+    """Reads states of contexts and sentences, and measures them place by place."""
+
+    def __init__(
+        self,
+        lm: LanguageModel,
+        tokens: TokenPairs,
+        table: VocabularyTable,
+        options: MeasureOptions,
+        seed: int,
+        progress: Progress | None,
+    ) -> None:
+        self.lm, self.tokens, self.table = lm, tokens, table
+        self.options, self.seed, self.progress = options, seed, progress
+        concepts = range(len(tokens.concepts))
+        self.single = torch.cat([single_token_pairs(tokens, concept) for concept in concepts])
+        self.layers, self.place = self._places()
+
+    def measure(
+        self,
+        words: WordGeometry,
+        contexts: ContextPairs,
+        sentences: WinogradPairs | None,
+        summary: dict[str, Any],
+    ) -> tuple[list[Row], dict[str, Matrix]]:
+        """Rows and matrices of contexts and of sentences, each if there are any; adds to the summary."""
+        rows: list[Row] = []
+        matrices: dict[str, Matrix] = {}
+        summary["where"] = {
+            "layer": self.place,
+            "norm": "what the head reads: after the final norm"
+            if self.place == "head"
+            else "before the final norm",
+            "layers": self.layers,
+        }
+        if contexts.texts:
+            states = self._read(contexts.texts, self.single.unique().tolist(), summary)
+            found, matrices = self._context_rows(states, contexts, words)
+            rows += found
+            self._check(contexts.texts, summary)
+        if sentences is not None and self.lm.kind != "encoder":
+            states = self._read((*sentences.text0, *sentences.text1), [], summary)
+            found, summary["winograd"] = referent_rows(
+                sentences,
+                states,
+                self.place,
+                self.table,
+                self.lm.tokenizer,
+                self.tokens,
+                words.inner,
+                seed=self.seed,
+                draws=self.options.draws,
+            )
+            rows += found
+            if not contexts.texts:
+                self._check(sentences.text0, summary)
+        return rows, matrices
+
+    def _context_rows(
+        self, states: States, contexts: ContextPairs, words: WordGeometry
+    ) -> tuple[list[Row], dict[str, Matrix]]:
+        rows: list[Row] = []
+        matrices: dict[str, Matrix] = {}
+        comparable = self.lm.kind != "encoder"
+        # The words' gauge belongs to the head's space; a headless encoder's states are measured as they are.
+        inner = words.inner if comparable else euclid()
+        for place in dict.fromkeys((self.place, *map(str, self.layers))):
+            geometry = context_geometry(
+                contexts, states, place, inner, seed=self.seed, draws=self.options.draws
+            )
+            rows += embedding_rows(geometry, inner.name)
+            rows += probe_rows(geometry, words if comparable else None, inner.name)
+            if place == self.place and comparable:
+                found, matrices = alignment_rows(geometry, words)
+                rows += found
+            if place == "head" and comparable and self.options.table == "output":
+                rows += log_odds_rows(geometry, words, states, self.table.vectors)
+        return rows, matrices
+
+    def _read(self, texts: Sequence[str], logit_ids: list[int], summary: dict[str, Any]) -> States:
+        states = read_states(
+            self.lm,
+            texts,
+            layers=self.layers,
+            logit_ids=logit_ids if self.lm.kind != "encoder" else [],
+            batch_size=self.options.batch_size,
+            cache=self.options.cache,
+            progress=self.progress,
+        )
+        summary["where"] |= {"token": states.token, "batch_size": states.batch_size}
+        return states
+
+    def _check(self, texts: Sequence[str], summary: dict[str, Any]) -> None:
+        step = max(len(texts) // CHECKED, 1)
+        low, high = self.single.unbind(1)
+        check = self_check(self.lm, texts[::step][:CHECKED], low=low, high=high)
+        if check is None:
+            return
+        summary["self_check"] = check.record()
+        summary["warnings"] += check.warnings
+        for warning in check.warnings:
+            log.warning("%s: %s", self.lm.name, warning)
+
+    def _places(self) -> tuple[list[int], str]:
+        layer = self.options.layer
+        if layer is None:
+            return [], "head"
+        depth = len(blocks(self.lm.model))
+        if layer == "all":
+            return list(range(depth + 1)), "head"
+        text = str(layer).removeprefix("-")
+        if not text.isdigit() or not -depth - 1 <= int(layer) <= depth:
+            raise InputError(f"layer: expected 0..{depth}, 'all' or none, got {layer!r}")
+        chosen = int(layer) % (depth + 1)
+        return [chosen], str(chosen)
