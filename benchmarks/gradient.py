@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from benchmarks import baselines, timing, worlds
 from benchmarks.records import Row, aim, shown, table
-from linrep.population import DENSE_UP_TO, table_gradients
+from linrep.population import quickest, table_gradients
 
 # Autograd keeps several arrays of this many logits at once; beyond, only the fused form is timed.
 MOST_LOGITS = 2**27
@@ -59,7 +59,7 @@ def measure(concepts: int, runs: int, kind: str, dim: int, repeats: int, device:
         jitted = baselines.jax_gradient(population, f, g)
         calls |= {"jax": jitted} if jitted else {}
     times = timing.medians(calls, repeats, device=device)
-    chosen = "dense" if logits <= DENSE_UP_TO else "fused"
+    chosen = quickest(runs, f.shape[1], g.shape[1], f.dtype)
     return times | {"auto": times[chosen], "floor": timing.take_floor(times, logits, dim, device)}
 
 

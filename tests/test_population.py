@@ -82,19 +82,23 @@ def test_a_lone_large_run_is_cut_for_the_cores(dtype):
         torch.set_num_threads(threads)
 
 
+@pytest.mark.parametrize("method", ["dense", "fused"])
 @pytest.mark.parametrize("tile", [1, 37, 300, 5000])
-def test_the_size_of_a_tile_changes_nothing(monkeypatch, tile):
+def test_the_size_of_a_tile_changes_nothing(monkeypatch, tile, method):
     population = random_population((2,) * 4, 5, fewer_tokens=1, fewer_contexts=3)
     f, g = random_tables(population, 3)
     monkeypatch.setattr(tiling, "TILE", tile)
-    assert_within(population, f, g, population_gradient(population, f, g, method="fused"), 1e-13)
+    found = population_gradient(population, f, g, method=method)
+    loss, *_ = assert_within(population, f, g, found, 1e-13)
+    torch.testing.assert_close(found.excess_loss, loss, rtol=1e-9, atol=1e-12)
 
 
-def test_large_logits_and_hopeless_tables_stay_finite():
+@pytest.mark.parametrize("method", ["dense", "fused"])
+def test_large_logits_and_hopeless_tables_stay_finite(method):
     for dtype in (torch.float32, torch.float64):
         population = random_population((2,) * 4, 2, dtype=dtype)
         f, g = random_tables(population, 4, 60.0)
-        found = population_gradient(population, f, g, method="fused")
+        found = population_gradient(population, f, g, method=method)
         loss, *_ = assert_within(population, f, g, found, 1e-5 if dtype == torch.float32 else 1e-12)
         torch.testing.assert_close(found.excess_loss, loss, rtol=1e-3, atol=0)
 
@@ -104,25 +108,31 @@ def test_powers_beyond_the_largest_number_are_lowered_first(dtype, scale):
     """Logits far above what the true distribution makes of them, in one run of three in a tile."""
     population = random_population((2,) * 5, 3, dtype=dtype)
     f, g = random_tables(population, 4)
-    calm = population_gradient(population, f, g, method="fused")
+    calm = {method: population_gradient(population, f, g, method=method) for method in ("dense", "fused")}
     f[1], g[1] = scale * f[1], scale * g[1]
     fused = population_gradient(population, f, g, method="fused")
     dense = population_gradient(population, f, g, method="dense")
     assert fused.excess_loss[1] > (90 if dtype == torch.float32 else 1024) * math.log(2)
     budget = {"rtol": 1e-4, "atol": 1e-3} if dtype == torch.float32 else {"rtol": 1e-9, "atol": 1e-9}
+    loss, by_f, by_g = autograd(population, f, g)
+    torch.testing.assert_close(dense.excess_loss, loss, rtol=budget["rtol"], atol=0.0)
+    torch.testing.assert_close(dense.embedding.double(), by_f, **budget)
+    torch.testing.assert_close(dense.unembedding.double(), by_g, **budget)
     torch.testing.assert_close(fused.excess_loss, dense.excess_loss, rtol=budget["rtol"], atol=0.0)
     torch.testing.assert_close(fused.embedding, dense.embedding, **budget)
     torch.testing.assert_close(fused.unembedding, dense.unembedding, **budget)
     for run in (0, 2):
-        assert torch.equal(fused.unembedding[run], calm.unembedding[run])
+        assert torch.equal(fused.unembedding[run], calm["fused"].unembedding[run])
+        assert torch.equal(dense.unembedding[run], calm["dense"].unembedding[run])
 
 
-def test_a_run_gone_wrong_does_not_touch_the_others():
+@pytest.mark.parametrize("method", ["dense", "fused"])
+def test_a_run_gone_wrong_does_not_touch_the_others(method):
     population = random_population((2,) * 4, 3)
     f, g = random_tables(population, 3)
-    clean = population_gradient(population, f, g, method="fused")
+    clean = population_gradient(population, f, g, method=method)
     f[1, 5] = torch.nan
-    found = population_gradient(population, f, g, method="fused")
+    found = population_gradient(population, f, g, method=method)
     assert found.excess_loss.isnan().tolist() == [False, True, False]
     torch.testing.assert_close(found.embedding[[0, 2]], clean.embedding[[0, 2]])
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from linrep.errors import InputError
 from linrep.excess_loss import accurate_excess_loss
+from linrep.residual_sums import residual_sums
 from linrep.softmax_sums import softmax_sums
 from linrep.targets import Population
 
@@ -25,8 +26,8 @@ __all__ = ["Method", "Population", "PopulationGradient", "population_gradient", 
 
 Method = Literal["auto", "dense", "fused"]
 
-# Logits of all runs together below which dense is taken for its fewer calls.
-DENSE_UP_TO = 2**20
+# Logits of one run up to which dense is taken for its fewer calls, and bytes its stored targets may take.
+DENSE_UP_TO, MOST_STORED = 2**19, 2**28
 
 # Relative error up to which the plain form of the excess loss is trusted, and roundings per unit of logit
 # it makes.
@@ -115,6 +116,12 @@ def table_gradients(
     return _gradients(population, embedding, unembedding, method, normaliser=False)[:2]
 
 
+def quickest(runs: int, contexts: int, tokens: int, dtype: torch.dtype) -> Literal["dense", "fused"]:
+    """The form of the gradient that "auto" takes for tables of these sizes."""
+    stored = runs * contexts * tokens * dtype.itemsize
+    return "dense" if contexts * tokens <= DENSE_UP_TO and stored <= MOST_STORED else "fused"
+
+
 def _gradients(
     population: Population, f: Tensor, g: Tensor, method: Method, *, normaliser: bool
 ) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -125,7 +132,7 @@ def _gradients(
             f"tables: expected (runs, contexts, tokens) = {expected}, got {got}; use this population's"
         )
     if method == "auto":
-        method = "dense" if f.shape[0] * f.shape[1] * g.shape[1] <= DENSE_UP_TO else "fused"
+        method = quickest(len(f), f.shape[1], g.shape[1], f.dtype)
     gradient_f, gradient_g, divergence = (
         _dense(population, f, g, normaliser) if method == "dense" else _fused(population, f, g)
     )
@@ -135,19 +142,17 @@ def _gradients(
 def _dense(
     population: Population, f: Tensor, g: Tensor, normaliser: bool
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    # Long rows: products with k columns, as one would write them, take five times as long.
-    queries, keys = f.mT.contiguous(), g.mT.contiguous()
-    logits = torch.bmm(queries.mT, keys)
-    if population.token_mask is not None:
-        logits.masked_fill_(~population.token_mask.unsqueeze(1), -torch.inf)
+    weights, minus_target = population.row("weights", f.dtype).mT, population.minus_weighted_conditional
+    mask = None if population.token_mask is None else population.token_mask.unsqueeze(1)
+    gradient_f, gradient_g, log_sum = residual_sums(
+        f, g, weights, minus_target.to(f.dtype), mask, normaliser=normaliser
+    )
     divergence = None
-    if normaliser:
+    if log_sum is not None:
         # The lower bound s(d) = f(d)·(PG)(d) + H(d) of the log-sum-exp.
         bound = (f * population.conditional_mean(g)).sum(-1) + population.entropy.to(f.dtype)
-        divergence = logits.logsumexp(-1) - bound
-    weights, minus_target = population.row("weights", f.dtype).mT, population.minus_weighted_conditional
-    residual = torch.addcmul(minus_target.to(f.dtype), logits.softmax(-1), weights)
-    return torch.bmm(keys, residual.mT).mT, torch.bmm(queries, residual).mT, divergence
+        divergence = log_sum - bound
+    return gradient_f.mT, gradient_g.mT, divergence
 
 
 def _fused(population: Population, f: Tensor, g: Tensor) -> tuple[Tensor, Tensor, Tensor]:

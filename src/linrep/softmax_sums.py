@@ -10,10 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from linrep.tiling import Tiling
-
-# Powers of two are cheaper than powers of e, and the change of base costs nothing here.
-BITS = math.log2(math.e)
+from linrep.tiling import BITS, Tiling
 
 
 def softmax_sums(

@@ -23,6 +23,8 @@ from linrep.transforms import Cube
 
 # Below this probability rare contexts would underflow in float32: their targets are summed in float64.
 SMALLEST_IN_FLOAT32 = 1e-30
+# Numbers of a dense table that are worked out at once, in float64.
+BLOCK = 2**21
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -211,12 +213,21 @@ class Population:
     @cached_property
     def conditional(self) -> Float[Tensor, "runs contexts tokens"]:
         """The dense p(token | context) in the tables' dtype: contexts × tokens numbers a run."""
-        return self.conditional_rows(0, self.weights.shape[1]).to(self.dtype)
+        return self._stored(torch.ones_like(self.weights))
 
     @cached_property
     def minus_weighted_conditional(self) -> Float[Tensor, "runs contexts tokens"]:
         """−ω(d) p(token | context), dense: what a prediction's weighted probabilities are added to."""
-        return (self.conditional_rows(0, self.weights.shape[1]) * -self.weights.unsqueeze(-1)).to(self.dtype)
+        return self._stored(-self.weights)
+
+    def _stored(self, factor: Float[Tensor, "runs contexts"]) -> Float[Tensor, "runs contexts tokens"]:
+        """The p(token | context), each context's times its factor; few rows at a time are float64."""
+        (runs, contexts), tokens = factor.shape, self.token_index.shape[1]
+        stored = torch.empty(runs, contexts, tokens, dtype=self.dtype, device=self.device)
+        for start in range(0, contexts, step := max(1, BLOCK // (runs * tokens))):
+            rows = slice(start, start + step)
+            stored[:, rows] = self.conditional_rows(rows.start, rows.stop) * factor[:, rows].unsqueeze(-1)
+        return stored
 
     def conditional_rows(self, start: int, stop: int) -> Float[Tensor, "runs rows tokens"]:
         """The p(token | context) of contexts ``start`` to ``stop``, float64; zeros where Z = 0."""

@@ -23,6 +23,15 @@ MANY, SMALLEST_SHARD = 8, 2**17
 # Accelerators want work in bulk and have the memory for it.
 TILE_ELSEWHERE = 2**26
 
+# Powers of two are cheaper than powers of e, and the change of base costs nothing in a product.
+BITS = math.log2(math.e)
+
+
+def runs_at_once(rows: int, tokens: int, device: torch.device) -> int:
+    """How many runs, or parts of one, of so many logits are worked on together: at least one a core."""
+    cores, tile = _cores_and_tile(device)
+    return cores * max(1, tile // (rows * tokens))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tiling:
@@ -42,7 +51,7 @@ class Tiling:
     @classmethod
     def of(cls, runs: int, contexts: int, tokens: int, device: torch.device) -> "Tiling":
         """For tables of these sizes: a few large runs are cut so that every core has an equal share."""
-        cores, tile = (torch.get_num_threads(), TILE) if device.type == "cpu" else (1, TILE_ELSEWHERE)
+        cores, tile = _cores_and_tile(device)
         shards = cores // math.gcd(runs, cores)
         if runs >= MANY * cores or contexts * tokens < shards * SMALLEST_SHARD:
             shards = 1
@@ -55,7 +64,7 @@ class Tiling:
             shards=shards,
             tiles=tiles,
             rows=rows,
-            depth=cores * max(1, tile // (rows * tokens)),
+            depth=runs_at_once(rows, tokens, device),
         )
 
     def cut(self, table: Float[Tensor, "runs dim contexts"]) -> Float[Tensor, "tiles batch dim rows"]:
@@ -103,3 +112,7 @@ class Tiling:
             logits = space[: len(shared[0])]
             for parts in zip(*(table[:, group].unbind() for table in rows), strict=True):
                 yield (*parts, *shared, logits)
+
+
+def _cores_and_tile(device: torch.device) -> tuple[int, int]:
+    return (torch.get_num_threads(), TILE) if device.type == "cpu" else (1, TILE_ELSEWHERE)
