@@ -71,7 +71,10 @@ def network_path(name_or_path: str | Path) -> Path:
         return Path(__file__).parent / "networks" / f"{name_or_path}.bif"
     path = Path(name_or_path)
     if not os.path.exists(path):
-        raise InputError(f"network: expected one of {', '.join(NETWORKS)} or a BIF file, got '{_line(path)}'")
+        raise InputError(
+            f"network: expected one of {', '.join(NETWORKS)} or the path of a BIF file, "
+            f"got '{_line(path)}'; there is no such file"
+        )
     return path
 
 

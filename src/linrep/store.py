@@ -281,6 +281,7 @@ def one_line_errors(root: Path) -> Generator[None, None, None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise FolderError(
-            f"{root}: cannot be written ({error}); free space or choose another --out"
+            f"{root}: cannot be written ({reason}); free space or choose another place"
         ) from None

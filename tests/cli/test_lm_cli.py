@@ -228,6 +228,7 @@ def steer_words(toy: Path, folder: Path) -> list[object]:
     [
         (no_folder, "no such folder"),
         (no_model, "expected a model folder with config.json"),
+        (lambda toy, folder: ["measure", toy, "--pairs", folder / "none"], "none: no such file"),
         (one_column, "[a - b].txt:2: expected two words separated by a tab, got 'man'"),
         (lambda toy, folder: ["measure", toy], "keeps 4 of 2226 pairs"),
         (pickled, "pickled"),
@@ -241,13 +242,16 @@ def steer_words(toy: Path, folder: Path) -> list[object]:
         (steer_unknown, "expected one of"),
         (steer_words, "--strength: expected numbers"),
         (lambda toy, folder: ["measure", toy, "--shrinkage", "1"], "--shrinkage"),
-        (lambda toy, folder: ["measure", toy, "--out", "/proc/nowhere"], "choose another --out"),
+        (lambda toy, folder: ["measure", toy, "--out", "/proc/nowhere"], "choose another place"),
     ],
 )
 def test_one_line_and_exit_code_2(
     capsys: pytest.CaptureFixture[str], toy: Path, tmp_path: Path, make: Any, said: str
 ) -> None:
-    code, out, err = linrep(capsys, "lm", *make(toy, tmp_path), "--json", "--quiet")
+    given = make(toy, tmp_path)
+    given += [] if "--out" in given else ["--out", tmp_path / "unborn" / "folder"]
+    code, out, err = linrep(capsys, "lm", *given, "--json", "--quiet")
+    assert not (tmp_path / "unborn").exists()
     last = err.strip().splitlines()[-1]
     assert code == 2
     assert out == ""

@@ -75,11 +75,15 @@ def load_options(
 
 
 def require_folder(out: "Path") -> None:
-    """Make the folder, or say at once that it cannot be made."""
+    """Say at once that the folder cannot be made; it is made when there is something to write into it."""
     from linrep.store import one_line_errors
 
     with one_line_errors(out):
+        absent = [each for each in (out, *out.parents) if not each.exists()]
         out.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):  # another command may have put something there meanwhile
+        for each in absent:
+            each.rmdir()
 
 
 def numbers(text: str, option: str) -> list[float]:

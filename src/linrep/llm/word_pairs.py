@@ -145,6 +145,8 @@ def read_word_pairs(path: str | Path) -> tuple[WordPairs, ...]:
 
 
 def _read_file(path: Path) -> tuple[WordPairs, ...]:
+    if not path.exists():
+        raise InputError(f"{path}: no such file; give the path of an existing one")
     suffix = path.suffix.lower()
     if suffix not in PAIR_FILES:
         raise InputError(f"{path}: expected a folder or one of {', '.join(PAIR_FILES)}, got '{path.suffix}'")
