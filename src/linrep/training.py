@@ -214,18 +214,16 @@ def _exact_step(
 ) -> None:
     embedding, pull_back = state.encoder.exact(state.parameters)
     slope_f, slope_g = table_gradients(population, embedding, state.unembedding, method=method)
-    # The fused Adam reads memory in order, whatever the strides say.
-    gradients = [slope.contiguous() for slope in (*pull_back(slope_f), slope_g)]
-    trained = state.trained
+    gradients, trained = [*pull_back(slope_f), slope_g], state.trained
     if optimizer == "gd":
         for each, slope in zip(trained, gradients, strict=True):
             each.sub_(slope, alpha=step_size)
         return
     # The kernel of torch.optim.Adam(fused=True) itself: what surrounds it there takes as long as a small
-    # world's gradient.
+    # world's gradient. It reads memory in order, whatever the strides say.
     torch._fused_adam_(  # pyright: ignore[reportPrivateImportUsage, reportPrivateUsage]
         trained,
-        gradients,
+        [slope.contiguous() for slope in gradients],
         state.moments[: len(trained)],
         state.moments[len(trained) :],
         [],
