@@ -17,7 +17,8 @@ from linrep.llm.word_pairs import read_word_pairs
 from linrep.run_folder import read as read_run
 from linrep.store import PROVENANCE, WORLDS, file_hashes
 from linrep.sweep_file import load_sweep
-from linrep.vectors.formats import parquet_schema, require_room
+from linrep.unpacking import require_room
+from linrep.vectors.formats import parquet_schema
 from linrep.vectors.reading import read_vectors
 
 
@@ -79,9 +80,9 @@ def test_an_odd_file_is_one_line(name: str, tmp_path: Path) -> None:
 
 def test_few_bytes_of_columns_may_announce_many(tmp_path: Path) -> None:
     """A billion empty cells in each of a thousand columns, had they been written so."""
-    with pytest.raises(InputError, match="unpacks into 8,000,000,000,000 bytes"):
-        require_room(8 * 10**12, tmp_path / "x.parquet")
     pd.DataFrame({f"c{n}": [0.0] * 10 for n in range(3)}).to_parquet(tmp_path / "y.parquet")
+    with pytest.raises(InputError, match="unpacks into 8,000,000,000,000 bytes"):
+        require_room(8 * 10**12, tmp_path / "y.parquet")
     assert parquet_schema(tmp_path / "y.parquet") == {"c0": True, "c1": True, "c2": True}
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from linrep import run_index as index_module
+from linrep import unpacking
 from linrep.cli import execute
 from linrep.config_file import parse
 from linrep.errors import InputError
@@ -62,6 +64,32 @@ def test_only_new_changed_and_removed_runs_are_looked_at(
     found = {row["run"]: row["model.dim"] for row in rows(tmp_path)}
     assert found == {"r1": 77, "r2": 3, "r3": 4, "r4": 5, "r9": 9}
     assert sorted(opened) == ["r1", "r9"]
+
+
+def test_an_index_of_many_equal_rows_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of one config differ in their key alone: the file is small for what it holds, and honest."""
+    monkeypatch.setattr(unpacking, "SMALL_BYTES", 0)
+    add_run(tmp_path, "r")
+    run_index(Store(tmp_path))
+    path = tmp_path / INDEX
+    table = index_module._load(path)  # pyright: ignore[reportPrivateUsage]
+    assert table.num_rows == 1
+    keys = pa.array([f"{number:016x}" for number in range(20_000)])
+    many = pa.concat_tables([table] * len(keys)).set_column(0, "run", keys)
+    index_module._save(path, many)  # pyright: ignore[reportPrivateUsage]
+    assert index_module._load(path).equals(many)  # pyright: ignore[reportPrivateUsage]
+
+
+def test_an_index_that_holds_gigabytes_is_made_anew(tmp_path: Path) -> None:
+    add_run(tmp_path, "r")
+    expected, path = rows(tmp_path), tmp_path / INDEX
+    swollen = pa.DictionaryArray.from_arrays(pa.array([0] * 4000, pa.int32()), pa.array(["x" * 10**6]))
+    keys = pa.array([str(number) for number in range(4000)])
+    table = pa.table({"run": keys, "stamp": keys, "a": swollen}).replace_schema_metadata(index_module.FORM)
+    pq.write_table(table, path, store_schema=False, compression="zstd")
+    assert path.stat().st_size < 50_000
+    assert rows(tmp_path) == expected
+    assert pq.read_metadata(path).num_rows == 1
 
 
 def test_a_damaged_index_is_made_anew(tmp_path: Path) -> None:

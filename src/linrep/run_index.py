@@ -15,6 +15,7 @@ from typing import Any
 from linrep.config import Config
 from linrep.errors import InputError
 from linrep.store import CONFIG, PROVENANCE, RESULT, Store, parse_json, read_intact, read_json, write_file
+from linrep.unpacking import require_readable
 
 RunTable = Any
 """A pyarrow table of runs, dotted names as columns; pyarrow has no types that a checker could know."""
@@ -121,6 +122,7 @@ def _load(path: Path) -> RunTable:
     import pyarrow.parquet as pq
 
     try:
+        require_readable(path)
         table = pq.ParquetFile(path, page_checksum_verification=True).read()
         kinds = [table.schema.field(name).type for name in (RUN, STAMP)]
         if (table.schema.metadata or {}).items() >= FORM.items() and kinds == [pa.string()] * 2:

@@ -186,10 +186,19 @@ def test_every_pair_file_is_in_the_catalogue():
 
 
 @pytest.mark.parametrize(
-    "module", ["data/__init__", "word_pairs", "word_squares", "paired_contexts", "winograd", "parquet_rows"]
+    "module",
+    [
+        "llm/data/__init__",
+        "llm/word_pairs",
+        "llm/word_squares",
+        "llm/paired_contexts",
+        "llm/winograd",
+        "llm/parquet_rows",
+        "unpacking",
+    ],
 )
 def test_the_data_modules_import_no_heavy_library(module):
-    source = files("linrep.llm").joinpath(f"{module}.py").read_text(encoding="utf-8")
+    source = files("linrep").joinpath(f"{module}.py").read_text(encoding="utf-8")
     imported: set[str] = set()
     for node in ast.parse(source).body:
         if isinstance(node, ast.Import):
@@ -197,7 +206,9 @@ def test_the_data_modules_import_no_heavy_library(module):
         elif isinstance(node, ast.ImportFrom):
             imported.add(node.module or "")
     outside = {name for name in imported if name.split(".")[0] not in sys.stdlib_module_names}
-    ours = {f"linrep.{name}" for name in ("errors", "llm.data", "llm.word_pairs", "llm.parquet_rows")}
+    ours = {
+        f"linrep.{name}" for name in ("errors", "unpacking", "llm.data", "llm.word_pairs", "llm.parquet_rows")
+    }
     assert outside <= {"pydantic"} | ours
 
 

@@ -1,17 +1,16 @@
 """What a file of numbers holds before it is read, and what it can do wrong, in one line that names it."""
 
-import os
 import tokenize
 import zipfile
 import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from linrep.errors import InputError
+from linrep.unpacking import require_readable
 
 FORMATS = ".safetensors, .npz, .npy, .parquet or .csv"
 
@@ -61,34 +60,12 @@ def parquet_schema(path: Path) -> dict[str, bool]:
     """The columns of a Parquet file, and whether each holds numbers or lists of them.
 
     Raises:
-        InputError: Missing or malformed file, or one that unpacks into more than memory holds.
+        InputError: Missing or malformed file, or one that unpacks into too much.
     """
     import pyarrow.parquet as pq
     from pyarrow import types
 
     tests = (types.is_integer, types.is_floating, types.is_boolean, types.is_list, types.is_fixed_size_list)
     with one_line(path):
-        file = pq.ParquetFile(path)
-        require_room(_unpacked(file.metadata), path)
-        return {field.name: any(test(field.type) for test in tests) for field in file.schema_arrow}
-
-
-def require_room(size: int, path: Path) -> None:
-    """Refuse a file that unpacks into more than half of the machine's memory: few bytes can announce many.
-
-    Args:
-        size: Bytes, unpacked.
-        path: Named in the error.
-
-    Raises:
-        InputError: With both sizes.
-    """
-    room = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    if size > room:
-        raise InputError(f"{path}: unpacks into {size:,} bytes, expected at most {room:,}; is it damaged?")
-
-
-def _unpacked(metadata: Any) -> int:
-    """Bytes that a Parquet file's columns take in memory, or more: runs of one value are stored once."""
-    columns = metadata.num_rows * metadata.num_columns * 8
-    return max(columns, sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)))
+        require_readable(path)
+        return {field.name: any(test(field.type) for test in tests) for field in pq.read_schema(path)}

@@ -12,7 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from linrep.errors import InputError
-from linrep.vectors.formats import FORMATS, one_line, parquet_schema, require_room
+from linrep.unpacking import require_room
+from linrep.vectors.formats import FORMATS, one_line, parquet_schema
 
 if TYPE_CHECKING:
     import pandas as pd

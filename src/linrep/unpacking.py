@@ -1,0 +1,121 @@
+"""How many bytes a Parquet file becomes when it is read, and the refusal of too many, before they are taken.
+
+Whatever repeats is stored once, and lists of a fixed size are not stored where they are null: a file of 300
+bytes can hold gigabytes. So what its head announces is counted first; then texts are read as they are stored,
+and what they come to is counted before they are written out. A file whose head lies is not found out here.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from linrep.errors import InputError
+
+SMALL_BYTES = 2**28
+"""So much any file may unpack into."""
+MOST_TIMES = 1100
+"""A larger file may unpack into so many times its size: a little more than zip can."""
+
+
+def require_readable(path: Path, most: int | None = None) -> None:
+    """Refuse a Parquet file that unpacks into too much.
+
+    Args:
+        path: The file.
+        most: Bytes; by default as many as :func:`require_room` allows.
+
+    Raises:
+        InputError: With both sizes.
+        OSError: No file that can be read.
+        ArrowException: No Parquet, or with columns whose size cannot be told.
+    """
+    import pyarrow.parquet as parquet
+
+    head = parquet.ParquetFile(path)
+    _require(_announced(head), path, most)
+    leaves = [head.schema.column(each) for each in range(len(head.schema))]
+    texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+    if texts:
+        # Extension types would write texts out at once.
+        file = parquet.ParquetFile(
+            path, read_dictionary=texts, page_checksum_verification=True, arrow_extensions_enabled=False
+        )
+        groups = (file.read_row_group(each, columns=texts) for each in range(file.num_row_groups))
+        columns = (column for group in groups for column in group.columns)
+        _require(sum(_written_out(chunk) for column in columns for chunk in column.chunks), path, most)
+
+
+def require_room(size: int, path: Path) -> None:
+    """Refuse a file that unpacks into more than half of the machine's memory, or too many times its size.
+
+    Args:
+        size: Bytes, unpacked.
+        path: An existing file.
+
+    Raises:
+        InputError: With both sizes.
+    """
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    _require(size, path, min(memory // 2, max(SMALL_BYTES, MOST_TIMES * path.stat().st_size)))
+
+
+def _require(size: int, path: Path, most: int | None) -> None:
+    if most is None:
+        require_room(size, path)
+    elif size > most:
+        raise InputError(f"{path}: unpacks into {size:,} bytes, expected at most {most:,}; is it damaged?")
+
+
+def _announced(file: Any) -> int:
+    """Bytes that all columns take, or more; each text counts as one number."""
+    import pyarrow as arrow
+
+    leaves = [file.schema.column(each) for each in range(len(file.schema))]
+    sizes = [size for field in file.schema_arrow for size in _fixed_sizes(field.type)]
+    if len(sizes) != len(leaves):
+        raise arrow.ArrowInvalid("a column without content")
+    total = 0
+    for group in map(file.metadata.row_group, range(file.num_row_groups)):
+        taken = 0
+        for each, (leaf, (fixed, in_lists)) in enumerate(zip(leaves, sizes, strict=True)):
+            # Some damaged heads end the process when asked for a column, so only those of lists are asked.
+            values = group.column(each).num_values if leaf.max_repetition_level else 0
+            values = values * fixed if in_lists else max(values, group.num_rows * fixed)
+            taken += values * max(8, leaf.length)
+        total += max(taken, group.total_byte_size)
+    return total
+
+
+def _fixed_sizes(kind: Any, fixed: int = 1, in_lists: bool = False) -> Iterator[tuple[int, bool]]:
+    """Per stored column of a type: values of a row even if null, and whether lists of any size hold them."""
+    import pyarrow as arrow
+    from pyarrow import types
+
+    if isinstance(kind, arrow.BaseExtensionType):
+        yield from _fixed_sizes(kind.storage_type, fixed, in_lists)
+    elif types.is_fixed_size_list(kind):
+        yield from _fixed_sizes(kind.value_type, fixed * kind.list_size, in_lists)
+    elif kind.num_fields:
+        for each in range(kind.num_fields):
+            yield from _fixed_sizes(kind.field(each).type, fixed, in_lists or not types.is_struct(kind))
+    else:
+        yield fixed, in_lists
+
+
+def _written_out(array: Any) -> int:
+    """Bytes of an arrow array in which every value stands for itself, texts read as dictionaries."""
+    import pyarrow as arrow
+    import pyarrow.compute as compute
+
+    if isinstance(array, arrow.DictionaryArray):
+        lengths = compute.call_function("binary_length", [array.dictionary])
+        total = compute.call_function("sum", [lengths.take(array.indices).cast(arrow.int64())])
+        return total.as_py() or 0
+    if isinstance(array, arrow.ListArray | arrow.LargeListArray | arrow.FixedSizeListArray | arrow.MapArray):
+        return _written_out(array.flatten())
+    if isinstance(array, arrow.StructArray):
+        return sum(map(_written_out, array.flatten()))
+    if arrow.types.is_nested(array.type) or arrow.types.is_run_end_encoded(array.type):
+        raise arrow.ArrowInvalid(f"a column of {array.type}")
+    return array.nbytes
