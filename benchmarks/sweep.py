@@ -57,7 +57,7 @@ def rows(given: argparse.Namespace) -> Iterator[Row]:
         starts: dict[str, float] = {}
         for way, engine in _engines().items():
             began = time.perf_counter()
-            pool = stack.enter_context(executor(engine, THREADS))
+            pool = stack.enter_context(executor(engine, THREADS, out=folder))
             _sweep(first[: engine.workers], folder / next(fresh), pool)
             starts[way] = time.perf_counter() - began
             calls[way] = partial(lambda pool: _sweep(grid, folder / next(fresh), pool), pool)

@@ -113,21 +113,28 @@ def test_processes_end_with_their_parent_however_it_ends() -> None:
 
 
 def test_the_job_script_of_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No cluster here: what would be submitted is read, not run."""
+    """No cluster here: what would be submitted is read, not run; ``test_slurm.py`` runs it."""
     given = ["queue=long", "account=lab", "walltime=02:30:00", "memory=6GB", "cores=8"]
     chosen = engine(
         "slurm", workers=4, slurm=[*given, "directive=--gres=gpu:1", "prologue=module load python"]
     )
     assert chosen is not None
     monkeypatch.setenv("PATH", str(tmp_path))
+    logs = tmp_path / "of jobs"
     with pytest.raises(InputError, match="no sbatch here"):
-        slurm_cluster(chosen, 2)
-    (tmp_path / "sbatch").write_text("#!/bin/sh\nexit 1\n")
-    (tmp_path / "sbatch").chmod(0o755)
+        slurm_cluster(chosen, 2, logs)
+    sbatch = tmp_path / "sbatch"
+    sbatch.write_text('#!/bin/sh\necho "sbatch: error: no such partition" >&2\nexit 1\n')
+    sbatch.chmod(0o755)
     with pytest.raises(InputError, match="cores: expected at least 9"):
-        slurm_cluster(chosen, 9)
-    with slurm_cluster(chosen, 2) as cluster:
+        slurm_cluster(chosen, 9, logs)
+    with pytest.raises(InputError, match=r"refuses the job \(no such partition\)"):
+        slurm_cluster(chosen, 2, logs)
+    assert not logs.exists()
+    sbatch.write_text("#!/bin/sh\nexit 0\n")
+    with slurm_cluster(chosen, 2, logs) as cluster:
         script = cluster.job_script()
+    assert f'#SBATCH --output="{logs}/%j.out"' in script
     for line in ("-p long", "-A lab", "-t 02:30:00", "--mem=6G", "--cpus-per-task=8", "--gres=gpu:1"):
         assert f"#SBATCH {line}" in script
     assert "module load python" in script

@@ -1,6 +1,7 @@
 """Sweeps: the grid, one line for each mistake, nothing lost when killed."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -223,6 +224,26 @@ def test_finished_cells_are_found_again(tmp_path: Path, capsys: pytest.CaptureFi
     assert {key: (out / key / "result.json").stat().st_mtime_ns for key in stamps} == stamps
     assert (out / "s.csv").read_bytes() == table
     assert len(stamps) == 4
+
+
+def test_numbers_on_the_screen_are_whole(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, out = tmp_path / "s.toml", tmp_path / "out"
+    path.write_text(SWEEP)
+    shown = {}
+    for screen in ("", "1"):
+        monkeypatch.setenv("COLUMNS", "80")
+        monkeypatch.setenv("FORCE_COLOR", screen)  # rich takes this for a terminal
+        monkeypatch.setenv("NO_COLOR", "1")
+        assert execute(["sweep", str(path), "--out", str(out), "--quick"]) == 0
+        shown[screen] = re.sub("\x1b\\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+    assert "excess loss" in shown[""][0]
+    assert not any("…" in line for lines in shown.values() for line in lines)
+    table = shown["1"][: len(shown[""]) - 2]
+    assert max(map(len, table)) <= 80
+    assert all(full.startswith(part.rstrip()) for full, part in zip(shown[""], table, strict=False))
+    assert "more columns" in shown["1"][-3]
 
 
 def test_a_killed_sweep_goes_on_to_the_same_results(tmp_path: Path) -> None:

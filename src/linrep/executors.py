@@ -11,10 +11,13 @@ import queue
 import re
 import shutil
 import signal
+import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from linrep.errors import InputError, LostError
@@ -23,6 +26,8 @@ Kind = Literal["processes", "dask", "slurm"]
 
 SLURM = ("queue", "account", "walltime", "memory", "cores", "interface", "directive", "prologue")
 """Keys of ``--slurm``; the last two may be given several times."""
+LOGS = ".slurm"
+"""In a folder of runs: what SLURM's jobs say."""
 SECONDS_TO_CONNECT = 15
 _DASK = re.compile("distributed|tornado|asyncio")
 
@@ -98,16 +103,17 @@ def engine(
 
 
 @contextlib.contextmanager
-def executor(chosen: Engine, threads: int) -> Generator[Executor, None, None]:
+def executor(chosen: Engine, threads: int, *, out: Path) -> Generator[Executor, None, None]:
     """Workers, for as long as they are needed.
 
     Args:
         chosen: As checked.
         threads: The most that any cell uses; without a number of workers, as many as fill the cores.
+        out: Folder of runs; what SLURM's jobs say goes into its ``.slurm``.
 
     Raises:
         LostError: The scheduler cannot be reached.
-        InputError: SLURM is not here, or refuses an option.
+        InputError: SLURM is not here, or refuses the job.
     """
     workers = chosen.workers or max(1, cores() // threads)
     if chosen.kind == "processes":
@@ -128,7 +134,7 @@ def executor(chosen: Engine, threads: int) -> Generator[Executor, None, None]:
             )
             stack.enter_context(place)
         else:
-            place = stack.enter_context(slurm_cluster(chosen, threads))
+            place = stack.enter_context(slurm_cluster(chosen, threads, out / LOGS))
             place.adapt(minimum=workers, maximum=workers)
         try:
             client = Client(place, timeout=SECONDS_TO_CONNECT, set_as_default=False)
@@ -139,15 +145,16 @@ def executor(chosen: Engine, threads: int) -> Generator[Executor, None, None]:
         yield client.get_executor(pure=False)
 
 
-def slurm_cluster(chosen: Engine, threads: int) -> Any:
+def slurm_cluster(chosen: Engine, threads: int, logs: Path) -> Any:
     """A dask-jobqueue cluster, no job submitted yet; a job has one worker for every ``threads`` of its cores.
 
     Args:
         chosen: With the user's options.
         threads: Of a cell.
+        logs: Folder for what the jobs write, made if it is not there.
 
     Raises:
-        InputError: SLURM is not on this machine, or an option cannot be used.
+        InputError: SLURM is not on this machine, or it would not take the job.
     """
     from dask_jobqueue.slurm import SLURMCluster
 
@@ -157,8 +164,9 @@ def slurm_cluster(chosen: Engine, threads: int) -> Any:
     text = given.get("cores", str(threads))
     if not text.isdigit() or int(text) < threads:
         raise InputError(f"--slurm: cores: expected at least {threads}, the threads of a cell, got {text!r}")
+    said = [f'--{name}="{logs.resolve() / "%j.out"}"' for name in ("output", "error")]
     try:
-        return SLURMCluster(
+        cluster = SLURMCluster(
             cores=int(text),
             processes=int(text) // threads,
             memory=given.get("memory", "4GB"),
@@ -166,12 +174,32 @@ def slurm_cluster(chosen: Engine, threads: int) -> Any:
             account=given.get("account"),
             walltime=given.get("walltime", "01:00:00"),
             interface=given.get("interface"),
-            job_extra_directives=[value for key, value in chosen.slurm if key == "directive"],
+            job_extra_directives=[*said, *(value for key, value in chosen.slurm if key == "directive")],
             job_script_prologue=[value for key, value in chosen.slurm if key == "prologue"],
-            scheduler_options={"dashboard": False},
+            scheduler_options={"dashboard": False, "dashboard_address": ":0"},
         )
     except (ValueError, OSError) as error:
         raise InputError(f"--slurm: {' '.join(str(error).split())}") from None
+    try:
+        _require_welcome(cluster.job_script())
+        logs.mkdir(parents=True, exist_ok=True)
+    except BaseException:
+        cluster.close()
+        raise
+    return cluster
+
+
+def _require_welcome(script: str) -> None:
+    """Ask SLURM whether it would take this job: later, one refused would only be submitted again."""
+    with tempfile.NamedTemporaryFile("w", suffix=".sh") as file:
+        file.write(script)
+        file.flush()
+        asked = subprocess.run(
+            ["sbatch", "--test-only", file.name], capture_output=True, text=True, check=False
+        )
+    if asked.returncode:
+        reason = " ".join(asked.stderr.replace("sbatch: error: ", "").split())
+        raise InputError(f"--executor slurm: sbatch refuses the job ({reason}); see --slurm")
 
 
 class Processes(Executor):

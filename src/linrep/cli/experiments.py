@@ -58,6 +58,10 @@ Slurm = Annotated[
 Retry = Annotated[bool, typer.Option("--retry", help="Train again what diverged before.")]
 
 
+WIDEST = 10_000
+"""Characters across of a table without a screen."""
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of sweeps."""
     for command in (sweep, reproduce):
@@ -95,7 +99,7 @@ def sweep(
     command = shlex.join(["linrep", "sweep", str(file), "--out", str(out), *(["--quick"] if quick else [])])
     grid = cells(read, threads=None if chosen is None else chosen.share)
     plan = (user_experiment(read.name), read, grid, command)
-    with stop_on_signal() as stop, _workers(chosen, grid) as pool, live_table(quiet) as watch:
+    with stop_on_signal() as stop, _workers(chosen, grid, out) as pool, live_table(quiet) as watch:
         (report,) = reports([plan], out, watch=watch, stop=stop, executor=pool, retry=retry)
     page = write(report, out)
     if figures is not None:
@@ -158,7 +162,7 @@ def reproduce(
     plans = plan(NAMES if all_ else names or [], quick=quick, options=options)
     finished: list[Report] = []
     grid = [cell for plan in plans for cell in plan[2]]
-    with stop_on_signal() as stop, _workers(chosen, grid) as pool, live_table(quiet) as watch:
+    with stop_on_signal() as stop, _workers(chosen, grid, out) as pool, live_table(quiet) as watch:
         for report in reports(plans, out / "runs", watch=watch, stop=stop, executor=pool, retry=retry):
             write(report, out)
             if figures is not None:
@@ -182,14 +186,16 @@ def reproduce(
 
 
 @contextlib.contextmanager
-def _workers(chosen: "Engine | None", grid: "Sequence[Cell]") -> "Generator[Executor | None, None, None]":
+def _workers(
+    chosen: "Engine | None", grid: "Sequence[Cell]", out: Path
+) -> "Generator[Executor | None, None, None]":
     """The workers that were asked for; None to run here, one cell after another."""
     if chosen is None:
         yield None
         return
     from linrep.executors import executor
 
-    with executor(chosen, max(cell.config.compute.threads or 1 for cell in grid)) as pool:
+    with executor(chosen, max(cell.config.compute.threads or 1 for cell in grid), out=out) as pool:
         yield pool
 
 
@@ -201,14 +207,21 @@ def _complain_of_failed(reports: "list[Report]") -> int:
 
 
 def _show_table(report: "Report") -> None:
+    """As many columns as the screen has room for, whole; a file or a pipe has room for all."""
     from rich.console import Console
     from rich.table import Table
 
     from linrep.experiments.table import grid
 
-    study = report.experiment
+    study, console = report.experiment, Console()
     titles, body = grid(report.numbers, report.lines(), study.columns, split=study.split)
-    table = Table(*titles, box=None)
-    for row in body:
-        table.add_row(*row)
-    Console().print(table)
+    for count in range(len(titles), 0, -1):
+        table = Table(*titles[:count], box=None)
+        for row in body:
+            table.add_row(*row[:count])
+        width = console.measure(table, options=console.options.update(max_width=WIDEST)).maximum
+        if width <= console.width or not console.is_terminal:
+            Console(width=max(width, console.width)).print(table)
+            if count < len(titles):
+                console.print(f"and {len(titles) - count} more columns, in these files:")
+            return
