@@ -1,4 +1,4 @@
-r"""Exact targets of a batch of runs, without ever storing p(token | context).
+r"""Exact targets of a batch of runs; p(token | context) need not be stored.
 
 With :math:`Z = A^{\otimes m} p` the conditional is :math:`P = \mathrm{diag}(1/Z)\, A^{\otimes m}\,
 \mathrm{diag}(p)`, so P·G and :math:`P^\top F` are a few small passes (:mod:`linrep.transforms`). Runs may

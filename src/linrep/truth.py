@@ -48,7 +48,7 @@ class World:
 def conditional(world: World) -> Float64[Tensor, "contexts tokens"]:
     r"""Exact distribution of tokens in each context, :math:`p(c \mid d) = p(c)\,1[c \sim d] / Z(d)`, dense.
 
-    The reference for small worlds: training never stores it.
+    The reference for small worlds, in float64; training stores at most small ones.
 
     Naively: ``[[p[c] * compatible(c, d) / Z(d) for c in tokens] for d in contexts]``.
 
