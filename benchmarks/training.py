@@ -18,7 +18,11 @@ STEP_SIZE = 1e-6
 """So small that the tables stay as they are, however often a step is timed."""
 
 # Concepts and runs that are timed where nothing is asked for.
-STANDARD = (*((concepts, 1) for concepts in range(5, 11)), *((concepts, 100) for concepts in (5, 6, 7)))
+STANDARD = (
+    *((concepts, 1) for concepts in range(5, 11)),
+    (5, 20),  # as `linrep init` has it
+    *((concepts, 100) for concepts in (5, 6, 7)),
+)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
