@@ -78,8 +78,8 @@ def test_costs_are_of_each_run_on_the_threads_it_names(tmp_path) -> None:
         found[measure, table].append(value)
     logits = 27 * 8
     assert found[STORED, DENSE] == [4 * logits] * 2
-    assert all(value > 4 * logits + 2 * 4 * logits for value in found[BYTES, DENSE]), (
-        "logits and residuals too"
+    assert all(value > 2 * 4 * logits for value in found[BYTES, DENSE]), (
+        "what is stored, and logits that become residuals in their place"
     )
     assert all(value >= 4 * 3 * (27 + 8) for value in found[BYTES, FUSED]), "at least both gradients"
     for form in (FUSED, DENSE):
