@@ -12,7 +12,7 @@ from linrep.cli import execute
 from linrep.executors import LOGS
 from linrep.store import Store
 from slurm_node import jobs, one_node
-from test_cluster import assert_same, sweep, until
+from test_cluster import assert_same, command, sweep, until
 
 pytest.importorskip("dask_jobqueue")
 
@@ -41,7 +41,7 @@ def test_jobs_that_are_cancelled_lose_nothing(tmp_path: Path) -> None:
     killer = threading.Thread(target=cancel)
     killer.start()
     options = ["--executor", "slurm", "--workers", "2", "--slurm", "memory=1GB"]
-    assert execute(["sweep", str(file), "--out", str(out), *options, "--quiet"]) == 0
+    subprocess.run(command(file, "--out", out, *options, "--quiet"), check=True, timeout=300)
     killer.join()
     assert_same(out, serial, CELLS)
     said = {path.stem for path in (out / LOGS).glob("*.out")}
