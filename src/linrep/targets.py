@@ -19,7 +19,7 @@ from linrep.contexts import World, flat_index
 from linrep.errors import InputError
 from linrep.sampling import Sampler
 from linrep.sharding import ALONE, Shard, Team
-from linrep.transforms import Cube
+from linrep.shared_rows import counts_up, moved, one_hot, padded, spread, take, within
 
 # Below this probability rare contexts would underflow in float32: their targets are summed in float64.
 SMALLEST_IN_FLOAT32 = 1e-30
@@ -124,14 +124,14 @@ class Population:
         shard = Shard.of(sizes, context_index, team)
         cube = shard.cube
         # Padding is the first context of the cube, with weight 0.
-        contexts, tokens = _padded(shard.own(context_index), cube.first), _padded(token_index)
-        omega = _padded([row.double() for row in shard.own(weights)])
-        mask = _padded([torch.ones_like(row, dtype=torch.bool) for row in token_index])
-        probability = _padded([row.double() for row in joint]).gather(-1, tokens) * mask
+        contexts, tokens = padded(shard.own(context_index), cube.first), padded(token_index)
+        omega = padded([row.double() for row in shard.own(weights)])
+        mask = padded([torch.ones_like(row, dtype=torch.bool) for row in token_index])
+        probability = padded([row.double() for row in joint]).gather(-1, tokens) * mask
         probability = probability / probability.sum(-1, keepdim=True)
         restricted = torch.zeros(runs, math.prod(sizes), dtype=torch.float64, device=probability.device)
         restricted = restricted.scatter_add(-1, tokens, probability)
-        normaliser = cube.subset_sum(restricted).gather(-1, _within(contexts, cube))
+        normaliser = cube.subset_sum(restricted).gather(-1, within(contexts, cube))
         impossible = ((normaliser <= 0) & (omega > 0)).nonzero()
         if len(impossible):
             run, row = impossible[0].tolist()
@@ -139,7 +139,7 @@ class Population:
                 f"contexts: context {row} of run {run} cannot occur but has weight; give it weight 0"
             )
         surprise = cube.subset_sum(torch.special.xlogy(restricted, restricted))
-        surprise = surprise.gather(-1, _within(contexts, cube))
+        surprise = surprise.gather(-1, within(contexts, cube))
         entropy = torch.where(omega > 0, normaliser.log() - surprise / normaliser, 0.0).clamp_min(0.0)
         return cls(
             shard=shard,
@@ -160,13 +160,13 @@ class Population:
         device = self.device if device is None else device
         return replace(
             self,
-            joint=_moved(self.joint, device),
-            context_index=_moved(self.context_index, device),
-            weights=_moved(self.weights, device),
-            token_index=_moved(self.token_index, device),
-            token_mask=None if self.token_mask is None else _moved(self.token_mask, device),
-            normaliser=_moved(self.normaliser, device),
-            entropy=_moved(self.entropy, device),
+            joint=moved(self.joint, device),
+            context_index=moved(self.context_index, device),
+            weights=moved(self.weights, device),
+            token_index=moved(self.token_index, device),
+            token_mask=None if self.token_mask is None else moved(self.token_mask, device),
+            normaliser=moved(self.normaliser, device),
+            entropy=moved(self.entropy, device),
             dtype=self.dtype if dtype is None else dtype,
         )
 
@@ -231,8 +231,8 @@ class Population:
 
     def conditional_rows(self, start: int, stop: int) -> Float[Tensor, "runs rows tokens"]:
         """The p(token | context) of contexts ``start`` to ``stop``, float64; zeros where Z = 0."""
-        contexts = _one_hot(self.context_index[:, start:stop], tuple(v + 1 for v in self.sizes), self.sizes)
-        tokens = _one_hot(self.token_index, self.sizes, self.sizes)
+        contexts = one_hot(self.context_index[:, start:stop], tuple(v + 1 for v in self.sizes), self.sizes)
+        tokens = one_hot(self.token_index, self.sizes, self.sizes)
         compatible = contexts @ tokens.mT == contexts.sum(-1, keepdim=True)
         rows = compatible * self.probability.unsqueeze(1)
         return rows * self.inverse_normaliser[:, start:stop].unsqueeze(-1)
@@ -251,10 +251,10 @@ class Population:
         dtype = self._sum_dtype(table)
         columns = table.mT.to(dtype) * self.row("probability", dtype)
         if not self._all_tokens:
-            columns = _spread(columns, self.token_index, self.joint.shape[1])
+            columns = spread(columns, self.token_index, self.joint.shape[1])
         mean = self.shard.cube.subset_sum(columns)
         if not self._all_contexts:
-            mean = _take(mean, self._in_cube)
+            mean = take(mean, self._in_cube)
         return (mean * self.row("inverse_normaliser", dtype)).to(table.dtype).mT
 
     def conditional_mean_transpose(
@@ -275,10 +275,10 @@ class Population:
         dtype = self._sum_dtype(table)
         columns = table.mT.to(dtype) * self.row("weight_over_normaliser", dtype)
         if not self._all_contexts:
-            columns = _spread(columns, self._in_cube, self.shard.cube.contexts)
+            columns = spread(columns, self._in_cube, self.shard.cube.contexts)
         total = self.shard.cube.subset_sum_transpose(columns)
         if not self._all_tokens:
-            total = _take(total, self.token_index)
+            total = take(total, self.token_index)
         return (total * self.row("probability", dtype)).to(table.dtype).mT
 
     def row(self, name: str, dtype: torch.dtype) -> Float[Tensor, "runs 1 _"]:
@@ -326,16 +326,16 @@ class Population:
 
     @cached_property
     def _all_tokens(self) -> bool:
-        return _counts_up(self.token_index, self.joint.shape[1])
+        return counts_up(self.token_index, self.joint.shape[1])
 
     @cached_property
     def _all_contexts(self) -> bool:
-        return _counts_up(self._in_cube, self.shard.cube.contexts)
+        return counts_up(self._in_cube, self.shard.cube.contexts)
 
     @cached_property
     def _in_cube(self) -> Int64[Tensor, "runs contexts"]:
         """Position of each context in the cube that this rank's contexts lie in."""
-        return _within(self.context_index, self.shard.cube)
+        return within(self.context_index, self.shard.cube)
 
     @cached_property
     def _sampler(self) -> Sampler:
@@ -349,53 +349,3 @@ class Population:
         return torch.zeros_like(self.joint, dtype=torch.int64).scatter_reduce(
             -1, self.token_index, position, "amax"
         )
-
-
-def _padded(rows: Sequence[Tensor], fill: int = 0) -> Tensor:
-    """Stack rows of different lengths, filled at the end; equal rows share memory."""
-    if all(row is rows[0] or torch.equal(row, rows[0]) for row in rows):
-        return rows[0].expand(len(rows), -1)
-    return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=fill)
-
-
-def _moved(table: Tensor, device: torch.device | str) -> Tensor:
-    """The same table elsewhere; rows that share memory go on sharing it."""
-    if table.stride(0) == 0:
-        return table[:1].to(device).expand(len(table), -1)
-    return table.to(device)
-
-
-def _within(index: Tensor, cube: Cube) -> Tensor:
-    """Flat indices counted from the cube's first context."""
-    if not cube.first:
-        return index
-    return (index[:1] - cube.first).expand(len(index), -1) if index.stride(0) == 0 else index - cube.first
-
-
-def _take(columns: Tensor, index: Tensor) -> Tensor:
-    """Entries of the last axis at each run's index; one plain gather when every run takes the same."""
-    if len(index) == 1 or index.stride(0) == 0:
-        return columns.index_select(-1, index[0])
-    return columns.gather(-1, index.unsqueeze(1).expand(-1, columns.shape[1], -1))
-
-
-def _spread(columns: Tensor, index: Tensor, length: int) -> Tensor:
-    """The transpose of :func:`_take`: zeros but for the entries at each run's index; padding adds zeros."""
-    spread = columns.new_zeros(*columns.shape[:-1], length)
-    if len(index) == 1 or index.stride(0) == 0:
-        return spread.index_add_(-1, index[0], columns)
-    return spread.scatter_add_(-1, index.unsqueeze(1).expand_as(columns), columns)
-
-
-def _counts_up(index: Tensor, length: int) -> bool:
-    return index.shape[-1] == length and bool((index == torch.arange(length, device=index.device)).all())
-
-
-def _one_hot(index: Tensor, bases: tuple[int, ...], sizes: tuple[int, ...]) -> Float[Tensor, "*batch digits"]:
-    """Indicators of the known digits of flat indices, all concepts side by side; unknown is all zeros."""
-    columns: list[Tensor] = []
-    for base, size in zip(reversed(bases), reversed(sizes), strict=True):
-        states = torch.arange(size, device=index.device)
-        columns.insert(0, (index % base).unsqueeze(-1) == states)
-        index = index // base
-    return torch.cat(columns, -1).double()
