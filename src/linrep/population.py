@@ -27,7 +27,7 @@ __all__ = ["Method", "Population", "PopulationGradient", "population_gradient", 
 Method = Literal["auto", "dense", "fused"]
 
 # Logits of one run up to which dense is taken for its fewer calls, and bytes its stored targets may take.
-DENSE_UP_TO, MOST_STORED = 2**19, 2**28
+DENSE_UP_TO, MOST_STORED = 2**20, 2**28
 
 # Relative error up to which the plain form of the excess loss is trusted, and roundings per unit of logit
 # it makes.
