@@ -23,9 +23,10 @@ from linrep.machine import threads
 from linrep.population import Population
 from linrep.schedule import schedule
 from linrep.seeds import generator
+from linrep.state import start
 from linrep.sweep import run_cells
 from linrep.sweep_file import parse_sweep
-from linrep.training import start, train
+from linrep.training import train
 
 BARE = "bare training"
 SERIAL = "a sweep"

@@ -11,7 +11,8 @@ from linrep.dataset import Dataset
 from linrep.population import Population
 from linrep.schedule import schedule
 from linrep.seeds import generator
-from linrep.training import CHUNK, start, train
+from linrep.state import start
+from linrep.training import CHUNK, train
 
 RUNS = 3
 

@@ -11,7 +11,8 @@ from linrep.excess_loss import accurate_excess_loss
 from linrep.population import Population, population_gradient
 from linrep.schedule import schedule
 from linrep.seeds import generator
-from linrep.training import start, train
+from linrep.state import start
+from linrep.training import train
 from populations import random_population, random_tables
 
 pytestmark = pytest.mark.gpu

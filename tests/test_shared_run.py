@@ -103,7 +103,7 @@ def stopped_at(looks, team, out, optimizer, how):
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_another_number_of_ranks_goes_on(optimizer, tmp_path):
     def body(team):
-        return stopped_at(9, team, tmp_path, optimizer, lambda: True)
+        return stopped_at(5, team, tmp_path, optimizer, lambda: True)
 
     assert on_ranks(3, body) == ["interrupted"] * 3
     assert list(tmp_path.glob(".partial/*/checkpoint.safetensors"))
@@ -124,7 +124,7 @@ def test_another_number_of_ranks_goes_on(optimizer, tmp_path):
 
 def test_one_process_goes_on_where_several_stopped_and_finds_what_they_finished(tmp_path):
     assert (
-        on_ranks(2, lambda team: stopped_at(9, team, tmp_path, "adam", lambda: True)) == ["interrupted"] * 2
+        on_ranks(2, lambda team: stopped_at(5, team, tmp_path, "adam", lambda: True)) == ["interrupted"] * 2
     )
     result = linrep.run(config("adam", 300, **OFTEN), out=tmp_path)
     assert_same(result, alone("adam", 300))
@@ -137,7 +137,7 @@ def test_one_process_goes_on_where_several_stopped_and_finds_what_they_finished(
 
 def test_a_killed_rank_is_one_line_on_the_others_and_nothing_is_lost(tmp_path):
     def body(team):
-        return stopped_at(8, team, tmp_path, "adam", lambda: os.kill(os.getpid(), signal.SIGKILL))
+        return stopped_at(4, team, tmp_path, "adam", lambda: os.kill(os.getpid(), signal.SIGKILL))
 
     answers = on_ranks(3, body)
     assert answers[2] == KILLED

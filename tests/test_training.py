@@ -8,11 +8,13 @@ from torch import Tensor
 
 from linrep.concepts import random_dag
 from linrep.contexts import world
+from linrep.descent import Descent
 from linrep.encoder import Encoder, encoder
 from linrep.population import Population, population_gradient
 from linrep.schedule import schedule
 from linrep.seeds import generator
-from linrep.training import CHUNK, State, start, train
+from linrep.state import State, start
+from linrep.training import CHUNK, train
 
 RUNS = 3
 
@@ -88,6 +90,23 @@ def test_adam_is_torchs_adam(method: str) -> None:
         reference.step()
     trained(population, state, "adam", 20, method=method)
     torch.testing.assert_close(state.tables, [each.detach() for each in parameters])
+
+
+@pytest.mark.parametrize("kind", ["table", "mlp"])
+@pytest.mark.parametrize("optimizer", ["gd", "adam"])
+def test_exact_steps_move_one_piece_of_memory(optimizer: str, kind: str) -> None:
+    """In which tables lie as their gradients come; a small world's step would turn round and copy both."""
+    population = batch_of_worlds()
+    state = fresh(population, optimizer, kind=kind)
+    before = [each.clone() for each in (*state.trained, *state.moments)]
+    descent = Descent(population, state, "auto")
+    now = (*state.trained, *state.moments)
+    assert all(torch.equal(each, old) for each, old in zip(now, before, strict=True))
+    assert state.unembedding.mT.is_contiguous()
+    assert state.embedding.mT.is_contiguous() == (kind == "table")
+    memories = {each.untyped_storage().data_ptr() for each in state.trained}
+    assert memories == {descent.memory.data_ptr()}
+    assert len({each.untyped_storage().data_ptr() for each in state.moments}) == len(descent.moments)
 
 
 def test_sgd_steps_along_the_exact_gradient_on_average() -> None:

@@ -9,8 +9,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from linrep.state import State
 from linrep.store import one_line_errors
-from linrep.training import State
 
 FILE = "checkpoint.safetensors"
 

@@ -28,9 +28,10 @@ from linrep.schedule import Schedule, schedule, snapshot_steps
 from linrep.seeds import generator
 from linrep.sharding import ALONE, Team
 from linrep.stage import Stage, stages_of
+from linrep.state import State, start
 from linrep.store import Store, run_key
 from linrep.summary import summarise
-from linrep.training import State, start, train
+from linrep.training import train
 from linrep.turning import directions, turns
 
 Progress = Callable[[int, int, float], None]
@@ -157,8 +158,8 @@ def _train_and_measure(
         key=key,
         config=config,
         worlds=last.worlds,
-        embedding=state.embedding.cpu(),
-        unembedding=state.unembedding.cpu(),
+        embedding=state.embedding.cpu().contiguous(),
+        unembedding=state.unembedding.cpu().contiguous(),
         parameters=_parameters(state),
         trace=trace_frame(history, steps, built[0].model.names),
         snapshot_steps=tuple(steps),

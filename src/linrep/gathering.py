@@ -12,7 +12,7 @@ from torch import Tensor
 
 from linrep import checkpoint
 from linrep.sharding import Shard
-from linrep.training import State
+from linrep.state import State
 
 
 def tables(state: State, shard: Shard) -> State | None:

@@ -19,8 +19,8 @@ from linrep.contexts import World, part
 from linrep.measurement import FINAL_CONTEXTS, SNAPSHOT_CONTEXTS, Ruler, absent_where_dead
 from linrep.population import Population, population_gradient
 from linrep.seeds import generator
+from linrep.state import State
 from linrep.summary import log_odds_record, spread_record
-from linrep.training import State
 
 PartName = Literal["training", "held_out"]
 PARTS: tuple[PartName, ...] = ("training", "held_out")

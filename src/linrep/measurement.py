@@ -18,7 +18,7 @@ from linrep.contexts import World
 from linrep.population import Method, Population, population_gradient
 from linrep.seeds import generator
 from linrep.shapes import shapes
-from linrep.training import State
+from linrep.state import State
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,11 +80,12 @@ class Ruler:
 
     def tables(self, state: State) -> tuple[Tensor, Tensor]:
         """Both tables on the CPU in float64, diverged runs set to zero: no vector, hence no value."""
-        dead = ~state.alive.cpu()
-        embedding, unembedding = (table.detach().to("cpu", torch.float64) for table in state.tables)
-        return embedding.masked_fill(dead[:, None, None], 0.0), unembedding.masked_fill(
-            dead[:, None, None], 0.0
+        dead = ~state.alive.cpu()[:, None, None]
+        embedding, unembedding = (
+            table.detach().to("cpu", torch.float64).contiguous().masked_fill(dead, 0.0)
+            for table in state.tables
         )
+        return embedding, unembedding
 
     def observe(self, state: State, loss: Float64[Tensor, " runs"], step_size: float) -> dict[str, Tensor]:
         """Every measure at one step, without intervals, under the name "measure|table|kind".

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from linrep.errors import InputError
 from linrep.excess_loss import accurate_excess_loss
-from linrep.residual_sums import residual_sums
+from linrep.residual_sums import Room, residual_sums
 from linrep.softmax_sums import softmax_sums
 from linrep.targets import Population
 
@@ -98,6 +98,7 @@ def table_gradients(
     unembedding: Float[Tensor, "runs tokens dim"],
     *,
     method: Method = "auto",
+    out: Room = (None, None),
 ) -> tuple[Float[Tensor, "runs contexts dim"], Float[Tensor, "runs tokens dim"]]:
     """The gradients alone, for a training step that does not ask for the loss.
 
@@ -106,6 +107,7 @@ def table_gradients(
         embedding: F.
         unembedding: G.
         method: As for :func:`population_gradient`.
+        out: Where to write them, as columns.
 
     Returns:
         The gradients with respect to F and G.
@@ -113,7 +115,7 @@ def table_gradients(
     Raises:
         InputError: If the tables do not have one row per context and token of the population.
     """
-    return _gradients(population, embedding, unembedding, method, normaliser=False)[:2]
+    return _gradients(population, embedding, unembedding, method, normaliser=False, out=out)[:2]
 
 
 def quickest(runs: int, contexts: int, tokens: int, dtype: torch.dtype) -> Literal["dense", "fused"]:
@@ -123,7 +125,13 @@ def quickest(runs: int, contexts: int, tokens: int, dtype: torch.dtype) -> Liter
 
 
 def _gradients(
-    population: Population, f: Tensor, g: Tensor, method: Method, *, normaliser: bool
+    population: Population,
+    f: Tensor,
+    g: Tensor,
+    method: Method,
+    *,
+    normaliser: bool,
+    out: Room = (None, None),
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     if f.shape[:2] != population.weights.shape or g.shape[:2] != population.token_index.shape:
         expected = (*population.weights.shape, population.token_index.shape[1])
@@ -133,29 +141,32 @@ def _gradients(
         )
     if method == "auto":
         method = quickest(len(f), f.shape[1], g.shape[1], f.dtype)
+    # As columns, in which all that follows is fastest.
     gradient_f, gradient_g, divergence = (
-        _dense(population, f, g, normaliser) if method == "dense" else _fused(population, f, g)
+        _dense(population, f, g, normaliser, out) if method == "dense" else _fused(population, f, g, out)
     )
-    return gradient_f, population.shard.team.total(gradient_g), divergence
+    return gradient_f.mT, population.shard.team.total(gradient_g).mT, divergence
 
 
 def _dense(
-    population: Population, f: Tensor, g: Tensor, normaliser: bool
+    population: Population, f: Tensor, g: Tensor, normaliser: bool, out: Room
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     weights, minus_target = population.row("weights", f.dtype).mT, population.minus_weighted_conditional
     mask = None if population.token_mask is None else population.token_mask.unsqueeze(1)
     gradient_f, gradient_g, log_sum = residual_sums(
-        f, g, weights, minus_target.to(f.dtype), mask, normaliser=normaliser
+        f, g, weights, minus_target.to(f.dtype), mask, normaliser=normaliser, out=out
     )
     divergence = None
     if log_sum is not None:
         # The lower bound s(d) = f(d)·(PG)(d) + H(d) of the log-sum-exp.
         bound = (f * population.conditional_mean(g)).sum(-1) + population.entropy.to(f.dtype)
         divergence = log_sum - bound
-    return gradient_f.mT, gradient_g.mT, divergence
+    return gradient_f, gradient_g, divergence
 
 
-def _fused(population: Population, f: Tensor, g: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _fused(
+    population: Population, f: Tensor, g: Tensor, out: Room = (None, None)
+) -> tuple[Tensor, Tensor, Tensor]:
     contexts, dim = f.shape[1:]
     weights = population.row("weights", f.dtype)
     mean_key = population.conditional_mean(g).mT
@@ -163,11 +174,12 @@ def _fused(population: Population, f: Tensor, g: Tensor) -> tuple[Tensor, Tensor
     query, key = _queries(population, f, mean_key), _keys(population, g)
     # Weights of order one: those of many contexts times small probabilities would be subnormal in float32.
     mean, total, divergence = softmax_sums(query, (weights * contexts).squeeze(1), key, dim)
-    gradient_f = mean.sub_(mean_key).mul_(weights).mT
-    gradient_g = total.mT / contexts - population.conditional_mean_transpose(query[:, :dim].mT)
+    gradient_f = torch.mul(mean.sub_(mean_key), weights, out=out[0])
+    target = population.conditional_mean_transpose(query[:, :dim].mT).mT
+    gradient_g = torch.sub(total / contexts, target, out=out[1])
     if population.token_mask is not None:
-        gradient_g = gradient_g * population.token_mask.unsqueeze(-1)
-    return gradient_f, gradient_g.contiguous(), divergence
+        gradient_g.mul_(population.token_mask.unsqueeze(1))
+    return gradient_f, gradient_g, divergence
 
 
 def _queries(

@@ -10,6 +10,9 @@ from torch import Tensor
 
 from linrep.tiling import BITS, runs_at_once
 
+Room = tuple[Float[Tensor, "runs dim contexts"] | None, Float[Tensor, "runs dim tokens"] | None]
+"""Contiguous memory for a table's gradient, one column after the other; None where new memory will do."""
+
 
 def residual_sums(
     f: Float[Tensor, "runs contexts dim"],
@@ -19,6 +22,7 @@ def residual_sums(
     mask: Bool[Tensor, "runs 1 tokens"] | None,
     *,
     normaliser: bool,
+    out: Room = (None, None),
 ) -> tuple[
     Float[Tensor, "runs dim contexts"],
     Float[Tensor, "runs dim tokens"],
@@ -37,24 +41,30 @@ def residual_sums(
         minus_target: −ω(d) p(c|d).
         mask: False for tokens that take no part; None if all do.
         normaliser: Whether the log-sum-exp is wanted.
+        out: Where to write the sums.
 
     Returns:
         Σ_c r(d, c) g(c); Σ_d r(d, c) f(d); the log-sum-exp of each context's logits, or None.
     """
     runs, contexts, tokens = minus_target.shape
-    tables = (f, g, weights, minus_target) if mask is None else (f, g, weights, minus_target, mask)
+    into = (
+        f.new_empty(runs, f.shape[2], contexts) if out[0] is None else out[0],
+        g.new_empty(runs, g.shape[2], tokens) if out[1] is None else out[1],
+    )
+    tables = (*into, f, g, weights, minus_target, *(() if mask is None else (mask,)))
     together = runs_at_once(contexts, tokens, f.device)
     if runs <= together:
-        return _of_group(*tables, normaliser=normaliser)
+        return *into, _of_group(*tables, normaliser=normaliser)
     space = f.new_empty(together, contexts, tokens)
     groups = zip(*(table.split(together) for table in tables), strict=True)
-    parts = [_of_group(*group, space=space[: len(group[0])], normaliser=normaliser) for group in groups]
-    to_f, to_g, log_sums = zip(*parts, strict=True)
-    log_sums = [each for each in log_sums if each is not None]
-    return torch.cat(to_f), torch.cat(to_g), torch.cat(log_sums) if log_sums else None
+    log_sums = [_of_group(*group, space=space[: len(group[0])], normaliser=normaliser) for group in groups]
+    present = [each for each in log_sums if each is not None]
+    return *into, torch.cat(present) if present else None
 
 
 def _of_group(
+    to_f: Tensor,
+    to_g: Tensor,
     f: Tensor,
     g: Tensor,
     weights: Tensor,
@@ -63,14 +73,16 @@ def _of_group(
     *,
     normaliser: bool,
     space: Tensor | None = None,
-) -> tuple[Tensor, Tensor, Tensor | None]:
-    """What :func:`residual_sums` returns, of runs whose logits stay in the cache, ``space`` if given."""
+) -> Tensor | None:
+    """Both sums, in their place, and the log-sum-exp, of runs whose logits stay in the cache."""
     key = g.mT
     residual = torch.empty_like(minus_target) if space is None else space
     total, shift = _powers(f, key, mask, residual)
     log_sum = (total.log2() + shift).div_(BITS).squeeze(2) if normaliser else None
     torch.addcmul(minus_target, residual, weights / total, out=residual)
-    return torch.bmm(key, residual.mT), torch.bmm(f.mT, residual), log_sum
+    torch.bmm(key, residual.mT, out=to_f)
+    torch.bmm(f.mT, residual, out=to_g)
+    return log_sum
 
 
 def _powers(

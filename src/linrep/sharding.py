@@ -59,8 +59,10 @@ class Team:
         if self.ranks == 1:
             return
         for tensor in tensors:
+            whole = tensor.contiguous()
             with _still_here():
-                dist.broadcast(tensor, 0)
+                dist.broadcast(whole, 0)
+            tensor.copy_(whole)
 
 
 ALONE = Team()
@@ -164,7 +166,7 @@ class Shard:
     ) -> None:
         """Overwrite every rank's part by its rows of rank 0's whole: the inverse of :meth:`gather`."""
         if self.team.rank:
-            mine = part.cpu()
+            mine = part.new_empty(part.shape, device="cpu")
             with _still_here():
                 dist.recv(mine, 0)
             part.copy_(mine)

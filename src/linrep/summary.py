@@ -11,7 +11,7 @@ from linrep import geometry
 from linrep.measurement import FINAL_CONTEXTS, Ruler
 from linrep.schedule import Schedule
 from linrep.seeds import generator
-from linrep.training import State
+from linrep.state import State
 
 SCATTER_POINTS = 2000
 SHUFFLED = "shuffled rows"

@@ -9,7 +9,7 @@ from torch import Tensor
 from linrep import geometry
 from linrep.linalg import normalise
 from linrep.measurement import Ruler
-from linrep.training import State
+from linrep.state import State
 
 TABLES = ("embedding", "unembedding")
 MEASURE = "turn_degrees"

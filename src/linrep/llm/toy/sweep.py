@@ -14,7 +14,7 @@ from linrep.llm.toy.train import head_states
 from linrep.population import Population, population_gradient
 from linrep.schedule import schedule
 from linrep.seeds import generator
-from linrep.training import start
+from linrep.state import start
 from linrep.training import train as train_tables
 
 if TYPE_CHECKING:
