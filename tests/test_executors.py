@@ -19,7 +19,8 @@ from linrep import executors
 from linrep.cli import execute
 from linrep.cli.live import table
 from linrep.errors import InputError
-from linrep.executors import Engine, Processes, cores, engine, slurm_cluster
+from linrep.executors import Engine, Processes, cores, engine
+from linrep.slurm import slurm_cluster
 from linrep.sweep import Standing
 
 MISTAKES: list[tuple[list[str], str]] = [
@@ -122,17 +123,17 @@ def test_the_job_script_of_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PATH", str(tmp_path))
     logs = tmp_path / "of jobs"
     with pytest.raises(InputError, match="no sbatch here"):
-        slurm_cluster(chosen, 2, logs)
+        slurm_cluster(chosen.slurm, 2, logs)
     sbatch = tmp_path / "sbatch"
     sbatch.write_text('#!/bin/sh\necho "sbatch: error: no such partition" >&2\nexit 1\n')
     sbatch.chmod(0o755)
     with pytest.raises(InputError, match="cores: expected at least 9"):
-        slurm_cluster(chosen, 9, logs)
+        slurm_cluster(chosen.slurm, 9, logs)
     with pytest.raises(InputError, match=r"refuses the job \(no such partition\)"):
-        slurm_cluster(chosen, 2, logs)
+        slurm_cluster(chosen.slurm, 2, logs)
     assert not logs.exists()
     sbatch.write_text("#!/bin/sh\nexit 0\n")
-    with slurm_cluster(chosen, 2, logs) as cluster:
+    with slurm_cluster(chosen.slurm, 2, logs) as cluster:
         script = cluster.job_script()
     assert f'#SBATCH --output="{logs}/%j.out"' in script
     for line in ("-p long", "-A lab", "-t 02:30:00", "--mem=6G", "--cpus-per-task=8", "--gres=gpu:1"):

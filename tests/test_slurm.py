@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from linrep.cli import execute
-from linrep.executors import LOGS
+from linrep.slurm import LOGS
 from linrep.store import Store
 from slurm_node import jobs, one_node
 from test_cluster import assert_same, command, sweep, until
@@ -57,3 +57,17 @@ def test_a_job_that_slurm_refuses_is_one_line(tmp_path: Path, capsys: pytest.Cap
     (line,) = capsys.readouterr().err.splitlines()
     assert "sbatch refuses the job (invalid partition specified: nosuch" in line
     assert Store(out).finished() == []
+
+
+def test_jobs_that_end_at_once_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As where the environment is missing on the nodes: nothing would ever come, and nothing be said."""
+    file, out = sweep(tmp_path, 2, 10), tmp_path / "out"
+    options = ["--executor", "slurm", "--workers", "2", "--slurm", "memory=1GB"]
+    broken = ["--slurm", "prologue=echo no python on this node; exit 1"]
+    assert execute(["sweep", str(file), "--out", str(out), *options, *broken, "--quiet"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "every job ended before a worker of it was at work" in line
+    assert "said: no python on this node" in line
+    assert Store(out).finished() == []
+    subprocess.run(command(file, "--out", out, *options, "--quiet"), check=True, timeout=300)
+    assert len(Store(out).finished()) == 2

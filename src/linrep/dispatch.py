@@ -137,6 +137,8 @@ def _end(task: Task, out: Path) -> tuple[End, str]:
     if task.cancelled():
         raise _lost("it dropped its cells, as one does whose scheduler is gone")
     error = task.exception()
+    if isinstance(error, LostError):
+        raise error
     if error is not None:
         # Dask's word for a task under which workers died; imported by whoever made the executor, if at all.
         if isinstance(error, BrokenExecutor) or type(error).__name__ == "KilledWorker":

@@ -9,10 +9,7 @@ import logging
 import os
 import queue
 import re
-import shutil
 import signal
-import subprocess
-import tempfile
 import threading
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -21,13 +18,10 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from linrep.errors import InputError, LostError
+from linrep.slurm import KEYS, LOGS, Watched, no_job_left, slurm_cluster
 
 Kind = Literal["processes", "dask", "slurm"]
 
-SLURM = ("queue", "account", "walltime", "memory", "cores", "interface", "directive", "prologue")
-"""Keys of ``--slurm``; the last two may be given several times."""
-LOGS = ".slurm"
-"""In a folder of runs: what SLURM's jobs say."""
 SECONDS_TO_CONNECT = 15
 _DASK = re.compile("distributed|tornado|asyncio")
 
@@ -68,7 +62,7 @@ def engine(
         kind: "processes", "dask" or "slurm"; without it the other options tell, and without those it is None.
         workers: How many.
         scheduler: Address of a Dask scheduler.
-        slurm: Each ``key=value``, the keys being those of :data:`SLURM`.
+        slurm: Each ``key=value``, the keys being those of :data:`linrep.slurm.KEYS`.
 
     Raises:
         InputError: Options that do not go together, or a package that is not there.
@@ -134,7 +128,7 @@ def executor(chosen: Engine, threads: int, *, out: Path) -> Generator[Executor, 
             )
             stack.enter_context(place)
         else:
-            place = stack.enter_context(slurm_cluster(chosen, threads, out / LOGS))
+            place = stack.enter_context(slurm_cluster(chosen.slurm, threads, out / LOGS))
             place.adapt(minimum=workers, maximum=workers)
         try:
             client = Client(place, timeout=SECONDS_TO_CONNECT, set_as_default=False)
@@ -142,64 +136,10 @@ def executor(chosen: Engine, threads: int, *, out: Path) -> Generator[Executor, 
             reason = " ".join(str(error).split())
             raise LostError(f"scheduler {place}: cannot be reached ({reason}); is it running?") from None
         stack.callback(client.close, timeout=5)
-        yield client.get_executor(pure=False)
-
-
-def slurm_cluster(chosen: Engine, threads: int, logs: Path) -> Any:
-    """A dask-jobqueue cluster, no job submitted yet; a job has one worker for every ``threads`` of its cores.
-
-    Args:
-        chosen: With the user's options.
-        threads: Of a cell.
-        logs: Folder for what the jobs write, made if it is not there.
-
-    Raises:
-        InputError: SLURM is not on this machine, or it would not take the job.
-    """
-    from dask_jobqueue.slurm import SLURMCluster
-
-    if shutil.which("sbatch") is None:
-        raise InputError("--executor slurm: no sbatch here; run this on a machine that submits SLURM jobs")
-    given = dict(chosen.slurm)
-    text = given.get("cores", str(threads))
-    if not text.isdigit() or int(text) < threads:
-        raise InputError(f"--slurm: cores: expected at least {threads}, the threads of a cell, got {text!r}")
-    said = [f'--{name}="{logs.resolve() / "%j.out"}"' for name in ("output", "error")]
-    try:
-        cluster = SLURMCluster(
-            cores=int(text),
-            processes=int(text) // threads,
-            memory=given.get("memory", "4GB"),
-            queue=given.get("queue"),
-            account=given.get("account"),
-            walltime=given.get("walltime", "01:00:00"),
-            interface=given.get("interface"),
-            job_extra_directives=[*said, *(value for key, value in chosen.slurm if key == "directive")],
-            job_script_prologue=[value for key, value in chosen.slurm if key == "prologue"],
-            scheduler_options={"dashboard": False, "dashboard_address": ":0"},
-        )
-    except (ValueError, OSError) as error:
-        raise InputError(f"--slurm: {' '.join(str(error).split())}") from None
-    try:
-        _require_welcome(cluster.job_script())
-        logs.mkdir(parents=True, exist_ok=True)
-    except BaseException:
-        cluster.close()
-        raise
-    return cluster
-
-
-def _require_welcome(script: str) -> None:
-    """Ask SLURM whether it would take this job: later, one refused would only be submitted again."""
-    with tempfile.NamedTemporaryFile("w", suffix=".sh") as file:
-        file.write(script)
-        file.flush()
-        asked = subprocess.run(
-            ["sbatch", "--test-only", file.name], capture_output=True, text=True, check=False
-        )
-    if asked.returncode:
-        reason = " ".join(asked.stderr.replace("sbatch: error: ", "").split())
-        raise InputError(f"--executor slurm: sbatch refuses the job ({reason}); see --slurm")
+        pool: Executor = client.get_executor(pure=False)
+        if chosen.kind == "slurm":
+            pool = stack.enter_context(Watched(pool, lambda: no_job_left(place, out / LOGS)))
+        yield pool
 
 
 class Processes(Executor):
@@ -299,6 +239,6 @@ def _require(kind: str) -> None:
 
 def _pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
-    if key not in SLURM or not equals or not value:
-        raise InputError(f"--slurm: expected KEY=VALUE with a key out of {', '.join(SLURM)}, got {text!r}")
+    if key not in KEYS or not equals or not value:
+        raise InputError(f"--slurm: expected KEY=VALUE with a key out of {', '.join(KEYS)}, got {text!r}")
     return key, value
