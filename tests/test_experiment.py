@@ -75,6 +75,16 @@ def test_written_and_read_back(tmp_path: Path) -> None:
     assert not [path for path in tmp_path.rglob("*") if path.suffix in {".pkl", ".pt", ".npy"}]
 
 
+@pytest.mark.parametrize("optimizer", ["gd", "sgd", "adam"])
+def test_one_column_is_written_and_read_back(optimizer: str, tmp_path: Path) -> None:
+    """An axis of one may have any stride in PyTorch, which calls it contiguous all the same."""
+    training = {"optimizer": optimizer, "steps": 5, "step_size": 0.01}
+    result = linrep.run(config(world={"kind": "chain", "concepts": 1}, training=training), out=tmp_path)
+    assert result.folder is not None
+    assert equal(run_folder.read(result.folder), result)
+    assert result.embedding.stride() == (3, 1, 1)
+
+
 def test_weights_of_a_network_are_kept_and_give_its_embedding(tmp_path: Path) -> None:
     settings = config(model=NETWORK, training={"optimizer": "adam", "step_size": 0.01, "steps": 20})
     result = linrep.run(settings, out=tmp_path)

@@ -158,8 +158,8 @@ def _train_and_measure(
         key=key,
         config=config,
         worlds=last.worlds,
-        embedding=state.embedding.cpu().contiguous(),
-        unembedding=state.unembedding.cpu().contiguous(),
+        embedding=_by_rows(state.embedding),
+        unembedding=_by_rows(state.unembedding),
         parameters=_parameters(state),
         trace=trace_frame(history, steps, built[0].model.names),
         snapshot_steps=tuple(steps),
@@ -278,6 +278,11 @@ def _encoder(config: Config, population: Population, dim: int) -> Encoder:
         heads=model.heads,
         dtype=population.dtype,
     )
+
+
+def _by_rows(table: Tensor) -> Tensor:
+    """A copy; training lays tables by columns, and ``contiguous()`` would leave those of one column so."""
+    return table.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
 def _parameters(state: State) -> dict[str, Tensor]:

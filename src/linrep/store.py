@@ -269,7 +269,7 @@ def file_hashes(files: Mapping[str, "bytes | Mapping[str, Tensor]"]) -> dict[str
         running = hashlib.sha256()
         for name in sorted(content):
             running.update(name.encode())
-            running.update(content[name].contiguous().view(torch.uint8).numpy().tobytes())
+            running.update(content[name].reshape(-1).view(torch.uint8).numpy().tobytes())
         return running.hexdigest()
 
     return {name: digest(content) for name, content in files.items()}
