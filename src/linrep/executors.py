@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from linrep.errors import InputError, LostError
-from linrep.slurm import KEYS, LOGS, Watched, no_job_left, slurm_cluster
+from linrep.slurm import KEYS, LOGS, Queue, Watched, slurm_cluster
 
 Kind = Literal["processes", "dask", "slurm"]
 
@@ -138,7 +138,7 @@ def executor(chosen: Engine, threads: int, *, out: Path) -> Generator[Executor, 
         stack.callback(client.close, timeout=5)
         pool: Executor = client.get_executor(pure=False)
         if chosen.kind == "slurm":
-            pool = stack.enter_context(Watched(pool, lambda: no_job_left(place, out / LOGS)))
+            pool = stack.enter_context(Watched(pool, Queue(place, out / LOGS).trouble))
         yield pool
 
 

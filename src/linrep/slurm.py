@@ -1,12 +1,13 @@
 """Workers in jobs of SLURM, submitted by dask-jobqueue; told in one line where the jobs come to nothing."""
 
 import contextlib
-import getpass
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence, Set
 from concurrent.futures import Executor, Future, InvalidStateError
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,13 @@ KEYS = ("queue", "account", "walltime", "memory", "cores", "interface", "directi
 """Of ``--slurm``; the last two may be given several times."""
 LOGS = ".slurm"
 """In a folder of runs: what the jobs say."""
-PULSE = 5.0
-"""Seconds between two looks at the queue."""
+PULSE, PATIENCE = 5.0, 30.0
+"""Seconds between two looks at the queue, and for SLURM to answer."""
+ENDED = (
+    *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED"),
+    *("NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "TIMEOUT"),
+)
+"""States of a job that will not run again."""
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -34,7 +40,8 @@ def slurm_cluster(options: Pairs, threads: int, logs: Path) -> Any:
     Raises:
         InputError: SLURM is not on this machine, or it would not take the job.
     """
-    from dask_jobqueue.slurm import SLURMCluster
+    with _own_interrupt():
+        from dask_jobqueue.slurm import SLURMCluster
 
     if shutil.which("sbatch") is None:
         raise InputError("--executor slurm: no sbatch here; run this on a machine that submits SLURM jobs")
@@ -80,6 +87,16 @@ def _require_welcome(script: str) -> None:
         raise InputError(f"--executor slurm: sbatch refuses the job ({reason}); see --slurm")
 
 
+@contextlib.contextmanager
+def _own_interrupt() -> Generator[None, None, None]:
+    """Ctrl-C stays ours: dask-jobqueue, when it is imported, makes it a silent exit with code 0."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
 class Watched(Executor):
     """An executor whose workers come as jobs: where none is left, and none comes, its tasks fail.
 
@@ -96,10 +113,14 @@ class Watched(Executor):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Hand a task to the inner executor."""
-        future = self._inner.submit(fn, *args, **kwargs)
-        self._pending.add(future)
-        future.add_done_callback(self._pending.discard)
-        return future
+        inner = self._inner.submit(fn, *args, **kwargs)
+        # One of our own: Dask complains of a future that another has ended.
+        ours: Future[Any] = Future()
+        self._pending.add(ours)
+        ours.add_done_callback(self._pending.discard)
+        ours.add_done_callback(lambda done: inner.cancel() if done.cancelled() else None)
+        inner.add_done_callback(lambda done: _pass_on(done, ours))
+        return ours
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
         """Stop watching; whoever made the inner executor ends it."""
@@ -114,39 +135,85 @@ class Watched(Executor):
                 for future in list(self._pending):
                     with contextlib.suppress(InvalidStateError):
                         future.set_exception(LostError(trouble))
-                return
             before = trouble
 
 
-def no_job_left(cluster: Any, logs: Path) -> str | None:
-    """Why no worker will come, in one line: every job of a cluster has ended, and no worker is there.
+def _pass_on(done: Future[Any], to: Future[Any]) -> None:
+    # The other may have ended meanwhile, cancelled or given up.
+    with contextlib.suppress(InvalidStateError):
+        if done.cancelled():
+            to.cancel()
+        elif (error := done.exception()) is not None:
+            to.set_exception(error)
+        else:
+            to.set_result(done.result())
+
+
+class Queue:
+    """Looks whether any job of a cluster still waits or runs.
 
     Args:
         cluster: Of :func:`slurm_cluster`.
         logs: The folder for what its jobs write.
-
-    Returns:
-        None while a worker is connected, a job waits or runs, none has been submitted, or SLURM says nothing.
     """
-    workers: Mapping[str, Any] = cluster.scheduler_info["workers"]
-    ours = {job.job_id for job in list(cluster.workers.values()) if getattr(job, "job_id", None)}
-    if workers or not ours:
+
+    def __init__(self, cluster: Any, logs: Path) -> None:
+        self._cluster, self._logs = cluster, logs
+        self._worked: set[str] = set()
+        self._listed: set[str] = set()
+
+    def trouble(self) -> str | None:
+        """Why no worker will come, in one line: every job has ended, and never had a worker.
+
+        Returns:
+            None while a worker is connected, a job waits or runs, or SLURM does not say; and after jobs that
+            had a worker, as at their walltime: Dask finds out in a while, and submits others.
+        """
+        workers: Mapping[str, Mapping[str, Any]] = self._cluster.scheduler_info["workers"]
+        names = [str(each["name"]) for each in workers.values()]
+        jobs = {str(job.job_id): str(job.name) for job in list(self._cluster.workers.values()) if job.job_id}
+        self._worked |= {job for job, name in jobs.items() if any(_of(each, name) for each in names)}
+        if workers or not jobs or self._worked & jobs.keys() or not self._all_ended(jobs.keys()):
+            return None
+        return (
+            "--executor slurm: every job ended before a worker of it was at work "
+            f"({_last_words(self._logs)}); see {self._logs} and --slurm, then go on with the same command"
+        )
+
+    def _all_ended(self, jobs: Set[str]) -> bool:
+        states = _states(jobs)
+        if states:
+            self._listed |= jobs
+            return all(each in ENDED for each in states)
+        # SLURM forgets a job minutes after its end; one it never knew may be another cluster's.
+        return states is not None and jobs <= self._listed
+
+
+def _of(worker: str, job: str) -> bool:
+    """Whether a worker is a job's own, or one of its several."""
+    return worker == job or worker.startswith(f"{job}-")
+
+
+def _states(jobs: Set[str]) -> list[str] | None:
+    """Of the jobs that SLURM knows; None where it does not answer."""
+    # The user's own settings of squeue might hide jobs that wait.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("SQUEUE_")}
+    command = ["squeue", "--noheader", "--all", "--states=all", "--format=%T", f"--jobs={','.join(jobs)}"]
+    try:
+        asked = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=environment, timeout=PATIENCE
+        )
+    except (OSError, subprocess.SubprocessError):
         return None
-    asked = subprocess.run(
-        ["squeue", "-h", "-o", "%i", "--user", getpass.getuser()], capture_output=True, text=True, check=False
-    )
-    if asked.returncode or ours & set(asked.stdout.split()):
-        return None
-    return (
-        f"--executor slurm: every job ended before a worker of it was at work ({_last_words(logs)}); "
-        f"see {logs} and --slurm, then the same command goes on from here"
-    )
+    known = asked.returncode == 0 or "Invalid job id" in asked.stderr
+    return asked.stdout.split() if known else None
 
 
 def _last_words(logs: Path) -> str:
-    written = sorted(logs.glob("*.out"), key=lambda path: path.stat().st_mtime)
-    if not written:
+    try:
+        last = max(logs.glob("*.out"), key=lambda path: path.stat().st_mtime)
+        lines = [line.strip() for line in last.read_text(errors="replace").splitlines()]
+    except (OSError, ValueError):
         return "and wrote nothing"
-    lines = [line.strip() for line in written[-1].read_text(errors="replace").splitlines()]
     said = next((line for line in reversed(lines) if line), "nothing")
-    return f"job {written[-1].stem} said: {said}"
+    return f"job {last.stem} said: {said}"
