@@ -5,7 +5,9 @@ import re
 import signal
 import subprocess
 import sys
+import textwrap
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +104,13 @@ def test_mistakes_are_one_line_before_anything_is_trained(fields: dict[str, Any]
         cells(parse_sweep({"base": BASE, **fields}))
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_example_in_the_docs_is_a_sweep() -> None:
+    text = Path("docs/sweeps.md").read_text().split("## The file\n")[1].split("\n`")[0]
+    example = tomllib.loads(textwrap.dedent(text))
+    assert len(cells(parse_sweep(example))) == 6
+    assert len(cells(parse_sweep(example, quick=True))) == 4
 
 
 def test_quick_may_only_replace_axes_that_exist() -> None:
