@@ -37,7 +37,7 @@ def aim(what: str, values: Sequence[float], *, at_most: float | None = None, at_
     """One line: what was aimed at, what was found, and whether that is all there."""
     wanted = f"≥ {at_least:g}" if at_most is None else f"≤ {at_most:g}"
     if not values:
-        return f"- Aim: {what} {wanted}. Not in these files."
+        return f"- Aim: {what} {wanted}. Not measured here."
     low, high = min(values), max(values)
     found = f"{low:.2f}" if len(values) == 1 else f"{low:.2f} to {high:.2f}"
     met = low >= at_least if at_most is None else high <= at_most

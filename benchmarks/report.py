@@ -17,7 +17,9 @@ python -m benchmarks report DIR --markdown docs/performance.md
 ```
 
 Times are medians over rounds in which everything that is compared takes its turn, so that what else the
-machine does falls on all alike; ratios are of those medians. Compare ratios: they travel better than times.
+machine does falls on all alike; ratios are of those medians. Compare ratios: they travel better than times,
+and one a little off, even to a step that is cheaper than its gradient, is noise. What was tried, and what
+keeps an aim from being met: `benchmarks/README.md`.
 """
 
 
@@ -46,7 +48,7 @@ def _machines(found: list[Row]) -> str:
             tuple(row.get(column, "") for column in machine.COLUMNS if column != "load"), []
         ).append(row)
     lines = [_machine(rows) for rows in kinds.values()]
-    warning = "\nNot all of it on one machine, device and commit:\n" if len(lines) > 1 else ""
+    warning = "\nMeasured in parts that differ in machine, device or commit:\n" if len(lines) > 1 else ""
     return f"{warning}\n" + "\n".join(lines) + "\n"
 
 
