@@ -115,6 +115,8 @@ def sweep(
         print_json(record)
     elif not quiet:
         _show_table(report)
+        if report.stuck:
+            typer.echo(report.stuck)
         typer.echo(f"table {page.with_suffix('.csv').resolve()}")
         typer.echo(f"page  {page.resolve()}")
     return _complain_of_failed([report])

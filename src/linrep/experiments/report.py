@@ -22,6 +22,10 @@ from linrep.sweep_file import Sweep
 from linrep.sweep_numbers import Numbers
 
 RECORD = ".answer.json"
+STUCK_SHARE = (
+    " Stuck: the share of runs whose excess loss ended at the threshold or above; a cell with free and stuck "
+    "runs is followed by each kind apart."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,19 @@ class Report:
     def answer(self) -> Answer:
         """Computed from the numbers."""
         return self.experiment.answer(self.numbers)
+
+    @property
+    def stuck(self) -> str:
+        """How many runs are stuck, in one sentence; empty where free and stuck runs are not told apart."""
+        runs, held = self.numbers.runs(), self.numbers.runs(free=False)
+        if not self.experiment.split or not runs:
+            return ""
+        levels = {each.cell.config.measure.free_threshold_nats for each in self.outcomes}
+        level = f"{levels.pop():g} nats" if len(levels) == 1 else "its cell's measure.free_threshold_nats"
+        if not held:
+            return f"No run is stuck: the excess loss of each ended below {level}."
+        are, loss = ("is", "its excess loss") if held == 1 else ("are", "the excess loss of each")
+        return f"{count(held)} of {count(runs)} runs {are} stuck: {loss} ended at {level} or above."
 
     @property
     def failed(self) -> list[str]:
@@ -64,6 +81,7 @@ class Report:
             "quick": self.sweep.quick,
             "cells": len(self.outcomes),
             "runs": sum(each.cell.config.runs for each in self.outcomes),
+            "stuck_runs": self.numbers.runs(free=False),
             "failed": self.failed,
             "seconds": round(self.seconds, 1),
             "command": self.command,
@@ -115,7 +133,7 @@ def page(report: Report) -> Page:
         title="Every cell",
         caption="Mean over runs of each run's mean over concepts, with its 10 to 90 %. Null: the same "
         "measure on random pairs (log-odds: predicting zero; simplices and hierarchies: rows dealt anew). "
-        "Untrained: before the first step.",
+        f"Untrained: before the first step.{STUCK_SHARE if experiment.split else ''}",
         columns=titles,
         rows=body,
         download=(f"{experiment.name}.csv", as_csv(report.numbers, found)),
@@ -129,6 +147,7 @@ def page(report: Report) -> Page:
         facts=_facts(report),
         lines=[
             Sentence(standing=answer.standing, claim=_capital(answer.finding)),
+            *([Sentence(standing="note", claim=report.stuck)] if report.stuck else []),
             *(Sentence(standing="note", claim=f"Not in the table: {text}") for text in report.failed),
         ],
         thresholds=[answer.rule] if answer.rule else [],

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from linrep.experiments.record import Column
+from linrep.experiments.record import Column, percent
 from linrep.page.concept_table import to_csv
+from linrep.page.numbers import finite
 from linrep.sweep_numbers import Numbers, Spread
 
-ALL = "all"
+ALL, FREE, STUCK = "all", "free", "stuck"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,10 @@ class Line:
 
     labels: tuple[str, ...]
     which: str
+    """Which of the cell's runs: all of them ("all free" or "all stuck" where they are alike), or one kind."""
     runs: int
+    stuck: float
+    """Share of these runs; NaN without runs."""
     entries: tuple[Entry, ...]
 
 
@@ -36,10 +40,12 @@ def lines(numbers: Numbers, columns: Sequence[Column], *, split: bool) -> list[L
     """Every cell as a line; with ``split`` a cell with free and stuck runs is followed by both apart."""
     found: list[Line] = []
     for labels, cell in _cells(numbers):
-        found.append(_line(labels, cell, columns, ALL, None))
-        if split and 0 < cell.runs(free=True) < cell.runs():
-            found.append(_line(labels, cell, columns, "free", True))
-            found.append(_line(labels, cell, columns, "stuck", False))
+        kinds = [kind for kind, free in ((FREE, True), (STUCK, False)) if cell.runs(free=free)]
+        alike = f"{ALL} {kinds[0]}" if split and len(kinds) == 1 else ALL
+        found.append(_line(labels, cell, columns, alike, None))
+        if split and len(kinds) > 1:
+            found.append(_line(labels, cell, columns, FREE, True))
+            found.append(_line(labels, cell, columns, STUCK, False))
     return found
 
 
@@ -47,8 +53,11 @@ def grid(
     numbers: Numbers, found: Sequence[Line], columns: Sequence[Column], *, split: bool
 ) -> tuple[list[str], list[list[str]]]:
     """Column titles, and the lines as text; a null or untrained column that no cell has is left out."""
-    titles = [*numbers.axes, *(["which runs"] if split else []), "runs"]
-    body = [[*line.labels, *([line.which] if split else []), str(line.runs)] for line in found]
+    titles = [*numbers.axes, *(["which runs", "runs", "stuck"] if split else ["runs"])]
+    body = [
+        [*line.labels, *([line.which, str(line.runs), percent(line.stuck)] if split else [str(line.runs)])]
+        for line in found
+    ]
     for place, column in enumerate(columns):
         entries = [line.entries[place] for line in found]
         _add(f"{column.title}: mean [10–90 %]", [_interval(entry) for entry in entries], titles, body)
@@ -69,7 +78,8 @@ def _add(title: str, cells: Sequence[str], titles: list[str], body: list[list[st
 
 def as_csv(numbers: Numbers, found: Sequence[Line]) -> str:
     """One row for each cell and measure, with every digit."""
-    found_titles = ("measure", "table", "runs", "mean", "median", "q10", "q90", "null", "untrained")
+    spread = ("runs", "mean", "median", "q10", "q90")
+    found_titles = ("measure", "table", *spread, "null", "untrained", "stuck_share")
     titles = [*numbers.axes, "which_runs", *found_titles]
     body = [
         [
@@ -84,6 +94,7 @@ def as_csv(numbers: Numbers, found: Sequence[Line]) -> str:
             entry.found.high,
             entry.null,
             entry.untrained,
+            finite(line.stuck),
         ]
         for line in found
         for entry in line.entries
@@ -125,7 +136,8 @@ def _line(
         )
         for column in columns
     )
-    return Line(labels=labels, which=which, runs=cell.runs(free=free), entries=entries)
+    stuck = cell.stuck_share() if free is None else float(not free)
+    return Line(labels=labels, which=which, runs=cell.runs(free=free), stuck=stuck, entries=entries)
 
 
 def _interval(entry: Entry) -> str:
