@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from linrep.experiments.report import Report, page
 from linrep.experiments.table import as_csv, grid, lines
 from linrep.experiments.user_sweep import user_experiment
 from linrep.grid import cells
+from linrep.page.paper_plot import figure
+from linrep.page.shell import Block, assemble
 from linrep.sweep import Outcome
 from linrep.sweep_file import parse_sweep
 from linrep.sweep_numbers import Numbers
@@ -25,7 +28,31 @@ ONE = {G: 0.5, F: 0.4, ALIGNMENT: 0.3}
 def widths(**stuck: int) -> Numbers:
     """Widths 1, 2 and 3, of four runs each."""
     held = {(name.removeprefix("k"),): many for name, many in stuck.items()}
-    return numbers({"model.dim": list("123")}, {(k,): ONE for k in "123"}, stuck=held)
+    null = dict.fromkeys(ONE, 0.0)
+    return numbers({"model.dim": list("123")}, {(k,): ONE for k in "123"}, stuck=held, null=null)
+
+
+WORLDS = ("world.concepts", ("4", "3"))
+
+
+def two_axes(
+    lines: tuple[str, tuple[str, ...]] = WORLDS, first: tuple[str, tuple[str, ...]] = ("seed", ("0", "1"))
+) -> Numbers:
+    """Linearity is width over ten and four runs of each cell; at width 1 all are stuck, at 2 half of them."""
+    axes = dict((first, lines, ("model.dim", tuple("123"))))
+    labels = list(itertools.product(*axes.values()))
+    stuck = {at: {"1": 4, "2": 2, "3": 0}[at[2]] for at in labels}
+    planted = {at: {G: int(at[2]) / 10, F: 0.4, ALIGNMENT: 0.3} for at in labels}
+    return numbers(axes, planted, stuck=stuck, null={G: 0.0})
+
+
+def figures(found: Numbers) -> dict[str, Block]:
+    return {block.id: block for block in user_experiment("mine").figures(found)}
+
+
+def names(block: Block) -> list[str]:
+    """Of the lines of a chart, as its legend has them."""
+    return [trace["name"] for trace in (block.spec or {})["data"] if "name" in trace]
 
 
 def report(found: Numbers, **base: Any) -> Report:
@@ -77,3 +104,65 @@ def test_the_page_says_how_many_runs_are_stuck(stuck: dict[str, int], said: str)
 def test_the_threshold_is_that_of_the_sweep() -> None:
     found = report(widths(k1=4), measure={"free_threshold_nats": 0.2})
     assert found.stuck == "4 of 12 runs are stuck: the excess loss of each ended at 0.2 nats or above."
+
+
+def test_figures_name_their_lines_and_say_what_is_pooled() -> None:
+    drawn = figures(two_axes())
+    linear = drawn["linearity-unembedding"]
+    assert names(linear) == ["4 concepts", "3 concepts", "random pairs", "untrained"]
+    assert (linear.spec or {})["layout"]["xaxis"]["title"]["text"] == "width k"
+    assert "shaded from 10 to 90 %" in linear.caption
+    assert "Runs of every seed are pooled." in linear.caption
+    assert "means over all cells at the same width k" in linear.caption
+    assert "10–90 %" in (linear.spec or {})["layout"]["yaxis"]["title"]["text"]
+
+
+def test_the_share_of_stuck_runs_has_its_panel() -> None:
+    stuck = figures(two_axes())["stuck"]
+    assert names(stuck) == ["4 concepts", "3 concepts"]
+    assert [trace["y"] for trace in (stuck.spec or {})["data"]] == 2 * [[1.0, 0.5, 0.0]]
+
+
+def test_two_axes_of_numbers_have_maps_with_the_smallest_at_the_lower_left() -> None:
+    drawn = figures(two_axes())
+    (linear,), (stuck,) = ((drawn[f"map-{name}"].spec or {})["data"] for name in ("linearity", "stuck"))
+    assert linear["z"] == 2 * [pytest.approx([0.1, 0.2, 0.3])]
+    assert stuck["z"] == 2 * [[1.0, 0.5, 0.0]]
+    layout = (drawn["map-stuck"].spec or {})["layout"]
+    assert (layout["xaxis"]["ticktext"], layout["yaxis"]["ticktext"]) == (["1", "2", "3"], ["4", "3"])
+    assert layout["yaxis"]["autorange"] == "reversed"
+    panels = figure(list(drawn.values())).axes
+    cells = [[text.get_text() for text in axes.texts] for axes in panels[-2:]]
+    assert cells == [2 * ["0.10", "0.20", "0.30"], 2 * ["1.00", "0.50", "0.00"]]
+
+
+def test_an_axis_of_words_has_lines_and_no_map() -> None:
+    drawn = figures(two_axes(("training.optimizer", ("gd", "sgd"))))
+    assert names(drawn["stuck"]) == ["gd", "sgd"]
+    assert not any(name.startswith("map") for name in drawn)
+
+
+def test_lines_are_of_numbers_where_there_are_any_and_the_rest_is_pooled() -> None:
+    drawn = figures(two_axes(first=("method", ("GD", "SGD"))))["alignment"]
+    assert names(drawn)[:2] == ["4 concepts", "3 concepts"]
+    assert "Runs of every method are pooled." in drawn.caption
+
+
+def test_one_axis_has_one_line() -> None:
+    drawn = figures(widths())
+    assert names(drawn["alignment"]) == ["trained", "random pairs", "untrained"]
+    assert "pooled" not in drawn["alignment"].caption
+    assert names(drawn["stuck"]) == ["trained"]
+
+
+def test_more_lines_than_a_figure_holds_are_counted() -> None:
+    drawn = figures(two_axes(("method", tuple(f"M{n}" for n in range(14)))))["alignment"]
+    assert len(names(drawn)) == 12
+    assert "The first 10 of 14 lines are drawn." in drawn.caption
+
+
+def test_a_wide_table_breaks_only_between_a_number_and_its_interval() -> None:
+    html = assemble(page(report(widths(k1=4))))
+    assert html.count('<table class="many">') == 1
+    assert "<td>0.50 [0.50,\u00a00.50]</td>" in html
+    assert "<td>100\u00a0%</td>" in html

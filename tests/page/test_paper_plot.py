@@ -62,7 +62,11 @@ def test_categories_have_bars_from_10_to_90_percent() -> None:
 
 def test_panels_of_the_same_lines_share_a_legend_and_their_ends() -> None:
     drawn = figure(
-        [lines(), lines("other"), heatmap("m", "M", [[1.0, None], [0.5, 1.0]], ["a", "b"], alt="")]
+        [
+            lines(),
+            lines("other"),
+            heatmap("m", "M", [[1.0, None], [0.5, 1.0]], ["a", "b"], ["a", "b"], alt=""),
+        ]
     )
     one, other, square = drawn.axes
     assert one.get_ylim() == other.get_ylim()

@@ -123,17 +123,48 @@ def control(name: str, colour: str, x: Sequence[Place], points: Sequence[Spread]
 
 
 def heatmap(
-    name: str, title: str, matrix: Sequence[Sequence[float | None]], labels: Sequence[str], *, alt: str
+    name: str,
+    title: str,
+    matrix: Sequence[Sequence[float | None]],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    alt: str,
+    x: str = "",
+    y: str = "",
+    caption: str = "",
+    written: bool = False,
+    size: Literal["small", "half"] = "small",
 ) -> Block:
-    """A square matrix of numbers from 0 to 1, one row and column per concept."""
-    axis = {**heat.names_axis([label(each) for each in labels]), "ticks": ""}
+    """A matrix of numbers from 0 to 1.
+
+    Args:
+        name: Of the block, unique on its page.
+        title: Above it.
+        matrix: Its rows from above.
+        rows: Their labels.
+        columns: Theirs.
+        alt: The figure in words.
+        x: Title of the axis.
+        y: Title of the axis.
+        caption: Below it.
+        written: Whether numbers stand in the cells.
+        size: Of the block.
+    """
+    across, down = (
+        {**heat.names_axis([label(each) for each in names]), "ticks": "", "title": {"text": label(words)}}
+        for names, words in ((columns, x), (rows, y))
+    )
     layout = {
-        "xaxis": axis,
-        "yaxis": {**axis, "autorange": "reversed"},
-        "margin": {"l": 40, "r": 8, "t": 8, "b": 36},
+        "xaxis": across,
+        "yaxis": {**down, "autorange": "reversed"},
+        "margin": {"l": 56 if y else 40, "r": 8, "t": 8, "b": 48 if x else 36},
     }
-    spec = {"data": [heat.trace(matrix)], "layout": layout}
-    return Block(id=name, kind="plot", title=title, alt=alt, spec=spec, size="small")
+    trace = heat.trace(matrix)
+    if written:
+        trace["texttemplate"] = "%{z:.2f}"
+    spec = {"data": [trace], "layout": layout}
+    return Block(id=name, kind="plot", title=title, caption=caption, alt=alt, spec=spec, size=size)
 
 
 def numeric(labels: Sequence[str]) -> list[Place]:

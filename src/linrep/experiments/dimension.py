@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from linrep.experiments.chart import Dash, Series, chart, means, numeric
+from linrep.experiments.axis_words import point, title
+from linrep.experiments.chart import Dash, Series, chart, numeric
 from linrep.experiments.controls import controls
 from linrep.experiments.predicted import PREDICTED, predicted_line, predicted_rows
 from linrep.experiments.record import (
@@ -14,6 +15,7 @@ from linrep.experiments.record import (
     Experiment,
     nothing,
 )
+from linrep.experiments.stuck import stuck_chart
 from linrep.page.numbers import cosine
 from linrep.page.shell import Block
 from linrep.result import Result
@@ -84,29 +86,15 @@ def figures(numbers: Numbers) -> list[Block]:
         blocks.append(
             chart(
                 f"dimension-{m}",
-                f"Linearity of g against width, {m} concepts",
+                f"Linearity of g against width, {point(M, m)}",
                 [line for line in lines if line.x],
-                x="width k",
+                x=title(K),
                 y="mean cosine",
                 log_x=True,
             )
         )
-    stuck = [
-        Series(
-            name=f"{m} concepts",
-            colour=f"--concept-{index}",
-            x=numeric([k for k, _ in part.each(K)]),
-            plain=True,
-            points=means([cell.stuck_share() for _, cell in part.each(K)]),
-        )
-        for index, (m, part) in enumerate(numbers.each(M))
-    ]
-    return [
-        *blocks,
-        chart(
-            "dimension-stuck", "Stuck runs", stuck, x="width k", y="share of runs", log_x=True, size="wide"
-        ),
-    ]
+    groups = [(point(M, m), part) for m, part in numbers.each(M)]
+    return [*blocks, stuck_chart("dimension-stuck", groups, K, log_x=True, size="wide")]
 
 
 def extra(result: Result) -> Iterator[Row]:

@@ -135,9 +135,8 @@ def _heatmaps(numbers: Numbers) -> list[Block]:
         if others:
             title = f"Overlap of {m} concepts {words}: at most {cosine(max(others))}"
             alt = f"Heatmap of |cosine| between mean directions of g, mean over runs, {words}."
-            blocks.append(
-                heatmap(f"overlap-{when}", title, matrix, [f"C{i + 1}" for i in range(size)], alt=alt)
-            )
+            names = [f"C{i + 1}" for i in range(size)]
+            blocks.append(heatmap(f"overlap-{when}", title, matrix, names, names, alt=alt))
     return blocks
 
 

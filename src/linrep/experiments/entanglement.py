@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from linrep import geometry
+from linrep.experiments.axis_words import point, title
 from linrep.experiments.chart import Dash, Series, chart, numeric
 from linrep.experiments.record import (
     EXCESS,
@@ -85,9 +86,9 @@ def figures(numbers: Numbers) -> list[Block]:
         blocks.append(
             chart(
                 f"entanglement-{m}",
-                f"What a push of 1 nat does to another concept, {m} concepts",
+                f"What a push of 1 nat does to another concept, {point(M, m)}",
                 [line for line in lines if line.x],
-                x="width k",
+                x=title(K),
                 y="nats",
                 log_x=True,
                 unit=False,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
+from linrep.experiments import axis_words
 from linrep.experiments.chart import Series, chart, colour, numeric
 from linrep.experiments.orthogonality import inner_products
 from linrep.experiments.record import (
@@ -151,7 +152,7 @@ def _chart(name: str, title: str, numbers: Numbers, measure: str, table: str) ->
         name,
         title,
         [line for line in lines if line.x],
-        x="width k",
+        x=axis_words.title(K),
         y="degrees off the regular angles" if degrees else "mean |cosine|",
         log_x=True,
         unit=False,

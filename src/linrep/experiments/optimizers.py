@@ -1,8 +1,10 @@
 """Gradient descent, SGD by batch and step size, Adam, by start scale: who gets stuck, who aligns."""
 
-from linrep.experiments.chart import Series, chart, means
+from linrep.experiments.axis_words import point
+from linrep.experiments.chart import Series, chart, colour
 from linrep.experiments.controls import controls
 from linrep.experiments.record import Answer, Experiment, nothing, percent
+from linrep.experiments.stuck import stuck_chart
 from linrep.page.numbers import cosine
 from linrep.page.shell import Block
 from linrep.sweep_numbers import Numbers
@@ -40,21 +42,16 @@ def answer(numbers: Numbers) -> Answer:
 def figures(numbers: Numbers) -> list[Block]:
     """Stuck share and alignment for each method, one line per start scale."""
     methods = [method for method, _ in numbers.each(METHOD)]
-    stuck: list[Series] = []
+    groups = [(point(START, start), part) for start, part in numbers.each(START)]
     align: list[Series] = []
-    for index, (start, part) in enumerate(numbers.each(START)):
+    for index, (name, part) in enumerate(groups):
         cells = part.each(METHOD)
-        x, name, colour = [method for method, _ in cells], f"start {start}", f"--concept-{index}"
-        stuck.append(
-            Series(
-                name=name, colour=colour, x=x, plain=True, points=means([c.stuck_share() for _, c in cells])
-            )
-        )
-        align.append(Series(name=name, colour=colour, x=x, points=[c.spread("alignment") for _, c in cells]))
+        x, points = [method for method, _ in cells], [cell.spread("alignment") for _, cell in cells]
+        align.append(Series(name=name, colour=colour(index), x=x, points=points))
     parts = [numbers.of(**{METHOD: method}) for method in methods]
     align += controls(methods, parts, "alignment")
     return [
-        chart("stuck", "Stuck runs", stuck, x="method", y="share of runs"),
+        stuck_chart("stuck", groups, METHOD),
         chart("alignment", "Alignment", align, x="method", y="mean cosine"),
     ]
 

@@ -5,7 +5,10 @@ from collections.abc import Mapping, Sequence
 from html import unescape
 from typing import Any
 
+import numpy as np
+
 from linrep.page import palette
+from linrep.page.heat import DARK
 from linrep.page.paper import plain
 from linrep.page.paper_legend import Drawn, Panel, add_legends, wrapped
 from linrep.page.shell import Block
@@ -151,22 +154,35 @@ def _axis(axis: Any, given: Spec, names: Sequence[str] | None) -> None:
 
 
 def _heat(axes: Any, trace: Spec, layout: Spec) -> None:
-    import numpy as np
     from matplotlib.colors import LinearSegmentedColormap
 
     stops = [(at, _colour(name)) for at, name in trace["colorscale"]]
     values = np.array([[np.nan if value is None else value for value in row] for row in trace["z"]])
     colours = LinearSegmentedColormap.from_list("heat", stops)
-    image = axes.imshow(values, cmap=colours, vmin=trace["zmin"], vmax=trace["zmax"])
+    square = values.shape[0] == values.shape[1]
+    shape = "equal" if square else "auto"
+    image = axes.imshow(values, cmap=colours, vmin=trace["zmin"], vmax=trace["zmax"], aspect=shape)
+    if "texttemplate" in trace:
+        _write(axes, values, DARK * trace["zmax"])
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     for axis, given in ((axes.xaxis, layout["xaxis"]), (axes.yaxis, layout["yaxis"])):
         axis.set_ticks(given["tickvals"], [plain(unescape(text)) for text in given["ticktext"]])
+        axis.set_label_text(plain(unescape((given.get("title") or {}).get("text", ""))))
     axes.set_anchor("W")
     beside = axes.inset_axes((1.05, 0.1, 0.05, 0.8))
-    beside.set_in_layout(False)  # a square leaves it room; panels above and below stay as wide as they are
+    # A square leaves it room: panels above and below stay as wide as they are.
+    beside.set_in_layout(not square)
     bar = axes.figure.colorbar(image, cax=beside, ticks=trace["colorbar"]["tickvals"])
     bar.outline.set_visible(False)
+
+
+def _write(axes: Any, values: Any, dark: float) -> None:
+    """Every number into its cell, light from ``dark`` on."""
+    for (row, column), value in np.ndenumerate(values):
+        if value == value:
+            ink = _colour("--surface" if value > dark else "--ink")
+            axes.text(column, row, f"{value:.2f}", color=ink, fontsize=6, ha="center", va="center")
 
 
 def _categories(data: Sequence[Spec]) -> list[str]:

@@ -12,7 +12,9 @@ from typing import Any, Literal
 from linrep.page import palette
 
 WORDY = 24
-"""A column of a table with a longer cell is one of words."""
+"""A column of a table with a longer cell is one of words; an interval behind a number is not counted."""
+MANY = 12
+"""A table of more columns is set closer, its cells in two lines where the page has no room for one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +45,9 @@ class Block:
     def wordy(self) -> frozenset[int]:
         """table: columns of words, which are read from the left and may wrap; the others are of numbers."""
         return frozenset(
-            i for i in range(len(self.columns)) if any(len(str(row[i])) > WORDY for row in self.rows)
+            i
+            for i in range(len(self.columns))
+            if any(len(str(row[i]).partition(" [")[0]) > WORDY for row in self.rows)
         )
 
 
@@ -105,6 +109,7 @@ def assemble(page: Page) -> str:
     )
     return environment.from_string(_asset("page.html")).render(
         page=page,
+        many=MANY,
         data=safe_json(data),
         colours=palette.custom_properties(),
         css=_asset("page.css"),
