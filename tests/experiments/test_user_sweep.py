@@ -166,3 +166,10 @@ def test_a_wide_table_breaks_only_between_a_number_and_its_interval() -> None:
     assert html.count('<table class="many">') == 1
     assert "<td>0.50 [0.50,\u00a00.50]</td>" in html
     assert "<td>100\u00a0%</td>" in html
+
+
+def test_a_sweep_whose_runs_all_diverged_has_a_page() -> None:
+    found = widths()
+    empty = report(Numbers(axes=found.axes, frame=found.frame.iloc[:0]))
+    assert empty.stuck == ""
+    assert page(empty).lines[0].claim.startswith("No answer")

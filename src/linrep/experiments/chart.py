@@ -69,8 +69,8 @@ def chart(
         axis |= _number_ticks(sorted({float(place) for place in places}))
     vertical: dict[str, Any] = {"title": {"text": label(y)}}
     if unit:
-        low = min(0.0, *(point.low or 0.0 for each in series for point in each.points))
-        high = max(1.0, *(point.high or 0.0 for each in series for point in each.points))
+        low = min([0.0, *(point.low or 0.0 for each in series for point in each.points)])
+        high = max([1.0, *(point.high or 0.0 for each in series for point in each.points)])
         vertical |= {"range": [min(-0.03, 1.1 * low), 1.03 * high], "dtick": 0.25 if high < 1.5 else 0.5}
     elif log_y:
         vertical |= {"type": "log", "exponentformat": "power", "dtick": 1}
