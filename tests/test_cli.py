@@ -211,6 +211,21 @@ def test_usage_errors_and_missing_files(capsys: pytest.CaptureFixture[str], tmp_
     assert (code, stdout) == (0, "")
 
 
+def test_a_damaged_run_is_one_line_and_is_trained_again_by_force(
+    capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path
+) -> None:
+    command = ("run", config, "--out", tmp_path / "runs", "--no-page", "--quiet")
+    assert linrep(capsys, *command)[0] == 0
+    (result,) = (tmp_path / "runs").glob("*/result.json")
+    good = result.read_bytes()
+    result.write_bytes(good[:100])
+    code, _, err = linrep(capsys, *command)
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.endswith("result.json: damaged, its hash is not the one recorded; run again with --force\n")
+    assert linrep(capsys, *command, "--force")[0] == 0
+    assert result.read_bytes() == good
+
+
 def test_divergence_exits_1(capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path) -> None:
     overrides = ["training.optimizer=gd", "training.step_size=1e30", "model.init_scale=1e15"]
     arguments = [part for each in overrides for part in ("--set", each)]

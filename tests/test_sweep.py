@@ -235,6 +235,33 @@ def test_finished_cells_are_found_again(tmp_path: Path, capsys: pytest.CaptureFi
     assert len(stamps) == 4
 
 
+@pytest.mark.parametrize("executor", [[], ["--workers", "1"]], ids=["here", "workers"])
+def test_a_damaged_cell_is_told_and_the_rest_go_on_until_it_is_trained_again(
+    executor: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "s.toml", tmp_path / "out"
+    path.write_text(SWEEP)
+    command = ["sweep", str(path), "--out", str(out), "--json", *executor]
+    assert execute(command) == 0
+    whole = json.loads(capsys.readouterr().out)
+    run = whole["results"][1]["run"]
+    good = (out / run / "result.json").read_bytes()
+    (out / run / "result.json").write_bytes(good[:100])
+    assert execute(command) == 1
+    said = capsys.readouterr()
+    assert [bool(each["error"]) for each in json.loads(said.out)["results"]] == [False, True, False, False]
+    assert said.err.count("\n") == 1
+    assert f"{run}/result.json: damaged" in said.err
+    assert said.err.endswith("; train it again with --retry\n")
+    assert "--force" not in said.err + (out / "s.html").read_text()
+    stamps = {key: (out / key).stat().st_ino for key in Store(out).finished()}
+    assert execute([*command, "--retry"]) == 0
+    assert json.loads(capsys.readouterr().out)["results"] == whole["results"]
+    assert (out / run / "result.json").read_bytes() == good
+    assert [key for key, stamp in stamps.items() if (out / key).stat().st_ino != stamp] == [run]
+    assert not list((out / ".partial").iterdir())
+
+
 def test_numbers_on_the_screen_are_whole(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

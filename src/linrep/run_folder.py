@@ -14,7 +14,7 @@ from torch import Tensor
 from linrep.concepts import from_tables
 from linrep.config_file import parse
 from linrep.contexts import World
-from linrep.errors import InputError
+from linrep.errors import DamagedError
 from linrep.laboratory import set_of
 from linrep.result import Result
 from linrep.store import (
@@ -67,13 +67,14 @@ def read(folder: Path) -> Result:
     """A finished run from its folder.
 
     Raises:
-        InputError: No run there, or a file of it is missing or damaged.
+        DamagedError: No run there, or a file of it is missing or damaged.
     """
     import pandas as pd
 
     _require_intact(folder)
-    config = parse(read_json(folder / CONFIG), source=str(folder / CONFIG))
-    structure, summary, source = (read_json(folder / name) for name in (WORLDS, RESULT, PROVENANCE))
+    fields, structure, summary, source = (
+        read_json(folder / name) for name in (CONFIG, WORLDS, RESULT, PROVENANCE)
+    )
     tables, snapshots = read_tensors(folder / TABLES), read_tensors(folder / SNAPSHOTS)
     try:
         parquet_schema(folder / TRACE)
@@ -81,7 +82,7 @@ def read(folder: Path) -> Result:
             trace = pd.read_parquet(folder / TRACE)
         result = Result(
             key=folder.name,
-            config=config,
+            config=parse(fields, source=str(folder / CONFIG)),
             worlds=_worlds_from_data(structure, tables),
             embedding=tables["embedding"],
             unembedding=tables["unembedding"],
@@ -100,7 +101,7 @@ def read(folder: Path) -> Result:
         _require_fit(result)
     except (OSError, ValueError, KeyError, TypeError, IndexError, RuntimeError, OverflowError) as error:
         words = " ".join(str(error).split())[:200]
-        raise InputError(f"{folder}: damaged run ({words}); run it again with --force") from None
+        raise DamagedError(f"{folder}: damaged run ({words})") from None
     return result
 
 
@@ -109,14 +110,12 @@ def _require_intact(folder: Path) -> None:
     expected = read_json(folder / PROVENANCE).get("sha256")
     names = (CONFIG, WORLDS, TABLES, TRACE, SNAPSHOTS, RESULT)
     if not isinstance(expected, dict) or set(names) - set(expected):
-        raise InputError(f"{folder / PROVENANCE}: damaged, the hashes are missing; run again with --force")
+        raise DamagedError(f"{folder / PROVENANCE}: damaged, the hashes are missing")
     for name in names:
         if name not in (TABLES, SNAPSHOTS):
             read_intact(folder / name, expected)
         elif file_hashes({name: read_tensors(folder / name)})[name] != expected[name]:
-            raise InputError(
-                f"{folder / name}: damaged, its hash is not the one recorded; run again with --force"
-            )
+            raise DamagedError(f"{folder / name}: damaged, its hash is not the one recorded")
 
 
 def _json(content: Any) -> bytes:

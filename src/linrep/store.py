@@ -21,7 +21,7 @@ from pydantic_core import from_json
 from safetensors import SafetensorError, safe_open
 
 from linrep.config import Config
-from linrep.errors import BusyError, FolderError, InputError
+from linrep.errors import BusyError, DamagedError, FolderError, InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -115,6 +115,18 @@ class Store:
                 if {entry.name for entry in folder.glob("*")} == {"lock"}:
                     shutil.rmtree(folder, ignore_errors=True)
 
+    def discard(self, key: str) -> None:
+        """Take a finished run away, in one rename: it is to be trained again."""
+        with one_line_errors(self.root):
+            (self.root / PARTIAL).mkdir(exist_ok=True)
+            shutil.rmtree(self._aside(key), ignore_errors=True)
+
+    def _aside(self, key: str) -> Path:
+        """Move a finished run to a folder that whoever claims the run next removes."""
+        aside = Path(tempfile.mkdtemp(prefix=f"{key}.old.", dir=self.root / PARTIAL))
+        (self.root / key).rename(aside / key)
+        return aside
+
     def publish(self, key: str, files: Mapping[str, "bytes | Mapping[str, Tensor]"]) -> Path:
         """Write a finished run under its final name in one rename, and drop its partial folder.
 
@@ -132,8 +144,7 @@ class Store:
                 os.chmod(staged, 0o755)
                 folder = self.root / key
                 if folder.exists():
-                    replaced = Path(tempfile.mkdtemp(prefix=f"{key}.old.", dir=self.root / PARTIAL))
-                    folder.rename(replaced / key)
+                    replaced = self._aside(key)
                     staged.rename(folder)
                     shutil.rmtree(replaced, ignore_errors=True)
                 else:
@@ -194,12 +205,12 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a run folder.
 
     Raises:
-        InputError: Missing, unreadable or no object.
+        DamagedError: Missing, unreadable or no object.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); run again with --force") from None
+        raise DamagedError(f"{path}: cannot be read ({error.strerror})") from None
     return parse_json(content, path)
 
 
@@ -211,16 +222,14 @@ def parse_json(text: bytes, path: Path) -> dict[str, Any]:
         path: Named in errors.
 
     Raises:
-        InputError: Malformed or no object.
+        DamagedError: Malformed or no object.
     """
     try:
         content = from_json(text)
     except ValueError as error:
-        raise InputError(f"{path}: cannot be read as JSON ({error}); run again with --force") from None
+        raise DamagedError(f"{path}: cannot be read as JSON ({error})") from None
     if not isinstance(content, dict):
-        raise InputError(
-            f"{path}: expected a JSON object, got {type(content).__name__}; run again with --force"
-        )
+        raise DamagedError(f"{path}: expected a JSON object, got {type(content).__name__}")
     return content
 
 
@@ -232,17 +241,17 @@ def read_intact(path: Path, expected: object) -> bytes:
         expected: Hashes by file name, as provenance has them.
 
     Raises:
-        InputError: Missing, unreadable or changed.
+        DamagedError: Missing, unreadable or changed.
     """
     recorded = expected.get(path.name) if isinstance(expected, dict) else None
     if not isinstance(recorded, str):
-        raise InputError(f"{path}: damaged, its hash is not recorded; run again with --force")
+        raise DamagedError(f"{path}: damaged, its hash is not recorded")
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); run again with --force") from None
+        raise DamagedError(f"{path}: cannot be read ({error.strerror})") from None
     if hashlib.sha256(content).hexdigest() != recorded:
-        raise InputError(f"{path}: damaged, its hash is not the one recorded; run again with --force")
+        raise DamagedError(f"{path}: damaged, its hash is not the one recorded")
     return content
 
 
@@ -250,13 +259,13 @@ def read_tensors(path: Path) -> "dict[str, Tensor]":
     """Every tensor of a safetensors file.
 
     Raises:
-        InputError: Missing or malformed.
+        DamagedError: Missing or malformed.
     """
     try:
         with safe_open(path, framework="pt") as handle:
             return {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 - no mapping
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:
-        raise InputError(f"{path}: cannot be read as safetensors ({error}); run again with --force") from None
+        raise DamagedError(f"{path}: cannot be read as safetensors ({error})") from None
 
 
 def file_hashes(files: Mapping[str, "bytes | Mapping[str, Tensor]"]) -> dict[str, str]:

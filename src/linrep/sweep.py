@@ -12,7 +12,7 @@ from pathlib import Path
 
 from linrep import failures, run_folder
 from linrep.dispatch import dispatch
-from linrep.errors import BusyError, FolderError, LostError
+from linrep.errors import BusyError, DamagedError, FolderError, LostError
 from linrep.failures import Failure
 from linrep.grid import Cell
 from linrep.machine import require_device
@@ -65,11 +65,12 @@ def run_cells(
         stop: Asked between steps; when true, cells at work are left resumable, and KeyboardInterrupt raised.
         executor: Workers to run on: a process pool (under ``if __name__ == "__main__":``), Dask's
             ``client.get_executor(pure=False)``, any other. Without one, cells run here, one after another.
-        retry: Train again even what diverged before.
+        retry: Train again even what diverged before, and finished cells that cannot be read.
 
     Yields:
         Each cell's outcome, in the order of the grid. A cell that fails yields its error, which is kept in
         the folder; the rest go on. One that diverged would do so again: it is not trained again unless told.
+        Nor is a finished one that is damaged; that is its error then.
 
     Raises:
         InputError: A folder that cannot be written.
@@ -91,6 +92,8 @@ def run_cells(
     ended: dict[str, str] = {}
     for cell in grid:
         known = None if retry else failures.find(store.root, cell.key)
+        if retry:
+            _clear_damaged(store, cell.key)
         if store.find(cell.key) is not None:
             ended[cell.key] = ""
         elif known is not None and known.final:
@@ -185,4 +188,16 @@ def _outcome(store: Store, cell: Cell, error: str) -> Outcome:
         raise LostError(
             f"{store.root}: a worker finished {cell.key}, which is not there; workers must share --out"
         )
-    return Outcome(cell=cell, result=run_folder.read(folder))
+    try:
+        return Outcome(cell=cell, result=run_folder.read(folder))
+    except DamagedError as damage:
+        return Outcome(cell=cell, result=None, error=f"{damage.what}; train it again with --retry")
+
+
+def _clear_damaged(store: Store, key: str) -> None:
+    folder = store.find(key)
+    try:
+        if folder is not None:
+            run_folder.read(folder)
+    except DamagedError:
+        store.discard(key)

@@ -133,6 +133,23 @@ def test_an_experiment_that_fails_is_said_and_exits_1(
     assert "diverged" in (tmp_path / "orthogonality.html").read_text()
 
 
+def test_a_damaged_run_is_said_and_the_pages_are_written(
+    small: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["reproduce", "orthogonality", "--quick", "--out", str(tmp_path), "--quiet"]
+    assert execute(command) == 0
+    table = (tmp_path / "orthogonality.csv").read_bytes()
+    damaged = min((tmp_path / "runs").glob("*/result.json"))
+    damaged.write_bytes(b"{")
+    assert execute(command) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert f"{damaged}: damaged" in said
+    assert (tmp_path / "index.html").is_file()
+    assert execute([*command, "--retry"]) == 0
+    assert (tmp_path / "orthogonality.csv").read_bytes() == table
+
+
 @pytest.mark.parametrize("names", [[], ["emergencies"]])
 def test_unknown_names_are_one_line(
     names: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]

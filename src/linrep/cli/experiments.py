@@ -55,7 +55,7 @@ Slurm = Annotated[
         help="Of a SLURM job: queue, account, walltime, memory, cores, interface, directive, prologue.",
     ),
 ]
-Retry = Annotated[bool, typer.Option("--retry", help="Train again what diverged before.")]
+Retry = Annotated[bool, typer.Option("--retry", help="Train again what diverged or is damaged.")]
 
 
 WIDEST = 10_000
