@@ -3,12 +3,15 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from rich.text import Text
 
-from linrep.cli import execute
+from linrep.cli import app, execute
 
 CONFIG = """
 runs = 2
@@ -211,6 +214,17 @@ def test_usage_errors_and_missing_files(capsys: pytest.CaptureFixture[str], tmp_
     assert (code, stdout) == (0, "")
 
 
+def test_a_sweep_given_to_run_is_sent_to_the_other_command(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text('[base]\nworld = { kind = "chain", concepts = 2 }\n[axes]\nseed = [1, 2]\n')
+    code, stdout, err = linrep(capsys, "run", path, "--out", tmp_path / "runs")
+    assert (code, stdout, err.count("\n")) == (2, "", 1)
+    assert err.endswith(f"{path}: expected the config of a run, got a sweep; `linrep sweep {path}` runs it\n")
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_damaged_run_is_one_line_and_is_trained_again_by_force(
     capsys: pytest.CaptureFixture[str], config: Path, tmp_path: Path
 ) -> None:
@@ -240,6 +254,21 @@ def test_version_and_module() -> None:
         [sys.executable, "-m", "linrep", "--version"], capture_output=True, text=True, check=True
     )
     assert ran.stdout.startswith("linrep 0.")
+
+
+def described(command: Any, name: str = "linrep") -> Iterator[tuple[str, str]]:
+    """Every text that help shows of a command and those below it, by where it stands."""
+    yield name, command.help or ""
+    for each in command.params:
+        yield f"{name} {each.name}", getattr(each, "help", None) or ""
+    for below, inner in getattr(command, "commands", {}).items():
+        yield from described(inner, f"{name} {below}")
+
+
+def test_square_brackets_in_help_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    for where, text in described(typer.main.get_command(app)):
+        assert Text.from_markup(text).plain == text.replace("\\[", "["), where
+    assert "[quick]" in linrep(capsys, "sweep", "--help")[1]
 
 
 def test_help_loads_nothing_heavy() -> None:

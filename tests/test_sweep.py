@@ -80,7 +80,6 @@ def test_points_change_several_keys_under_one_label() -> None:
 MISTAKES: list[tuple[dict[str, Any], str]] = [
     ({"axes": {}}, "empty grid: no axes"),
     ({"axes": {"model.dim": []}}, "empty grid: axis 'model.dim' has no values"),
-    ({"axes": {"model.dim": [2]}}, "axis 'model.dim' varies nothing: its one value is 2"),
     ({"axes": {"training.batch_size": [9, 8], "model.dim": [1, 2]}}, "'training.batch_size' varies nothing"),
     ({"axes": {"model.dim": [2, 2]}}, "stands there twice"),
     ({"axes": {"model.dims": [2, 3]}}, "unknown key 'model.dims', did you mean 'model.dim'?"),
@@ -120,11 +119,34 @@ def test_quick_may_only_replace_axes_that_exist() -> None:
         )
 
 
+def test_quick_without_its_table_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, out = tmp_path / "s.toml", tmp_path / "out"
+    path.write_text(SWEEP.split("[quick]")[0])
+    assert execute(["sweep", str(path), "--out", str(out), "--quick"]) == 2
+    assert capsys.readouterr().err == (
+        f"linrep: error: {path}: no [quick] table to apply; add one, or leave --quick out\n"
+    )
+    assert not out.exists()
+
+
+def test_an_axis_may_have_one_value(tmp_path: Path) -> None:
+    axes = {"seed": [2], "training.batch_size": [9], "model.dim": [2, 3]}
+    assert [cell.config.model.dim for cell in cells(sweep(axes))] == [2, 3]
+    (alone,) = cells(sweep({"seed": [2]}))
+    assert (alone.config.seed, alone.label) == (2, "seed 2")
+    path, out = tmp_path / "s.toml", tmp_path / "out"
+    path.write_text(SWEEP.split("[axes]")[0] + "[axes]\nseed = [2]\n")
+    assert execute(["sweep", str(path), "--out", str(out), "--quiet"]) == 0
+    assert len(Store(out).finished()) == 1
+    assert (out / "s.html").is_file()
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("[axes", "malformed TOML"),
-        (SWEEP.replace("[2, 3]", "[2]", 1), "varies nothing"),
+        (SWEEP.replace("[2, 3]", "[]", 1), "has no values"),
+        (SWEEP.split("[axes]")[0].replace("[base]", ""), "got the config of a run; `linrep run "),
         (None, "no such file"),
     ],
 )

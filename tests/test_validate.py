@@ -48,7 +48,7 @@ BROKEN = {
     "cell.toml": (SWEEP.replace('"model.dim" = [2, 3]', '"model.dim" = [2, "x"]'), "model.dim = x"),
     "twice.toml": (SWEEP.replace('"world.concepts" = [2, 3]', '"output.checkpoint_seconds" = [2.0, 3.0]'),
                    "varies nothing"),
-    "quick.toml": (SWEEP.replace("[1, 2]", "[1]"), "varies nothing"),
+    "quick.toml": (SWEEP.replace("[1, 2]", "[]"), "has no values"),
     "pairs.tsv": ("king queen\n", "separated by a tab"),
     "network.bif": ("network x { }", "with variables"),
     "vectors.csv": ("x,y\n1,2\n3,nan\n", "finite"),

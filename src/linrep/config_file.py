@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from linrep.config import Config, ContextsConfig, TokensConfig, WorldConfig
 from linrep.errors import InputError
-from linrep.toml_file import read_toml
+from linrep.toml_file import is_sweep, read_toml
 
 
 def load(path: Path | str, overrides: Sequence[str] = ()) -> Config:
@@ -24,10 +24,13 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Config:
         The checked config.
 
     Raises:
-        InputError: Missing or unreadable file, malformed TOML, unknown key, wrong type: one line each.
+        InputError: Missing or unreadable file, malformed TOML, a sweep, unknown key, wrong type: one line
+            each.
     """
     path = Path(path)
     fields = read_toml(path, missing=f"`linrep init {path}` writes a commented one")
+    if is_sweep(fields):
+        raise InputError(f"{path}: expected the config of a run, got a sweep; `linrep sweep {path}` runs it")
     for override in overrides:
         apply_override(fields, override)
     return parse(fields, source=str(path))

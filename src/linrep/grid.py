@@ -97,7 +97,7 @@ def configs(sweep: Sweep, *, threads: int | None = None) -> Iterator[tuple[Coord
 
 
 def require_distinct(sweep: Sweep, keys: Mapping[Coordinates, str]) -> None:
-    """Refuse an axis that varies nothing, and two cells that are one run.
+    """Refuse an axis whose several values vary nothing, and two cells that are one run.
 
     Args:
         sweep: Whose cells they are.
@@ -107,7 +107,7 @@ def require_distinct(sweep: Sweep, keys: Mapping[Coordinates, str]) -> None:
         InputError: Naming the axis, or both cells.
     """
     for axis in sweep.axes:
-        if _varies_nothing(axis, keys):
+        if len(axis.points) > 1 and _varies_nothing(axis, keys):
             raise InputError(
                 f"{sweep.source}: axis {axis.name!r} varies nothing: whatever its value, the runs are the "
                 "same; remove it or correct its key"

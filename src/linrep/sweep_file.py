@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from linrep.errors import InputError
-from linrep.toml_file import read_toml
+from linrep.toml_file import is_sweep, read_toml
 
 TOP = ("title", "question", "base", "axes", "quick")
 RESERVED = ("run", "step", "measure", "table", "kind", "value", "free")
@@ -82,10 +82,13 @@ def load_sweep(path: Path | str, *, quick: bool = False) -> Sweep:
         The sweep, named after the file.
 
     Raises:
-        InputError: Missing or malformed file, unknown key, an axis or a grid that is empty: one line each.
+        InputError: Missing or malformed file, a run's config, unknown key, an axis or a grid that is empty:
+            one line each.
     """
     path = Path(path)
     fields = read_toml(path, missing="give a sweep file with [base] and [axes]")
+    if "world" in fields and not is_sweep(fields):
+        raise InputError(f"{path}: expected a sweep, got the config of a run; `linrep run {path}` runs it")
     return parse_sweep(fields, name=path.stem, source=str(path), quick=quick)
 
 
@@ -115,6 +118,8 @@ def parse_sweep(
             raise InputError(f"{source}: unknown key {key!r}{near}; a sweep has {', '.join(TOP)}")
     base = copy.deepcopy(dict(_table(fields, "base", source)))
     axes = dict(_flat(_table(fields, "axes", source)))
+    if quick and "quick" not in fields:
+        raise InputError(f"{source}: no [quick] table to apply; add one, or leave --quick out")
     changed = dict(_table(fields, "quick", source)) if quick else {}
     for key, given in _flat(_table(changed, "axes", source)).items():
         if key not in axes:
@@ -187,12 +192,7 @@ def _axis(name: str, given: Any, source: str) -> Axis:
             f"{source}: axis {name!r}: expected a list of values, got {given!r}; write [{given!r}, …]"
         )
     if not points:
-        raise InputError(f"{source}: empty grid: axis {name!r} has no values; give it at least two")
-    if len(points) == 1:
-        raise InputError(
-            f"{source}: axis {name!r} varies nothing: its one value is {points[0].label}; "
-            "give it another, or move it to [base]"
-        )
+        raise InputError(f"{source}: empty grid: axis {name!r} has no values; give it one or more")
     for label, times in Counter(point.label for point in points).items():
         if times > 1:
             raise InputError(f"{source}: axis {name!r}: {label} stands there twice; remove one")

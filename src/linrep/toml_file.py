@@ -46,6 +46,16 @@ def read_toml(path: Path, *, missing: str) -> dict[str, Any]:
     return fields
 
 
+def is_sweep(fields: Mapping[str, Any]) -> bool:
+    """Whether a file is a sweep, by its tables; else it is the config of a run.
+
+    Example:
+        >>> is_sweep({"base": {"world": {"kind": "chain"}}}), is_sweep({"world": {"kind": "chain"}})
+        (True, False)
+    """
+    return "axes" in fields or "base" in fields
+
+
 def deeper(value: Any, depth: int) -> bool:
     """Whether plain data is nested more than so many levels deep.
 

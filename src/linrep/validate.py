@@ -21,7 +21,7 @@ from linrep.llm.winograd import read_winograd
 from linrep.llm.word_pairs import PAIR_FILES, read_word_pairs
 from linrep.store import PROVENANCE, RESULT, run_key
 from linrep.sweep_file import Sweep, parse_sweep
-from linrep.toml_file import read_toml
+from linrep.toml_file import is_sweep, read_toml
 from linrep.vectors.formats import parquet_schema, tensor_shapes
 from linrep.vectors.reading import frame_of, read_vectors
 
@@ -97,7 +97,7 @@ def _folder(path: Path) -> Checked:
 
 def _toml(path: Path) -> Checked:
     fields = read_toml(path, missing="check the path")
-    if "axes" not in fields and "base" not in fields:
+    if not is_sweep(fields):
         return _config(path, parse(fields, source=str(path)))
     sizes = [_cells(parse_sweep(fields, name=path.stem, source=str(path)))]
     if "quick" in fields:

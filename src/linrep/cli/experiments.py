@@ -73,7 +73,7 @@ def sweep(
     out: Annotated[Path, typer.Option("--out", help="Folder of runs, of the table and of the page.")] = Path(
         "runs"
     ),
-    quick: Annotated[bool, typer.Option("--quick", help="Apply the file's [quick] table.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help=r"Apply the file's \[quick] table.")] = False,
     figures: Figures = None,
     formats: Format = None,
     executor: Where = None,
@@ -123,9 +123,7 @@ def sweep(
 
 
 def reproduce(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Experiments by name.")
-    ] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Experiments by name.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every experiment.")] = False,
     quick: Annotated[
         bool, typer.Option("--quick", help="Smaller and shorter: minutes for the whole set.")
