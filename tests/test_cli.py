@@ -210,8 +210,14 @@ def test_usage_errors_and_missing_files(capsys: pytest.CaptureFixture[str], tmp_
     assert linrep(capsys, "run")[0] == 2
     assert linrep(capsys, "no-such-command")[0] == 2
     assert linrep(capsys, "report", "none", "--out", tmp_path)[0] == 2
-    code, stdout, _ = linrep(capsys, "runs", "--out", tmp_path / "none")
-    assert (code, stdout) == (0, "")
+
+
+def test_no_runs_is_no_mistake_but_no_folder_is(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, stdout, err = linrep(capsys, "runs", "--out", tmp_path)
+    assert (code, stdout, "no runs in" in err) == (0, "", True)
+    code, stdout, err = linrep(capsys, "runs", "--out", tmp_path / "none", "--json")
+    assert (code, stdout, err.count("\n")) == (2, "", 1)
+    assert f"{tmp_path / 'none'}: no such folder; " in err
 
 
 def test_a_sweep_given_to_run_is_sent_to_the_other_command(

@@ -151,6 +151,10 @@ def runs(
     from linrep.run_query import chosen
     from linrep.store import RESULT, Store, read_json
 
+    if not out.is_dir():
+        raise InputError(
+            f"{out}: no such folder; check --out, or start with `linrep run CONFIG.toml --out {out}`"
+        )
     store = Store(out)
     index = run_index(store)
     for line in index.damaged:
