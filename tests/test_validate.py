@@ -53,6 +53,7 @@ BROKEN = {
     "network.bif": ("network x { }", "with variables"),
     "vectors.csv": ("x,y\n1,2\n3,nan\n", "finite"),
     "what.exe": ("", "expected a folder or one of"),
+    "what": ("", "got a name without an ending"),
 }  # fmt: skip
 
 
@@ -89,6 +90,35 @@ def test_a_config_and_its_run_have_one_key_until_the_run_is_touched(tmp_path: Pa
         assert name in str(validate(result.folder).error)
         (result.folder / name).write_bytes(content)
     assert validate(result.folder).error is None
+
+
+def test_what_a_sweep_writes_beside_its_runs_is_skipped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "s.toml", tmp_path / "runs"
+    path.write_text(SWEEP.split("[axes]")[0] + "[axes]\nseed = [1, 2]")
+    assert execute(["sweep", str(path), "--out", str(out), "--figures", str(out), "--quiet"]) == 0
+    files = sorted(out.glob("[!.]*"))
+    assert execute(["validate", *map(str, files)]) == 0
+    lines = dict(line[5:].split(": ", 1) for line in capsys.readouterr().out.splitlines())
+    runs = {str(each) for each in files if each.is_dir()}
+    assert len(runs) == 2
+    assert all(lines.pop(each).startswith("run, 2 runs") for each in runs)
+    assert lines == {
+        str(out / "s.answer.json"): "a sweep's answer, not checked",
+        str(out / "s.csv"): "a sweep's numbers, not checked",
+        str(out / "s.html"): "a page, not checked",
+        **{str(out / f"s.{kind}"): "a figure, not checked" for kind in ("pdf", "png", "svg")},
+    }
+    (out / "s.html").write_text("")
+    found = validate(out / "s.html")
+    assert (found.skipped, found.error, found.line[:5]) == (True, None, "skip ")
+
+
+@pytest.mark.parametrize("name", ["nofile", "nodir/run1", "no.toml", "no.bif", "no.csv", "no.html"])
+def test_what_is_not_there_is_said_so(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    assert validate(path).error == f"{path}: no such file or folder; check the path"
 
 
 def test_nothing_large_is_built(tmp_path: Path) -> None:

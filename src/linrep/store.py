@@ -34,6 +34,8 @@ WORLDS, TABLES, SNAPSHOTS, PROVENANCE = (
     "snapshots.safetensors",
     "provenance.json",
 )
+ANSWER = ".answer.json"
+"""How the name of a sweep's answer ends; its page and its numbers lie beside it, beside the runs."""
 
 
 def run_key(config: Config, data_hash: str | None) -> str:

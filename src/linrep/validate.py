@@ -19,12 +19,14 @@ from linrep.grid import Coordinates, configs, require_distinct
 from linrep.llm.paired_contexts import read_paired_contexts
 from linrep.llm.winograd import read_winograd
 from linrep.llm.word_pairs import PAIR_FILES, read_word_pairs
-from linrep.store import PROVENANCE, RESULT, run_key
+from linrep.store import ANSWER, PROVENANCE, RESULT, run_key
 from linrep.sweep_file import Sweep, parse_sweep
 from linrep.toml_file import is_sweep, read_toml
 from linrep.vectors.formats import parquet_schema, tensor_shapes
 from linrep.vectors.reading import frame_of, read_vectors
 
+DRAWN = {".html": "a page", ".pdf": "a figure", ".svg": "a figure", ".png": "a figure"}
+"""What is written to be looked at; no command reads it again."""
 SMALL_CONTEXTS = 3**9
 """Worlds are built while all have at most so many contexts together."""
 
@@ -41,12 +43,16 @@ class Checked:
     """Of the run it describes or holds; None where it names none, or only building its worlds would tell."""
     error: str | None = None
     """One line; None if nothing is wrong."""
+    skipped: bool = False
+    """Known, but not looked into: neither whole nor broken."""
 
     @property
     def line(self) -> str:
         """What to tell a person."""
+        if self.error:
+            return f"bad  {self.error}"
         key = "" if self.key is None else f", key {self.key}"
-        return f"bad  {self.error}" if self.error else f"ok   {self.file}: {self.kind}, {self.about}{key}"
+        return f"{'skip' if self.skipped else 'ok  '} {self.file}: {self.kind}, {self.about}{key}"
 
 
 def validate(path: Path | str) -> Checked:
@@ -54,7 +60,7 @@ def validate(path: Path | str) -> Checked:
 
     Args:
         path: A config or sweep (TOML), network (BIF), run folder, table of vectors or of attributes, word
-            pairs, paired contexts or Winograd pairs.
+            pairs, paired contexts or Winograd pairs. What a sweep writes beside its runs is skipped.
 
     Returns:
         What it is; an error is in the record, not raised.
@@ -75,11 +81,29 @@ def validate(path: Path | str) -> Checked:
 
 def _reader(path: Path) -> Callable[[Path], Checked]:
     suffix = path.suffix.lower()
-    if path.exists() and not path.is_file():
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder; check the path")
+    if not path.is_file():
         raise InputError(f"{path}: expected a file or a folder, got a device or a pipe; name a file")
+    if _written(path):
+        return _skip
     if suffix not in READERS:
-        raise InputError(f"{path}: expected a folder or one of {', '.join(READERS)}, got {suffix!r}")
+        got = repr(suffix) if suffix else "a name without an ending"
+        raise InputError(f"{path}: expected a folder or one of {', '.join(READERS)}, got {got}")
     return READERS[suffix]
+
+
+def _written(path: Path) -> str:
+    """What a sweep calls this file, if it may have written it beside its runs."""
+    if path.name.endswith(ANSWER):
+        return "a sweep's answer"
+    if path.suffix == ".csv" and path.with_suffix(ANSWER).is_file():
+        return "a sweep's numbers"
+    return DRAWN.get(path.suffix, "")
+
+
+def _skip(path: Path) -> Checked:
+    return Checked(file=str(path), kind=_written(path), about="not checked", skipped=True)
 
 
 def _folder(path: Path) -> Checked:
@@ -208,8 +232,6 @@ def _first_lines(path: Path, separator: str) -> tuple[list[str], list[str]]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = [file.readline(2**20), file.readline(2**20)]
         rows = [next(csv.reader([line], delimiter=separator), []) for line in lines]
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; check the path") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as a table ({error}); save it as UTF-8 text") from None
     head, first = ([cell.strip() for cell in row] for row in rows)

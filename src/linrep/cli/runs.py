@@ -239,7 +239,7 @@ def validate(
     ],
     as_json: Json = False,
 ) -> int:
-    """Check files without running anything. One line a file; exit code 2 if any is bad."""
+    """Check files without running anything. One line a file: ok, bad or skip; exit code 2 if any is bad."""
     from dataclasses import asdict
 
     from linrep.validate import validate as check

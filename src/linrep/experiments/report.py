@@ -16,12 +16,11 @@ from linrep.page.paper_plot import figure
 from linrep.page.recipe import to_toml
 from linrep.page.shell import Block, Page, Section, assemble
 from linrep.page.shell import Line as Sentence
-from linrep.store import one_line_errors, read_json, write_file
+from linrep.store import ANSWER, one_line_errors, read_json, write_file
 from linrep.sweep import Outcome
 from linrep.sweep_file import Sweep
 from linrep.sweep_numbers import Numbers
 
-RECORD = ".answer.json"
 STUCK_SHARE = (
     " Stuck: the share of runs whose excess loss ended at the threshold or above; a cell with free and stuck "
     "runs is followed by each kind apart."
@@ -99,7 +98,7 @@ def write(report: Report, folder: Path) -> Path:
         write_file(folder / f"{name}.csv", as_csv(report.numbers, report.lines()).encode())
         write_file(folder / f"{name}.html", assemble(page(report)).encode())
         text = json.dumps(report.record(), indent=1, ensure_ascii=False, allow_nan=False)
-        write_file(folder / f"{name}{RECORD}", (text + "\n").encode())
+        write_file(folder / f"{name}{ANSWER}", (text + "\n").encode())
     return folder / f"{name}.html"
 
 
@@ -175,7 +174,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
 
 def records(folder: Path) -> list[dict[str, Any]]:
     """The answers of all experiments that lie in a folder, in their order."""
-    paths = [folder / f"{name}{RECORD}" for name in NAMES]
+    paths = [folder / f"{name}{ANSWER}" for name in NAMES]
     return [read_json(path) for path in paths if path.is_file()]
 
 
