@@ -226,15 +226,16 @@ def test_a_full_disk_and_a_read_only_folder_are_one_line_and_lose_nothing(tmp_pa
     some = next(iter(Store(serial).finished()))
     blocks = sum(-(-each.stat().st_size // 4096) for each in (serial / some).iterdir())
     out.mkdir()
-    for mount, finished in (
-        (f'mount -t tmpfs -o size={4 * blocks * 4096} none "$0"', range(1, cells)),
-        ('mount --bind "$0" "$0" && mount -o remount,bind,ro "$0"', range(1)),
+    for mount, finished, remedy in (
+        (f'mount -t tmpfs -o size={4 * blocks * 4096} none "$0"', range(1, cells), "free space or "),
+        ('mount --bind "$0" "$0" && mount -o remount,bind,ro "$0"', range(1), ""),
     ):
         script = f'{mount} || exit 9; "$@"; code=$?; rm -rf {kept}; cp -a "$0" {kept}; exit $code'
         words = [*NAMESPACE, script, out, *command(path, "--out", out, "--workers", "1")]
         ran = subprocess.run(words, check=False, capture_output=True, text=True)
         assert ran.returncode == 2, ran.stderr
         assert "cannot be written" in ran.stderr
+        assert ran.stderr.endswith(f"); {remedy}choose another place\n")
         assert ran.stderr.count("\n") == 1
         assert len(Store(kept).finished()) in finished
         assert execute(["sweep", str(path), "--out", str(kept), "--quiet"]) == 0

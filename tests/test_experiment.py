@@ -1,5 +1,6 @@
 """The whole path: equal seeds, equal bits; stopped or killed runs go on; half runs are never seen."""
 
+import errno
 import json
 import os
 import signal
@@ -11,16 +12,17 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 import linrep
 from linrep import experiment, run_folder
 from linrep.config import Config
 from linrep.config_file import parse
 from linrep.encoder import encoder
-from linrep.errors import DivergedError, InputError
+from linrep.errors import DivergedError, FolderError, InputError
 from linrep.laboratory import worlds
 from linrep.population import Population
-from linrep.store import Store
+from linrep.store import Store, one_line_errors
 
 TINY: dict[str, Any] = {
     "runs": 3,
@@ -280,6 +282,26 @@ def test_a_damaged_folder_is_one_line(tmp_path: Path) -> None:
                 run_folder.read(result.folder)
             assert "\n" not in str(caught.value)
         (result.folder / name).write_bytes(good)
+
+
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "free space or choose another place"),
+        (OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)), "free space or choose another place"),
+        (
+            SafetensorError("I/O error: No space left on device (os error 28)"),
+            "free space or choose another place",
+        ),
+        (FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)), "choose another place"),
+        (SafetensorError("I/O error: Permission denied (os error 13)"), "choose another place"),
+    ],
+)
+def test_space_is_to_be_freed_only_where_it_is_out(error: Exception, remedy: str) -> None:
+    with pytest.raises(FolderError) as caught, one_line_errors(Path("runs")):
+        raise error
+    assert str(caught.value).startswith("runs: cannot be written (")
+    assert str(caught.value).endswith(f"); {remedy}")
 
 
 def test_two_processes_do_not_train_the_same_run(tmp_path: Path) -> None:

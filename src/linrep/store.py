@@ -6,6 +6,7 @@ torch is loaded only where tensors are read or written: listing runs needs none.
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -292,7 +293,8 @@ def one_line_errors(root: Path) -> Generator[None, None, None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise FolderError(
-            f"{root}: cannot be written ({reason}); free space or choose another place"
-        ) from None
+        reason = str(getattr(error, "strerror", None) or error)
+        # An error of safetensors has no number, but the system's words.
+        full = any(os.strerror(number) in reason for number in (errno.ENOSPC, errno.EDQUOT))
+        remedy = "free space or choose another place" if full else "choose another place"
+        raise FolderError(f"{root}: cannot be written ({reason}); {remedy}") from None
