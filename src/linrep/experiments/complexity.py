@@ -24,7 +24,7 @@ SECONDS, PER_LOGIT, BYTES, STORED, MACHINE = (
     "machine",
 )
 FUSED, DENSE = "fused", "dense"
-ROUNDS, PATIENCE = 15, 10.0
+ROUNDS, PATIENCE = 9, 4.0
 MOST_LOGITS = 2**27
 """Beyond, p(c|d) is not stored: several arrays of this size are alive at once."""
 LARGEST, PAST = 3, 5
