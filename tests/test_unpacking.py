@@ -1,5 +1,7 @@
 """A small file that becomes a large one is refused before the memory is taken; honest repetition is read."""
 
+import subprocess
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +14,8 @@ import pytest
 
 from linrep import unpacking
 from linrep.errors import InputError
-from linrep.unpacking import MOST_TIMES, SMALL_BYTES, require_readable, require_room
+from linrep.unpacking import COUNTED, MOST_TIMES, SMALL_BYTES, require_readable, require_room
+from linrep.validate import validate
 from linrep.vectors.formats import one_line, parquet_schema
 from linrep.vectors.reading import frame_of, read_vectors
 
@@ -130,3 +133,18 @@ def test_no_file_and_no_parquet_are_one_line(tmp_path: Path) -> None:
     path.write_bytes(b"junk")
     with pytest.raises(InputError, match="cannot be read"), one_line(path):
         require_readable(path)
+
+
+def test_a_head_that_ends_the_process_of_its_reader_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "v.parquet"
+    column = pa.array([[1.0, 2.0], [3.0]], pa.list_(pa.float32()))
+    pq.write_table(pa.table({"v": column}), path, store_schema=False)
+    content = path.read_bytes()
+    optional, required = (b"%" + kind + b"\x18\x07element" for kind in (b"\x02", b"\x00"))
+    assert content.count(optional) == 1
+    path.write_bytes(content.replace(optional, required))
+    ended = subprocess.run([sys.executable, "-c", COUNTED, path, "[0]"], check=False, capture_output=True)
+    assert ended.returncode < 0, "by a signal: else it could be asked here"
+    with pytest.raises(pa.ArrowInvalid, match="contradicts itself"):
+        require_readable(path)
+    assert "\n" not in (validate(path).error or "\n")

@@ -5,7 +5,10 @@ bytes can hold gigabytes. So what its head announces is counted first; then text
 and what they come to is counted before they are written out. A file whose head lies is not found out here.
 """
 
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,14 @@ SMALL_BYTES = 2**28
 """So much any file may unpack into."""
 MOST_TIMES = 1100
 """A larger file may unpack into so many times its size: a little more than zip can."""
+COUNTED = """
+import json, sys
+from pyarrow.parquet import ParquetFile
+file = ParquetFile(sys.argv[1]).metadata
+groups = map(file.row_group, range(file.num_row_groups))
+print(json.dumps([[group.column(each).num_values for each in json.loads(sys.argv[2])] for group in groups]))
+"""
+"""Counts the values of columns: a process of its own, which some damaged heads end at once."""
 
 
 def require_readable(path: Path, most: int | None = None) -> None:
@@ -33,7 +44,7 @@ def require_readable(path: Path, most: int | None = None) -> None:
     import pyarrow.parquet as parquet
 
     head = parquet.ParquetFile(path)
-    _require(_announced(head), path, most)
+    _require(_announced(head, path), path, most)
     leaves = [head.schema.column(each) for each in range(len(head.schema))]
     texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
     if texts:
@@ -67,7 +78,7 @@ def _require(size: int, path: Path, most: int | None) -> None:
         raise InputError(f"{path}: unpacks into {size:,} bytes, expected at most {most:,}; is it damaged?")
 
 
-def _announced(file: Any) -> int:
+def _announced(file: Any, path: Path) -> int:
     """Bytes that all columns take, or more; each text counts as one number."""
     import pyarrow as arrow
 
@@ -75,16 +86,29 @@ def _announced(file: Any) -> int:
     sizes = [size for field in file.schema_arrow for size in _fixed_sizes(field.type)]
     if len(sizes) != len(leaves):
         raise arrow.ArrowInvalid("a column without content")
+    counted = _counted(path, [each for each, leaf in enumerate(leaves) if leaf.max_repetition_level])
     total = 0
-    for group in map(file.metadata.row_group, range(file.num_row_groups)):
+    for number, group in enumerate(map(file.metadata.row_group, range(file.num_row_groups))):
         taken = 0
         for each, (leaf, (fixed, in_lists)) in enumerate(zip(leaves, sizes, strict=True)):
-            # Some damaged heads end the process when asked for a column, so only those of lists are asked.
-            values = group.column(each).num_values if leaf.max_repetition_level else 0
+            values = counted[number][each] if leaf.max_repetition_level else 0
             values = values * fixed if in_lists else max(values, group.num_rows * fixed)
             taken += values * max(8, leaf.length)
         total += max(taken, group.total_byte_size)
     return total
+
+
+def _counted(path: Path, lists: list[int]) -> list[dict[int, int]]:
+    """Values of the columns that hold lists, by row group and column: numbers of rows do not tell them."""
+    import pyarrow as arrow
+
+    if not lists:
+        return []
+    words = [sys.executable, "-c", COUNTED, str(path), json.dumps(lists)]
+    counted = subprocess.run(words, check=False, capture_output=True, text=True)
+    if counted.returncode:
+        raise arrow.ArrowInvalid("its head contradicts itself")
+    return [dict(zip(lists, group, strict=True)) for group in json.loads(counted.stdout)]
 
 
 def _fixed_sizes(kind: Any, fixed: int = 1, in_lists: bool = False) -> Iterator[tuple[int, bool]]:
