@@ -1,12 +1,15 @@
 """The whole path: equal seeds, equal bits; stopped or killed runs go on; half runs are never seen."""
 
 import errno
+import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +19,15 @@ from safetensors import SafetensorError
 
 import linrep
 from linrep import experiment, run_folder
+from linrep.bif import network_path
 from linrep.config import Config
 from linrep.config_file import parse
 from linrep.encoder import encoder
-from linrep.errors import DivergedError, FolderError, InputError
+from linrep.errors import DamagedError, DivergedError, FolderError, InputError
+from linrep.keys import key_of
 from linrep.laboratory import worlds
 from linrep.population import Population
+from linrep.run_index import run_index
 from linrep.store import Store, one_line_errors
 
 TINY: dict[str, Any] = {
@@ -282,6 +288,89 @@ def test_a_damaged_folder_is_one_line(tmp_path: Path) -> None:
                 run_folder.read(result.folder)
             assert "\n" not in str(caught.value)
         (result.folder / name).write_bytes(good)
+
+
+def test_a_folder_that_holds_another_run_is_refused(tmp_path: Path) -> None:
+    """Copied, linked, or its config changed and the hash with it."""
+    first, second = (linrep.run(config(seed=seed, training={"steps": 5}), out=tmp_path) for seed in (0, 1))  # pyright: ignore
+    assert first.folder is not None
+    assert second.folder is not None
+    whole = shutil.copytree(first.folder, tmp_path / "elsewhere" / first.key)
+    assert equal(run_folder.read(whole), first)
+    for linked in (False, True):
+        first.folder.rename(tmp_path / "elsewhere" / "aside")
+        if linked:
+            first.folder.symlink_to(second.key)
+        else:
+            shutil.copytree(second.folder, first.folder)
+        with pytest.raises(DamagedError, match=f"{first.key}: holds another run .{second.key}"):
+            linrep.run(config(training={"steps": 5}), out=tmp_path)
+        (shown,) = run_index(Store(tmp_path)).damaged
+        assert f"{first.key}: holds another run ({second.key})" in shown
+        first.folder.rename(tmp_path / "elsewhere" / str(linked))
+        (tmp_path / "elsewhere" / "aside").rename(first.folder)
+    written(first.folder, "config.json", lambda fields: fields["training"].update(steps=6))
+    with pytest.raises(DamagedError, match="holds another run"):
+        run_folder.read(first.folder)
+
+
+def test_a_run_written_before_a_key_of_the_config_came_is_read_under_its_own_name(tmp_path: Path) -> None:
+    result = linrep.run(config(training={"steps": 5}), out=tmp_path)
+    assert result.folder is not None
+    written(result.folder, "config.json", lambda fields: fields.pop("shift"))
+    key = key_of(json.loads((result.folder / "config.json").read_bytes()), None)
+    assert key != result.key
+    written(result.folder, "result.json", lambda fields: fields.update(run=key))
+    old = run_folder.read(result.folder.rename(tmp_path / key))
+    assert (old.key, old.config) == (key, result.config)
+
+
+def test_a_network_stands_under_the_hash_of_its_file(tmp_path: Path) -> None:
+    shutil.copy(network_path("cancer"), tmp_path / "own.bif")
+    world = {"kind": "network", "network": str(tmp_path / "own.bif")}
+    result = linrep.run(TINY | {"world": world, "training": {"steps": 2}}, out=tmp_path)
+    assert result.folder is not None
+    assert run_folder.read(result.folder).key == result.key
+
+
+ODD: list[tuple[str, Callable[[dict[str, Any]], object], str]] = [
+    ("provenance.json", lambda fields: fields.pop("seconds"), "seconds"),
+    ("provenance.json", lambda fields: fields.update(seconds="3"), "seconds"),
+    ("provenance.json", lambda fields: fields.update(seconds=-1.0), "seconds"),
+    ("provenance.json", lambda fields: fields.update(seconds=float("nan")), "seconds"),
+    ("provenance.json", lambda fields: fields.update(seconds=float("inf")), "seconds"),
+    ("provenance.json", lambda fields: fields.update(seconds=True), "seconds"),
+    ("provenance.json", lambda fields: fields.update(seconds=10**400), "seconds"),
+    ("provenance.json", lambda fields: fields.update(data_sha256=3), "data_sha256"),
+    ("result.json", lambda fields: fields.clear(), "run"),
+    ("result.json", lambda fields: fields.update(run="another"), "another run"),
+    ("result.json", lambda fields: fields.pop("stuck"), "stuck"),
+    ("result.json", lambda fields: fields.update(final=[]), "final"),
+    ("result.json", lambda fields: fields["stuck"]["per_run"].pop(), "stuck: expected 3 runs, got 2"),
+    ("result.json", lambda fields: fields["stuck"].update(per_run=[1, 2, 3]), "per_run"),
+]
+
+
+def test_records_that_lack_what_is_relied_on_are_one_line(tmp_path: Path) -> None:
+    result = linrep.run(config(training={"steps": 5}), out=tmp_path / "runs")
+    assert result.folder is not None
+    for number, (name, change, words) in enumerate(ODD):
+        folder = shutil.copytree(result.folder, tmp_path / str(number) / result.key)
+        written(folder, name, change)
+        with pytest.raises(DamagedError, match=words) as caught:
+            run_folder.read(folder)
+        assert "\n" not in str(caught.value)
+
+
+def written(folder: Path, name: str, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change a file of a run, and the hash recorded for it."""
+    fields = json.loads((folder / name).read_bytes())
+    change(fields)
+    content = json.dumps(fields).encode()
+    (folder / name).write_bytes(content)
+    if name != "provenance.json":
+        hashes = {name: hashlib.sha256(content).hexdigest()}
+        written(folder, "provenance.json", lambda source: source["sha256"].update(hashes))
 
 
 @pytest.mark.parametrize(

@@ -291,13 +291,13 @@ def test_a_damaged_run_is_read_or_refused(seal: bool, finished: Path, tmp_path: 
     draw = random.Random(f"{SEED} run {seal}")
     refused = 0
     for number in range(TIMES or 40):
-        folder = shutil.copytree(finished, tmp_path / f"{number}")
+        folder = shutil.copytree(finished, tmp_path / f"{number}" / finished.name)
         rewritten(folder, draw)
         if seal:
             sealed(folder)
         found = judged(folder), clear(run_folder.read, folder)
         refused += found[0] is not None
-        shutil.rmtree(folder)
+        shutil.rmtree(folder.parent)
     assert refused
 
 
@@ -310,7 +310,7 @@ def test_the_command_line_says_one_line_of_each(
         path = tmp_path / name
         path.write_bytes(damaged(source.read_bytes(), draw))
         files.append(str(path))
-    folder = shutil.copytree(finished, tmp_path / "run")
+    folder = shutil.copytree(finished, tmp_path / finished.name)
     (folder / PROVENANCE).write_bytes(b"{")
     ran = subprocess.run(
         [sys.executable, "-m", "linrep", "validate", *files, str(folder)],

@@ -18,6 +18,7 @@ from linrep.config_file import load, parse
 from linrep.contexts import World
 from linrep.encoder import Encoder, ShardedTable, Table, encoder
 from linrep.errors import DivergedError, InputError
+from linrep.keys import run_key
 from linrep.laboratory import data_hash, resolve, worlds
 from linrep.machine import enough_memory, keep_freed_memory, require_device, threads
 from linrep.measurement import excess_loss, trace_frame
@@ -29,7 +30,7 @@ from linrep.seeds import generator
 from linrep.sharding import ALONE, Team
 from linrep.stage import Stage, stages_of
 from linrep.state import State, start
-from linrep.store import Store, run_key
+from linrep.store import Store
 from linrep.summary import summarise
 from linrep.training import train
 from linrep.turning import directions, turns
@@ -139,7 +140,7 @@ def _train_and_measure(
     progress: Progress | None,
     stop: Callable[[], bool],
 ) -> Result | None:
-    began = time.time()
+    began, read = time.time(), data_hash(config)
     with threads(config.compute.threads), enough_memory():
         stages = stages_of(config, built, team)
         part, history, steps = _train(config, stages, partial, progress, stop)
@@ -165,7 +166,7 @@ def _train_and_measure(
         snapshot_steps=tuple(steps),
         snapshots=kept,
         summary=summary,
-        provenance=provenance(config, data_hash(config), began, processes=team.ranks),
+        provenance=provenance(config, read, began, processes=team.ranks),
     )
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from linrep.config import Config
 from linrep.config_file import parse
 from linrep.errors import InputError
+from linrep.keys import run_key
 from linrep.laboratory import data_hash, resolve, worlds
-from linrep.store import run_key
 from linrep.sweep_file import Axis, Sweep, set_key
 
 Coordinates = tuple[tuple[str, str], ...]

@@ -3,18 +3,20 @@
 import io
 import json
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from linrep.concepts import from_tables
 from linrep.config_file import parse
 from linrep.contexts import World
 from linrep.errors import DamagedError
+from linrep.keys import key_of
 from linrep.laboratory import set_of
 from linrep.result import Result
 from linrep.store import (
@@ -67,7 +69,8 @@ def read(folder: Path) -> Result:
     """A finished run from its folder.
 
     Raises:
-        DamagedError: No run there, or a file of it is missing or damaged.
+        DamagedError: No run there, another than the folder is named after, or a file of it is missing or
+            damaged.
     """
     import pandas as pd
 
@@ -77,11 +80,12 @@ def read(folder: Path) -> Result:
     )
     tables, snapshots = read_tensors(folder / TABLES), read_tensors(folder / SNAPSHOTS)
     try:
+        key = _own_key(folder, fields, summary, source)
         parquet_schema(folder / TRACE)
         with one_line(folder / TRACE):
             trace = pd.read_parquet(folder / TRACE)
         result = Result(
-            key=folder.name,
+            key=key,
             config=parse(fields, source=str(folder / CONFIG)),
             worlds=_worlds_from_data(structure, tables),
             embedding=tables["embedding"],
@@ -99,10 +103,46 @@ def read(folder: Path) -> Result:
             folder=folder,
         )
         _require_fit(result)
+    except DamagedError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, IndexError, RuntimeError, OverflowError) as error:
         words = " ".join(str(error).split())[:200]
         raise DamagedError(f"{folder}: damaged run ({words})") from None
     return result
+
+
+class _Stuck(BaseModel):
+    per_run: list[bool | None]
+    criterion: str
+
+
+class _Summary(BaseModel):
+    """What of a summary is relied on; there is more in it."""
+
+    run: str
+    final: dict[str, Any]
+    stuck: _Stuck
+    diverged: list[dict[str, Any]]
+
+
+class _Source(BaseModel):
+    """What of a provenance is relied on."""
+
+    data_sha256: str | None
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def _own_key(
+    folder: Path, fields: dict[str, Any], summary: dict[str, Any], provenance: dict[str, Any]
+) -> str:
+    """The key of what a folder holds, which is the folder's name, or else the run is another."""
+    source = _Source.model_validate(provenance, strict=True)
+    key = key_of(fields, source.data_sha256)
+    if key != Path(os.path.abspath(folder)).name:
+        raise DamagedError(f"{folder}: holds another run ({key}, as a folder of it is named)")
+    if _Summary.model_validate(summary, strict=True).run != key:
+        raise DamagedError(f"{folder / RESULT}: damaged, it is of another run")
+    return key
 
 
 def _require_intact(folder: Path) -> None:
@@ -226,6 +266,8 @@ def _require_fit(result: Result) -> None:
         raise ValueError(f"worlds: expected one for each of {runs} runs, got {len(result.worlds)}")
     contexts = max(len(world.codes) for world in result.worlds)
     tokens = max(len(world.tokens) for world in result.worlds)
+    if len(result.summary["stuck"]["per_run"]) != runs:
+        raise ValueError(f"stuck: expected {runs} runs, got {len(result.summary['stuck']['per_run'])}")
     kind = getattr(torch, result.config.compute.dtype)
     _require_form("embedding", result.embedding, kind, (runs, contexts, dim))
     _require_form("unembedding", result.unembedding, kind, (runs, tokens, dim))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from linrep.config import Config
-from linrep.errors import InputError
+from linrep.errors import DamagedError, InputError
 from linrep.store import CONFIG, PROVENANCE, RESULT, Store, parse_json, read_intact, read_json, write_file
 from linrep.unpacking import require_readable
 
@@ -112,7 +112,10 @@ def _row(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in (CONFIG, RESULT):
         content = read_intact(folder / name, expected)
-        found |= flat(parse_json(content, folder / name))
+        fields = parse_json(content, folder / name)
+        if name == RESULT and fields.get("run") != folder.name:
+            raise DamagedError(f"{folder}: holds another run ({fields.get('run')})")
+        found |= flat(fields)
     return {name: value for name, value in found.items() if name not in (RUN, STAMP)}
 
 

@@ -9,7 +9,6 @@ import contextlib
 import errno
 import fcntl
 import hashlib
-import json
 import os
 import shutil
 import tempfile
@@ -21,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import from_json
 from safetensors import SafetensorError, safe_open
 
-from linrep.config import Config
 from linrep.errors import BusyError, DamagedError, FolderError, InputError
 
 if TYPE_CHECKING:
@@ -37,22 +35,6 @@ WORLDS, TABLES, SNAPSHOTS, PROVENANCE = (
 )
 ANSWER = ".answer.json"
 """How the name of a sweep's answer ends; its page and its numbers lie beside it, beside the runs."""
-
-
-def run_key(config: Config, data_hash: str | None) -> str:
-    """Readable name and content hash of a resolved config and the data it read, not of the code's version.
-
-    Args:
-        config: Resolved.
-        data_hash: Hash of the file it reads; stands in for the file's path, which may move.
-    """
-    content = config.model_dump(mode="json", exclude={"output"})
-    if data_hash is not None:
-        content["world"]["network"] = data_hash
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-    name = Path(config.world.network).stem if config.world.kind == "network" else config.world.kind
-    safe = "".join(letter if letter.isalnum() else "-" for letter in name)[:24]
-    return f"{safe}-k{config.model.dim}-{config.training.optimizer}-{digest[:12]}"
 
 
 @dataclass(frozen=True, slots=True)

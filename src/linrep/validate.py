@@ -16,10 +16,11 @@ from linrep.config import CategoricalWorld, Config, NetworkWorld, TablesWorld
 from linrep.config_file import parse
 from linrep.errors import InputError
 from linrep.grid import Coordinates, configs, require_distinct
+from linrep.keys import run_key
 from linrep.llm.paired_contexts import read_paired_contexts
 from linrep.llm.winograd import read_winograd
 from linrep.llm.word_pairs import PAIR_FILES, read_word_pairs
-from linrep.store import ANSWER, PROVENANCE, RESULT, run_key
+from linrep.store import ANSWER, PROVENANCE, RESULT
 from linrep.sweep_file import Sweep, parse_sweep
 from linrep.toml_file import is_sweep, read_toml
 from linrep.vectors.formats import parquet_schema, tensor_shapes
