@@ -24,7 +24,9 @@ import json, sys
 from pyarrow.parquet import ParquetFile
 file = ParquetFile(sys.argv[1]).metadata
 groups = map(file.row_group, range(file.num_row_groups))
-print(json.dumps([[group.column(each).num_values for each in json.loads(sys.argv[2])] for group in groups]))
+lists = int(sys.argv[2])
+chosen = [each for each in range(file.num_columns) if file.schema.column(each).max_repetition_level >= lists]
+print(json.dumps([{each: group.column(each).num_values for each in chosen} for group in groups]))
 """
 """Counts the values of columns: a process of its own, which some damaged heads end at once."""
 
@@ -86,7 +88,7 @@ def _announced(file: Any, path: Path) -> int:
     sizes = [size for field in file.schema_arrow for size in _fixed_sizes(field.type)]
     if len(sizes) != len(leaves):
         raise arrow.ArrowInvalid("a column without content")
-    counted = _counted(path, [each for each, leaf in enumerate(leaves) if leaf.max_repetition_level])
+    counted = value_counts(path, lists=True) if any(leaf.max_repetition_level for leaf in leaves) else []
     total = 0
     for number, group in enumerate(map(file.metadata.row_group, range(file.num_row_groups))):
         taken = 0
@@ -98,17 +100,23 @@ def _announced(file: Any, path: Path) -> int:
     return total
 
 
-def _counted(path: Path, lists: list[int]) -> list[dict[int, int]]:
-    """Values of the columns that hold lists, by row group and column: numbers of rows do not tell them."""
+def value_counts(path: Path, *, lists: bool = False) -> list[dict[int, int]]:
+    """How many values a head announces, by row group and column.
+
+    Args:
+        path: An existing file.
+        lists: Only of columns that hold lists: those of others are told by the number of rows.
+
+    Raises:
+        ArrowException: No Parquet, or a damaged head.
+    """
     import pyarrow as arrow
 
-    if not lists:
-        return []
-    words = [sys.executable, "-c", COUNTED, str(path), json.dumps(lists)]
+    words = [sys.executable, "-c", COUNTED, str(path), str(int(lists))]
     counted = subprocess.run(words, check=False, capture_output=True, text=True)
     if counted.returncode:
         raise arrow.ArrowInvalid("its head contradicts itself")
-    return [dict(zip(lists, group, strict=True)) for group in json.loads(counted.stdout)]
+    return [{int(each): values for each, values in group.items()} for group in json.loads(counted.stdout)]
 
 
 def _fixed_sizes(kind: Any, fixed: int = 1, in_lists: bool = False) -> Iterator[tuple[int, bool]]:

@@ -82,17 +82,5 @@ def test_rows_are_those_that_were_written(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_head_that_announces_less_than_nothing_is_refused(tmp_path: Path) -> None:
-    class Column:
-        num_values = -1
-
-    class Head:
-        num_rows = num_row_groups = num_columns = 1
-
-        def row_group(self, _: int) -> "Head":
-            return self
-
-        def column(self, _: int) -> Column:
-            return Column()
-
     with pytest.raises(InputError, match="unpacks into 2,097,153 values"):
-        module._require_few(Head(), tmp_path)  # pyright: ignore[reportPrivateUsage]
+        module._require_few(1, [3, -1], tmp_path)  # pyright: ignore[reportPrivateUsage]

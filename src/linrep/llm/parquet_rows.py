@@ -1,10 +1,11 @@
 """The rows of a small Parquet file of texts, which cannot unpack into more than it should."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from linrep.errors import InputError
-from linrep.unpacking import require_readable
+from linrep.unpacking import require_readable, value_counts
 
 LARGEST_BYTES = 2**28
 """Of all texts, stored and written out. The published schemas take less than a tenth of a megabyte."""
@@ -27,7 +28,8 @@ def parquet_rows(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         raise InputError(f"{path}: no such file; give the path of an existing one")
     try:
-        _require_few(parquet.read_metadata(path), path)
+        values = [each for group in value_counts(path) for each in group.values()]
+        _require_few(parquet.read_metadata(path).num_rows, values, path)
         require_readable(path, LARGEST_BYTES)
         return parquet.ParquetFile(path).read().to_pylist()
     except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -37,15 +39,9 @@ def parquet_rows(path: Path) -> list[dict[str, Any]]:
         ) from None
 
 
-def _require_few(metadata: Any, path: Path) -> None:
+def _require_few(rows: int, values: Sequence[int], path: Path) -> None:
     """Refuse a file whose head announces too many rows or values."""
-    groups = [metadata.row_group(each) for each in range(metadata.num_row_groups)]
-    columns = [group.column(each) for group in groups for each in range(group.num_columns)]
-    announced = (
-        ([metadata.num_rows], "rows"),
-        ([each.num_values for each in columns], "values"),
-    )
-    for amounts, what in announced:
+    for amounts, what in (([rows], "rows"), (values, "values")):
         # A damaged head may announce less than nothing.
         amount = sum(amounts) if min(amounts, default=0) >= 0 else MOST_VALUES + 1
         if amount > MOST_VALUES:
