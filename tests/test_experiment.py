@@ -448,6 +448,19 @@ def test_a_single_token_is_a_world_too() -> None:
     assert result.summary["final"]["linearity"]["unembedding"]["mean"] is None
 
 
+@pytest.mark.parametrize("to", ["nowhere", "", "a-file"])
+def test_a_link_in_the_way_is_replaced(to: str, tmp_path: Path) -> None:
+    (tmp_path / "a-file").write_text("kept")
+    key = linrep.run(config(training={"steps": 5})).key
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / key).symlink_to(tmp_path / to if to else tmp_path / "runs" / key)
+    result = linrep.run(config(training={"steps": 5}), out=tmp_path / "runs")
+    assert result.folder is not None
+    assert not result.folder.is_symlink()
+    assert run_folder.read(result.folder).key == key
+    assert (tmp_path / "a-file").read_text() == "kept"
+
+
 def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
     result = linrep.run(config(training={"steps": 5}))
     left = tmp_path / ".partial" / f"{result.key}.abc"

@@ -33,7 +33,9 @@ from linrep.experiment import run
 from linrep.llm.paired_contexts import read_paired_contexts
 from linrep.llm.winograd import read_winograd
 from linrep.llm.word_pairs import read_word_pairs
-from linrep.store import PROVENANCE, SNAPSHOTS, TABLES, file_hashes, read_tensors
+from linrep.run_index import run_index
+from linrep.store import CONFIG as CONFIG_FILE
+from linrep.store import PROVENANCE, RESULT, SNAPSHOTS, TABLES, Store, file_hashes, read_tensors
 from linrep.sweep_file import load_sweep
 from linrep.validate import validate
 from linrep.vectors.reading import frame_of, read_vectors
@@ -299,6 +301,22 @@ def test_a_damaged_run_is_read_or_refused(seal: bool, finished: Path, tmp_path: 
         refused += found[0] is not None
         shutil.rmtree(folder.parent)
     assert refused
+
+
+def test_a_pipe_in_place_of_a_file_of_a_run_is_refused(finished: Path, tmp_path: Path) -> None:
+    names = sorted(each.name for each in finished.iterdir())
+    assert len(names) == 7
+    for name in names:
+        folder = shutil.copytree(finished, tmp_path / name / finished.name)
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+        said = judged(folder), clear(run_folder.read, folder)
+        assert all(
+            f"{name}: cannot be read (expected a file, got a device or a pipe)" in (each or "")
+            for each in said
+        )
+        with bounded(folder):
+            assert len(run_index(Store(folder.parent)).damaged) == (name in (CONFIG_FILE, PROVENANCE, RESULT))
 
 
 def test_the_command_line_says_one_line_of_each(

@@ -47,6 +47,7 @@ def run(
     *,
     out: Path | str | None = None,
     force: bool = False,
+    repair: bool = False,
     progress: Progress | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Result:
@@ -57,6 +58,7 @@ def run(
         out: Folder of runs. There a finished run is found again, and an interrupted one goes on; without it
             nothing is written.
         force: Train again even if the run is there.
+        repair: Train again if the run that is there cannot be read. It stays until the new one replaces it.
         progress: Called as training goes on.
         stop: Asked between steps; when true the run is left resumable and KeyboardInterrupt is raised.
 
@@ -75,7 +77,7 @@ def run(
         >>> result.unembedding.shape
         torch.Size([2, 4, 2])
     """
-    result = run_shared(config, ALONE, out=out, force=force, progress=progress, stop=stop)
+    result = run_shared(config, ALONE, out=out, force=force, repair=repair, progress=progress, stop=stop)
     assert result is not None, "alone is rank 0"
     return result
 
@@ -86,6 +88,7 @@ def run_shared(
     *,
     out: Path | str | None = None,
     force: bool = False,
+    repair: bool = False,
     progress: Progress | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Result | None:
@@ -117,11 +120,16 @@ def run_shared(
         seen = None if team.rank else progress
         return None if found_by_rank_0 else _train_and_measure(config, key, built, team, None, seen, stop)
     store = Store(Path(out))
-    found = None if force else store.find(key)
+
+    def wanted() -> Path | None:
+        folder = None if force else store.find(key)
+        return None if folder is not None and repair and not run_folder.is_whole(folder) else folder
+
+    found = wanted()
     if found is None:
         with store.claim(key) as partial:
             # Another process may have finished it between the look and the claim.
-            found = None if force else store.find(key)
+            found = wanted()
             if found is None:
                 team.any(False)
                 result = _train_and_measure(config, key, built, team, partial, progress, stop)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from linrep.errors import InputError
-from linrep.store import RESULT, one_line_errors, read_json, write_file
+from linrep.store import holds_run, one_line_errors, read_json, write_file
 
 FAILED = ".failed"
 
@@ -65,7 +65,7 @@ def kept(root: Path) -> list[Failure]:
         []
     """
     found = (find(root, path.stem) for path in sorted((root / FAILED).glob("*.json")))
-    return [each for each in found if each is not None and not (root / each.key / RESULT).is_file()]
+    return [each for each in found if each is not None and not holds_run(root / each.key)]
 
 
 def _path(root: Path, key: str) -> Path:

@@ -111,6 +111,15 @@ def read(folder: Path) -> Result:
     return result
 
 
+def is_whole(folder: Path) -> bool:
+    """Whether :func:`read` can read a finished run."""
+    try:
+        read(folder)
+    except DamagedError:
+        return False
+    return True
+
+
 class _Stuck(BaseModel):
     per_run: list[bool | None]
     criterion: str

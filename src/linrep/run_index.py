@@ -86,9 +86,10 @@ def _stamps(store: Store) -> Iterator[tuple[str, str]]:
     for key in store.finished():
         try:
             found = os.stat(store.root / key / RESULT)
-        except OSError:  # removed since
-            continue
-        yield key, f"{found.st_mtime_ns}-{found.st_size}-{found.st_ino}"
+        except OSError:  # removed since, or not to be read: reading it tells
+            yield key, ""
+        else:
+            yield key, f"{found.st_mtime_ns}-{found.st_size}-{found.st_ino}"
 
 
 def _read(
@@ -102,7 +103,7 @@ def _read(
         try:
             rows.append({RUN: key, STAMP: stamp, **_row(store.root / key)})
         except InputError as error:
-            if (store.root / key / RESULT).is_file():
+            if store.find(key) is not None:
                 damaged.append(str(error))
     return rows, tuple(damaged)
 

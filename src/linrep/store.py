@@ -11,11 +11,12 @@ import fcntl
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pydantic_core import from_json
 from safetensors import SafetensorError, safe_open
@@ -46,7 +47,7 @@ class Store:
     def find(self, key: str) -> Path | None:
         """The folder of a finished run."""
         folder = self.root / key
-        return folder if (folder / RESULT).is_file() else None
+        return folder if holds_run(folder) else None
 
     def resolve(self, name: str) -> Path:
         """The one finished run whose key starts with, or whose hash starts with, ``name``.
@@ -74,9 +75,7 @@ class Store:
         return sorted(
             entry.name
             for entry in os.scandir(self.root)
-            if entry.is_dir()
-            and not entry.name.startswith(".")
-            and os.path.isfile(os.path.join(entry.path, RESULT))
+            if not entry.name.startswith(".") and holds_run(Path(entry.path))
         )
 
     @contextlib.contextmanager
@@ -100,20 +99,22 @@ class Store:
                 if {entry.name for entry in folder.glob("*")} == {"lock"}:
                     shutil.rmtree(folder, ignore_errors=True)
 
-    def discard(self, key: str) -> None:
-        """Take a finished run away, in one rename: it is to be trained again."""
-        with one_line_errors(self.root):
-            (self.root / PARTIAL).mkdir(exist_ok=True)
-            shutil.rmtree(self._aside(key), ignore_errors=True)
-
     def _aside(self, key: str) -> Path:
-        """Move a finished run to a folder that whoever claims the run next removes."""
+        """Move whatever bears a run's name to a folder that whoever claims the run next removes."""
+        folder = self.root / key
         aside = Path(tempfile.mkdtemp(prefix=f"{key}.old.", dir=self.root / PARTIAL))
-        (self.root / key).rename(aside / key)
-        return aside
+        try:
+            with contextlib.suppress(PermissionError):
+                return folder.rename(aside / key).parent
+            os.chmod(folder, 0o700)  # a folder that its owner may not write cannot be moved into another
+            return folder.rename(aside / key).parent
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be replaced ({error.strerror}); remove it") from None
 
     def publish(self, key: str, files: Mapping[str, "bytes | Mapping[str, Tensor]"]) -> Path:
         """Write a finished run under its final name in one rename, and drop its partial folder.
+
+        What bears the name until then is replaced: an older run, a damaged one, a link.
 
         Args:
             key: The run's key.
@@ -128,7 +129,7 @@ class Store:
                     write_file(staged / name, content)
                 os.chmod(staged, 0o755)
                 folder = self.root / key
-                if folder.exists():
+                if os.path.lexists(folder):  # a link that leads nowhere does not exist
                     replaced = self._aside(key)
                     staged.rename(folder)
                     shutil.rmtree(replaced, ignore_errors=True)
@@ -139,6 +140,17 @@ class Store:
                 raise
             shutil.rmtree(self.root / PARTIAL / key, ignore_errors=True)
         return folder
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether a finished run lies in a folder, readable or not."""
+    try:
+        os.lstat(folder / RESULT)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -192,11 +204,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         DamagedError: Missing, unreadable or no object.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DamagedError(f"{path}: cannot be read ({error.strerror})") from None
-    return parse_json(content, path)
+    return parse_json(_content(path), path)
 
 
 def parse_json(text: bytes, path: Path) -> dict[str, Any]:
@@ -231,10 +239,7 @@ def read_intact(path: Path, expected: object) -> bytes:
     recorded = expected.get(path.name) if isinstance(expected, dict) else None
     if not isinstance(recorded, str):
         raise DamagedError(f"{path}: damaged, its hash is not recorded")
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DamagedError(f"{path}: cannot be read ({error.strerror})") from None
+    content = _content(path)
     if hashlib.sha256(content).hexdigest() != recorded:
         raise DamagedError(f"{path}: damaged, its hash is not the one recorded")
     return content
@@ -247,10 +252,30 @@ def read_tensors(path: Path) -> "dict[str, Tensor]":
         DamagedError: Missing or malformed.
     """
     try:
-        with safe_open(path, framework="pt") as handle:
+        # It would wait for a pipe, and calls missing what it may not read.
+        with _opened(path), safe_open(path, framework="pt") as handle:
             return {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 - no mapping
+    except DamagedError:
+        raise
     except (OSError, SafetensorError, ValueError, RuntimeError) as error:
         raise DamagedError(f"{path}: cannot be read as safetensors ({error})") from None
+
+
+def _content(path: Path) -> bytes:
+    with _opened(path) as file:
+        return file.read()
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Generator[BinaryIO, None, None]:
+    """A file to read; never a pipe, into which nobody may ever write."""
+    try:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise DamagedError(f"{path}: cannot be read (expected a file, got a device or a pipe)")
+            yield file
+    except OSError as error:
+        raise DamagedError(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
 def file_hashes(files: Mapping[str, "bytes | Mapping[str, Tensor]"]) -> dict[str, str]:

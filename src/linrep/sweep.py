@@ -92,9 +92,8 @@ def run_cells(
     ended: dict[str, str] = {}
     for cell in grid:
         known = None if retry else failures.find(store.root, cell.key)
-        if retry:
-            _clear_damaged(store, cell.key)
-        if store.find(cell.key) is not None:
+        folder = store.find(cell.key)
+        if folder is not None and (not retry or run_folder.is_whole(folder)):
             ended[cell.key] = ""
         elif known is not None and known.final:
             ended[cell.key] = known.error
@@ -192,12 +191,3 @@ def _outcome(store: Store, cell: Cell, error: str) -> Outcome:
         return Outcome(cell=cell, result=run_folder.read(folder))
     except DamagedError as damage:
         return Outcome(cell=cell, result=None, error=f"{damage.what}; train it again with --retry")
-
-
-def _clear_damaged(store: Store, key: str) -> None:
-    folder = store.find(key)
-    try:
-        if folder is not None:
-            run_folder.read(folder)
-    except DamagedError:
-        store.discard(key)

@@ -43,6 +43,8 @@ def attempt(
 ) -> tuple[End, str]:
     """Run a config through the store; whatever goes wrong is told, not raised.
 
+    A sweep sends the cells that it wants trained: a finished run that cannot be read is no reason not to.
+
     Args:
         config: Resolved.
         out: Folder of runs.
@@ -53,7 +55,7 @@ def attempt(
         How it ended, and one line where something went wrong.
     """
     try:
-        experiment.run(config, out=out, progress=progress, stop=stop)
+        experiment.run(config, out=out, repair=True, progress=progress, stop=stop)
     except KeyboardInterrupt:
         return End.STOPPED, ""
     except BusyError as error:

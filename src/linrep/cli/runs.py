@@ -221,9 +221,9 @@ def report(
     from linrep import run_folder
     from linrep.page import save_figures
     from linrep.predictions import for_result
-    from linrep.store import RESULT, Store, one_line_errors
+    from linrep.store import Store, holds_run, one_line_errors
 
-    folder = Path(name) if (Path(name) / RESULT).is_file() else Store(out).resolve(name)
+    folder = Path(name) if holds_run(Path(name)) else Store(out).resolve(name)
     result = run_folder.read(folder)
     typer.echo(f"page  {_draw(result, page or folder / 'page.html').resolve()}")
     if figures is not None:
