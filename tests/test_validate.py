@@ -11,6 +11,7 @@ from linrep.bif import network_path
 from linrep.cli import execute
 from linrep.config_file import load
 from linrep.experiment import run
+from linrep.store import Store
 from linrep.validate import validate
 
 CONFIG = """
@@ -113,6 +114,39 @@ def test_what_a_sweep_writes_beside_its_runs_is_skipped(
     (out / "s.html").write_text("")
     found = validate(out / "s.html")
     assert (found.skipped, found.error, found.line[:5]) == (True, None, "skip ")
+
+
+def test_what_a_run_and_a_sweep_left_are_not_taken_for_word_pairs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = tmp_path / "s.toml", tmp_path / "runs"
+    path.write_text(SWEEP.split("[axes]")[0] + "[axes]\nseed = [1]")
+    assert execute(["sweep", str(path), "--out", str(out), "--quiet"]) == 0
+    (key,) = Store(out).finished()
+    parts = [out / key / name for name in ("config.json", "worlds.json", "result.json", "provenance.json")]
+    for name in ("s.HTML", "s.SVG", "s.PDF", "s.CSV"):
+        (out / name).write_text("")
+    capsys.readouterr()
+    named = [out, *parts, *(out / name for name in ("s.HTML", "s.SVG", "s.PDF", "s.CSV"))]
+    assert execute(["validate", *map(str, named)]) == 0
+    kinds = [
+        "a folder of runs, 1 in it",
+        *["part of a run"] * 4,
+        "a page",
+        "a figure",
+        "a figure",
+        "a sweep's numbers",
+    ]
+    assert capsys.readouterr().out.splitlines() == [
+        f"skip {each}: {kind}, not checked" for each, kind in zip(named, kinds, strict=True)
+    ]
+    for left in ("result.json", "provenance.json"):
+        (out / key / left).unlink()
+        assert validate(out / key).error == (
+            f"{out / key / left}: cannot be read (No such file or directory); run again with --force"
+        )
+    (tmp_path / "config.json").write_text('{"a": [["king", "queen"]]}')
+    assert validate(tmp_path / "config.json").kind == "word pairs"
 
 
 @pytest.mark.parametrize("name", ["nofile", "nodir/run1", "no.toml", "no.bif", "no.csv", "no.html"])

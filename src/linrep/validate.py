@@ -20,7 +20,7 @@ from linrep.keys import run_key
 from linrep.llm.paired_contexts import read_paired_contexts
 from linrep.llm.winograd import read_winograd
 from linrep.llm.word_pairs import PAIR_FILES, read_word_pairs
-from linrep.store import ANSWER, PROVENANCE, RESULT
+from linrep.store import ANSWER, CONFIG, PROVENANCE, RESULT, SNAPSHOTS, TABLES, WORLDS, Store
 from linrep.sweep_file import Sweep, parse_sweep
 from linrep.toml_file import is_sweep, read_toml
 from linrep.vectors.formats import parquet_schema, tensor_shapes
@@ -28,6 +28,8 @@ from linrep.vectors.reading import frame_of, read_vectors
 
 DRAWN = {".html": "a page", ".pdf": "a figure", ".svg": "a figure", ".png": "a figure"}
 """What is written to be looked at; no command reads it again."""
+OF_A_RUN = (RESULT, PROVENANCE, WORLDS, TABLES, SNAPSHOTS)
+"""Files whose names tell a run's folder, whichever of them are left."""
 SMALL_CONTEXTS = 3**9
 """Worlds are built while all have at most so many contexts together."""
 
@@ -61,7 +63,7 @@ def validate(path: Path | str) -> Checked:
 
     Args:
         path: A config or sweep (TOML), network (BIF), run folder, table of vectors or of attributes, word
-            pairs, paired contexts or Winograd pairs. What a sweep writes beside its runs is skipped.
+            pairs, paired contexts or Winograd pairs. A folder of runs, and what lies beside them, is skipped.
 
     Returns:
         What it is; an error is in the record, not raised.
@@ -95,12 +97,19 @@ def _reader(path: Path) -> Callable[[Path], Checked]:
 
 
 def _written(path: Path) -> str:
-    """What a sweep calls this file, if it may have written it beside its runs."""
+    """What this file is called, if a run or a sweep may have written it among others."""
+    suffix = path.suffix.lower()
     if path.name.endswith(ANSWER):
         return "a sweep's answer"
-    if path.suffix == ".csv" and path.with_suffix(ANSWER).is_file():
+    if suffix == ".csv" and path.with_suffix(ANSWER).is_file():
         return "a sweep's numbers"
-    return DRAWN.get(path.suffix, "")
+    if path.name in (CONFIG, RESULT, PROVENANCE, WORLDS) and _is_of_a_run(path.parent):
+        return "part of a run"
+    return DRAWN.get(suffix, "")
+
+
+def _is_of_a_run(path: Path) -> bool:
+    return any((path / name).exists() for name in OF_A_RUN)
 
 
 def _skip(path: Path) -> Checked:
@@ -108,10 +117,15 @@ def _skip(path: Path) -> Checked:
 
 
 def _folder(path: Path) -> Checked:
-    if (path / RESULT).exists() or (path / PROVENANCE).exists():
+    if _is_of_a_run(path):
         found = run_folder.read(path)
         about = f"{_many(len(found.embedding), 'run')}, {_size(found.worlds[0].model.sizes)}"
         return Checked(file=str(path), kind="run", about=about, key=found.key)
+    inside = {"runs": Store(path).finished(), "answers": list(path.glob(f"*{ANSWER}"))}
+    for what, found in inside.items():
+        if found:
+            about = f"{len(found):,} in it, not checked"
+            return Checked(file=str(path), kind=f"a folder of {what}", about=about, skipped=True)
     suffixes = {each.suffix.lower() for each in path.iterdir()}
     if suffixes & set(PAIR_FILES):
         return _word_pairs(path)
