@@ -155,6 +155,23 @@ def test_one_axis_has_one_line() -> None:
     assert names(drawn["stuck"]) == ["trained"]
 
 
+@pytest.mark.parametrize(
+    ("points", "kind"),
+    [
+        (("0.01", "0.1", "1.0"), "log"),
+        (("2", "4", "64"), "log"),
+        (("2", "3", "4"), None),
+        (("0", "1", "64"), None),
+    ],
+)
+def test_points_of_many_sizes_stand_apart(points: tuple[str, ...], kind: str | None) -> None:
+    found = numbers({"model.init_scale": list(points)}, {(k,): ONE for k in points}, null={G: 0.0})
+    drawn = figures(found)
+    for name in ("linearity-unembedding", "alignment", "stuck"):
+        axis = (drawn[name].spec or {})["layout"]["xaxis"]
+        assert (axis.get("type"), axis["tickvals"]) == (kind, [float(each) for each in points])
+
+
 def test_more_lines_than_a_figure_holds_are_counted() -> None:
     drawn = figures(two_axes(("method", tuple(f"M{n}" for n in range(14)))))["alignment"]
     assert len(names(drawn)) == 12

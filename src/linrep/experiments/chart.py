@@ -1,5 +1,6 @@
 """Line charts of means with their 10–90 % over runs, and heatmaps: numbers in, page blocks out."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -229,14 +230,13 @@ def _marked(series: Series) -> dict[str, Any]:
 def _log_ticks(places: Sequence[float]) -> dict[str, Any]:
     if 0 not in places and len(places) <= 10:
         return _number_ticks(places)
-    top = max([*places, 1.0])
     at = [0.5] if 0 in places else []
-    power = 0
-    while 10.0**power <= 1.001 * top:
-        if power or not at:
-            at.append(10.0**power)
+    power = 1 if at else min(0, math.floor(math.log10(min(places))))
+    while 10.0**power <= 1.001 * max(places):
+        at.append(10.0**power)
         power += 1
-    return {"tickvals": at, "ticktext": ["0" if value == 0.5 else f"{value:,.0f}" for value in at]}
+    texts = ["0" if value == 0.5 else f"{value:,.0f}" if value >= 1 else f"{value:g}" for value in at]
+    return {"tickvals": at, "ticktext": texts}
 
 
 def _number_ticks(places: Sequence[float]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from linrep.experiments.controls import controls
 from linrep.experiments.record import Answer, Experiment, nothing
 from linrep.experiments.stuck import stuck_chart
 from linrep.page.numbers import cosine, finite, listed
-from linrep.page.runs_plot import MOST_WRITTEN
+from linrep.page.runs_plot import MOST_WRITTEN, even_in_log
 from linrep.page.shell import Block
 from linrep.sweep_numbers import Numbers
 
@@ -37,6 +37,8 @@ class Layout:
     """Not told apart."""
     map: bool
     """Whether both are numbers, so that a map over them can be drawn."""
+    log: bool
+    """Whether the axis across is logarithmic."""
 
 
 def user_experiment(name: str) -> Experiment:
@@ -81,6 +83,7 @@ def _layout(numbers: Numbers) -> Layout:
         lines=lines,
         pooled=tuple(name for name in numbers.axes if name not in (along, lines)),
         map=along in numbered and lines in numbered,
+        log=along in numbered and even_in_log([float(each) for each in numbers.axes[along]]),
     )
 
 
@@ -97,8 +100,8 @@ def _figures(numbers: Numbers) -> list[Block]:
     caption = _caption(numbers, layout, len(groups))
     drawn = groups[:MANY]
     return [
-        *(_chart(numbers, drawn, layout.along, measure, caption) for measure in MEASURES),
-        stuck_chart("stuck", drawn, layout.along),
+        *(_chart(numbers, drawn, layout, measure, caption) for measure in MEASURES),
+        stuck_chart("stuck", drawn, layout.along, log_x=layout.log),
         *(_maps(numbers, layout.along, layout.lines) if layout.map and layout.lines else ()),
     ]
 
@@ -106,11 +109,11 @@ def _figures(numbers: Numbers) -> list[Block]:
 def _chart(
     numbers: Numbers,
     groups: Sequence[tuple[str, Numbers]],
-    along: str,
+    layout: Layout,
     measured: tuple[str, str, str],
     caption: str,
 ) -> Block:
-    title, measure, table = measured
+    along, (title, measure, table) = layout.along, measured
     lines: list[Series] = []
     for index, (name, part) in enumerate(groups):
         x = numeric([at for at, _ in part.each(along)])
@@ -120,7 +123,7 @@ def _chart(
     lines += controls(numeric([at for at, _ in whole]), [cell for _, cell in whole], measure, table)
     name = f"{measure}-{table}".strip("-")
     x, y = axis_words.title(along), "mean cosine, 10–90 %"
-    return chart(name, title, lines, x=x, y=y, caption=caption)
+    return chart(name, title, lines, x=x, y=y, log_x=layout.log, caption=caption)
 
 
 def _caption(numbers: Numbers, layout: Layout, lines: int) -> str:

@@ -1,7 +1,9 @@
 """Figures of many runs: one dot a run with medians, and the grid of medians."""
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -122,11 +124,32 @@ def _across(values: Sequence[Any]) -> dict[str, Any]:
             "categoryorder": "array",
             "categoryarray": [str(place) for place in places],
         }
-    wide = places[0] > 0 and places[-1] / places[0] >= 100
-    axis: dict[str, Any] = {"type": "log"} if wide else {}
+    axis: dict[str, Any] = {"type": "log"} if even_in_log(places) else {}
     if len(places) <= MOST_TICKS:
         axis |= {"tickvals": places, "ticktext": [written(place) for place in places]}
     return axis
+
+
+def even_in_log(places: Sequence[int | float]) -> bool:
+    """Whether numbers stand on a logarithmic axis: over a decade or more, where it spaces them more evenly.
+
+    Example:
+        >>> even_in_log([0.01, 0.1, 1.0]), even_in_log([2, 4, 8, 64]), even_in_log(range(1, 21))
+        (True, True, False)
+        >>> even_in_log([0, 10, 1000]), even_in_log([2, 3, 4, 6]), even_in_log([1, 1000])
+        (False, False, True)
+    """
+    found = sorted(set(places))
+    if len(found) < 2 or found[0] <= 0 or found[-1] < 10 * found[0]:
+        return False
+    if len(found) == 2:
+        return found[-1] >= 100 * found[0]
+    logs = [math.log(place) for place in found]
+
+    def widest(of: Sequence[int | float]) -> float:
+        return max(b - a for a, b in pairwise(of)) / (of[-1] - of[0])
+
+    return widest(logs) < widest(found)
 
 
 def _dots(group: Sequence[Dot], title: str, marker: dict[str, Any]) -> dict[str, Any]:
