@@ -32,7 +32,7 @@ def overview(result: "Result") -> "Iterator[Table | str]":
     yield (
         f"{len(summary['concepts'])} concepts, {counts['contexts']} contexts ({counts['dropped_contexts']} "
         f"impossible ones dropped), {counts['tokens']} tokens, dimension {config.model.dim}; {config.runs} "
-        f"runs of {config.training.optimizer}, {config.training.steps} steps"
+        f"run{'' if config.runs == 1 else 's'} of {config.training.optimizer}, {config.training.steps} steps"
     )
     table = Table("measure", "table", "mean", "median", "95 % interval", "null (95 %)", "pairs", box=None)
     for name, side, record in similarity_rows(final):

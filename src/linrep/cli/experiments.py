@@ -96,7 +96,11 @@ def sweep(
 
     read = load_sweep(file, quick=quick)
     chosen = engine(executor, workers=workers, scheduler=scheduler, slurm=slurm or ())
-    command = shlex.join(["linrep", "sweep", str(file), "--out", str(out), *(["--quick"] if quick else [])])
+    words = ["linrep", "sweep", str(file), "--out", str(out), *(["--quick"] if quick else [])]
+    given = {"--executor": executor, "--workers": workers, "--scheduler": scheduler}
+    # Without compute.threads the number of workers is part of what a cell is.
+    words += [word for name, value in given.items() if value is not None for word in (name, str(value))]
+    command = shlex.join([*words, *(word for each in slurm or () for word in ("--slurm", each))])
     grid = cells(read, threads=None if chosen is None else chosen.share)
     plan = (user_experiment(read.name), read, grid, command)
     with stop_on_signal() as stop, _workers(chosen, grid, out) as pool, live_table(quiet) as watch:

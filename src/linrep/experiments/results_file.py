@@ -27,7 +27,8 @@ def results_text(reports: Sequence[Report], command: str) -> str:
         f"- Compute: {count(round(seconds))} s, added over cells",
         "Each cell of a table holds the mean over runs [10–90 %]; the null is the same measure on random "
         "pairs (for log-odds: predicting zero; for simplices and hierarchies: on rows dealt anew); "
-        "“untrained” is step 0; “stuck” the share of runs whose excess loss ended at or above the threshold.",
+        "“untrained” is step 0; “stuck” the share of runs whose excess loss ended at or above the threshold, "
+        "for whatever reason: a plateau, too few steps, the noise of sampling.",
     ]
     for report in reports:
         study, answer = report.experiment, report.answer

@@ -39,5 +39,6 @@ def stuck_chart(
         y="share of runs",
         log_x=log_x,
         size=size,
-        caption="The share of runs whose excess loss ended at the threshold or above.",
+        caption="The share of runs whose excess loss ended at the threshold or above: held on a plateau, not "
+        "finished, or kept up by the noise of sampling.",
     )
