@@ -144,7 +144,7 @@ def runs(
     color: Annotated[str | None, typer.Option("--color", metavar="FIELD", help="Colour of a dot.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List finished runs (medians over seeds), filter, sort, draw them or write a table. Names what failed."""
+    """List finished runs (medians over seeds); filter, sort, draw them, write a table. Names what failed."""
     from linrep.failures import kept
     from linrep.overview import listing, listing_of_failed
     from linrep.run_index import run_index
