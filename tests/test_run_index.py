@@ -263,3 +263,14 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None
     assert execute([*out, "--where", "model.dimm > 2"]) == 2
     assert capsys.readouterr().err.count("\n") == 2
     assert execute([*out, "--y", "world.kind", "--page", str(page)]) == 2
+
+
+def test_many_damaged_runs_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(12):
+        folder = tmp_path / f"run-{number:02}"
+        folder.mkdir()
+        (folder / "result.json").write_text("{")
+    assert execute(["runs", "--out", str(tmp_path)]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert sum("left out" in line for line in lines) == 10
+    assert f"linrep: damaged: 12 runs in all; `linrep validate {tmp_path}/*` names them" in lines

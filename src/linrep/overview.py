@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from linrep.run_index import RunTable
 
 MISSING = "—"
-MOST_FAILED = 10
+MOST_TOLD = 10
 
 
 def overview(result: "Result") -> "Iterator[Table | str]":
@@ -90,6 +90,22 @@ def listing(table: "RunTable", more: Sequence[str] = ()) -> Iterator[str]:
         yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
 
 
+def listing_of_damaged(damaged: Sequence[str], out: Path) -> Iterator[str]:
+    """The runs that cannot be read, and why.
+
+    Args:
+        damaged: A line for each.
+        out: The folder of runs.
+
+    Yields:
+        Lines for the first ten, and how many there are in all.
+    """
+    for line in damaged[:MOST_TOLD]:
+        yield f"{line}; left out"
+    if len(damaged) > MOST_TOLD:
+        yield f"damaged: {len(damaged):,} runs in all; `linrep validate {out}/*` names them"
+
+
 def listing_of_failed(failed: Sequence[Failure], out: Path, *, condition: str | None) -> Iterator[str]:
     """The cells of sweeps that ended without a run, and why.
 
@@ -104,9 +120,9 @@ def listing_of_failed(failed: Sequence[Failure], out: Path, *, condition: str | 
     if failed and condition is not None:
         yield f"failed, whatever --where asks: {len(failed):,}; `linrep runs --out {out}` names them"
         return
-    for each in failed[:MOST_FAILED]:
+    for each in failed[:MOST_TOLD]:
         yield f"failed: {each.label} ({each.key}): {each.error}"
-    if len(failed) > MOST_FAILED:
+    if len(failed) > MOST_TOLD:
         yield f"failed: {len(failed):,} in all; {out / FAILED} has every error"
 
 

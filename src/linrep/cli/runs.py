@@ -146,7 +146,7 @@ def runs(
 ) -> None:
     """List finished runs (medians over seeds); filter, sort, draw them, write a table. Names what failed."""
     from linrep.failures import kept
-    from linrep.overview import listing, listing_of_failed
+    from linrep.overview import listing, listing_of_damaged, listing_of_failed
     from linrep.run_index import run_index
     from linrep.run_query import chosen
     from linrep.store import RESULT, Store, read_json
@@ -157,8 +157,8 @@ def runs(
         )
     store = Store(out)
     index = run_index(store)
-    for line in index.damaged:
-        typer.echo(f"linrep: {line}; left out", err=True)
+    for line in listing_of_damaged(index.damaged, out):
+        typer.echo(f"linrep: {line}", err=True)
     if not len(index.table):
         typer.echo(f"no runs in {out}; `linrep run CONFIG.toml --out {out}` makes one", err=True)
     table, asked, failed = index.table, (), kept(store.root)
