@@ -5,7 +5,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import pytest
 
@@ -17,14 +16,8 @@ from linrep.run_index import run_index
 from linrep.store import Store
 from linrep.sweep import run_cells
 from linrep.sweep_file import parse_sweep
+from small_sweep import BASE
 
-BASE: dict[str, Any] = {
-    "runs": 2,
-    "world": {"kind": "chain", "concepts": 2},
-    "training": {"steps": 20, "snapshots": 3, "step_size": 0.5, "optimizer": "gd"},
-    "measure": {"bootstrap": 100, "null_draws": 2},
-    "compute": {"threads": 1},
-}
 NOBODY = 65534
 
 

@@ -22,14 +22,8 @@ from linrep.store import Store
 from linrep.sweep import run_cells
 from linrep.sweep_file import load_sweep, parse_sweep
 from linrep.sweep_numbers import gather, tidy
+from small_sweep import BASE
 
-BASE: dict[str, Any] = {
-    "runs": 2,
-    "world": {"kind": "chain", "concepts": 2},
-    "training": {"steps": 20, "snapshots": 3, "step_size": 0.5, "optimizer": "gd"},
-    "measure": {"bootstrap": 100, "null_draws": 2},
-    "compute": {"threads": 1},
-}
 SWEEP = """
 [base]
 runs = 2
