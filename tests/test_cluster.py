@@ -97,8 +97,22 @@ class Cluster:
     nanny: subprocess.Popen[bytes]
 
     def workers(self) -> list[psutil.Process]:
-        children = psutil.Process(self.nanny.pid).children(recursive=True)
-        return [each for each in children if "resource_tracker" not in " ".join(each.cmdline())]
+        """Those alive: a child may end, or lie dead and not yet waited for, while it is looked at."""
+        return [each for each in psutil.Process(self.nanny.pid).children(recursive=True) if _works(each)]
+
+    def kill_workers(self) -> None:
+        """All, and first the nanny, who would start others; her children are nobody's once she is dead."""
+        workers = self.workers()
+        for process in [self.nanny, *workers]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
+def _works(process: psutil.Process) -> bool:
+    try:
+        return "resource_tracker" not in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return False
 
 
 @pytest.fixture
@@ -117,9 +131,8 @@ def cluster() -> Generator[Cluster, None, None]:
             until(lambda: len(made.workers()) >= 2)
             yield made
         finally:
-            for process in [*made.workers(), second, first]:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
+            made.kill_workers()
+            first.kill()
 
 
 @pytest.mark.slow
@@ -163,9 +176,7 @@ def test_workers_killed_at_random_and_a_lost_scheduler_change_no_bit(
     assert said.startswith("linrep: error: executor:")
     assert said.count("\n") == 1
     assert 0 < len(Store(lost).finished()) < CELLS
-    cluster.nanny.kill()
-    for worker in cluster.workers():
-        worker.kill()
+    cluster.kill_workers()
     assert execute(["sweep", str(path), "--out", str(lost), "--quiet"]) == 0
     assert_same(lost, serial, CELLS)
 
