@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import timing
+from benchmarks import options, timing
 from benchmarks.records import Row, shown, table
 from linrep import experiment
 
@@ -26,7 +26,7 @@ EMPTY = "python -c pass"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--repeats", type=int, default=5, help="rounds; the median is reported")
+    parser.add_argument("--repeats", type=options.positive, default=5, help="rounds; the median is reported")
 
 
 def rows(given: argparse.Namespace) -> Iterator[Row]:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from benchmarks import memory, timing, worlds
+from benchmarks import memory, options, timing, worlds
 from benchmarks.records import Row, aim, shown, table
 from linrep.experiments import cost
 from linrep.population import table_gradients
@@ -16,10 +16,10 @@ BASELINE = 2
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--concepts", type=int, nargs="+", default=[9, 10, 11, 12], metavar="M")
-    parser.add_argument("--dim", type=int, default=8, help="k, the same for all")
-    parser.add_argument("--repeats", type=int, default=5, help="rounds; the median is reported")
-    parser.add_argument("--once", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--concepts", type=options.concepts, nargs="+", default=[9, 10, 11, 12], metavar="M")
+    parser.add_argument("--dim", type=options.positive, default=8, help="k, the same for all")
+    parser.add_argument("--repeats", type=options.positive, default=5, help="rounds; the median is reported")
+    parser.add_argument("--once", type=options.positive, help=argparse.SUPPRESS)
 
 
 def rows(given: argparse.Namespace) -> Iterator[Row]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import memory, timing
+from benchmarks import memory, options, timing
 from benchmarks.records import Row, shown, table
 
 CONCEPTS, PAIRS = 5, 40
@@ -20,9 +20,16 @@ ALL = "all: measure(), imports left out"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--rows", type=int, default=32_000, help="vocabulary; LLaMA-2's by default")
-    parser.add_argument("--dim", type=int, default=4_096, help="width; LLaMA-2's by default")
-    parser.add_argument("--repeats", type=int, default=3, help="rounds of each part; the median is printed")
+    parser.add_argument(
+        "--rows",
+        type=options.whole(SPARE + 2 * PAIRS * CONCEPTS),
+        default=32_000,
+        help="vocabulary; LLaMA-2's by default",
+    )
+    parser.add_argument("--dim", type=options.positive, default=4_096, help="width; LLaMA-2's by default")
+    parser.add_argument(
+        "--repeats", type=options.positive, default=3, help="rounds of each part; the median is printed"
+    )
     parser.add_argument("--once", help=argparse.SUPPRESS)
 
 
@@ -76,7 +83,7 @@ def write_head(folder: Path, vocabulary: int, dim: int) -> Path:
     config = LlamaConfig(
         vocab_size=vocabulary,
         hidden_size=dim,
-        num_attention_heads=8,
+        num_attention_heads=1,
         tie_word_embeddings=False,
         architectures=["LlamaForCausalLM"],
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from torch.profiler import ProfilerActivity
 from torch.profiler import profile as profiler
 
-from benchmarks import timing, worlds
+from benchmarks import options, timing, worlds
 from benchmarks.records import Row, shown, table
 from linrep.population import table_gradients
 
@@ -16,15 +16,15 @@ SMALLEST_SHARE = 0.01
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--concepts", type=int, default=9, metavar="M")
-    parser.add_argument("--runs", type=int, default=1, help="runs at once")
-    parser.add_argument("--dim", type=int, help="k, as many as concepts by default")
+    parser.add_argument("--concepts", type=options.concepts, default=9, metavar="M")
+    parser.add_argument("--runs", type=options.positive, default=1, help="runs at once")
+    parser.add_argument("--dim", type=options.positive, help="k, as many as concepts by default")
     parser.add_argument("--trained", action="store_true", help="tables as late in training: large logits")
-    parser.add_argument("--repeats", type=int, default=20, help="gradients under the profiler")
+    parser.add_argument("--repeats", type=options.positive, default=20, help="gradients under the profiler")
 
 
 def rows(given: argparse.Namespace) -> Iterator[Row]:
-    dim = given.dim or given.concepts
+    dim = worlds.dim(given, given.concepts)
     population = worlds.population(given.concepts, given.runs)
     f, g = worlds.tables(population, dim, trained=given.trained)
     logits = f.shape[0] * f.shape[1] * g.shape[1]
@@ -50,7 +50,8 @@ def rows(given: argparse.Namespace) -> Iterator[Row]:
     parts["all smaller ones"] = whole - sum(parts.values())
     parts["all, under the profiler"] = whole
     parts["all, without it"] = times["fused"]
-    parts["floor"] = timing.take_floor(times, logits, dim)
+    floors = timing.take_floors(times, logits, dim)
+    parts |= {"floor": floors["floor"], "floor, with `exp2` for `exp`": floors["floor_exp2"]}
     for name, each in parts.items():
         counted = {"calls": calls[name]} if name in calls else {}
         yield {

@@ -19,7 +19,10 @@ def write(path: Path | str, rows: Sequence[Row]) -> None:
 def read(path: Path | str) -> list[Row]:
     """The rows of a file, numbers as numbers again, empty columns left out."""
     with open(path, newline="") as file:
-        return [{key: _value(text) for key, text in row.items() if text} for row in csv.DictReader(file)]
+        found = list(csv.DictReader(file))
+    if any(None in row for row in found):
+        raise csv.Error("a line has more columns than the first")
+    return [{key: _value(text) for key, text in row.items() if text} for row in found]
 
 
 def table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
@@ -38,10 +41,16 @@ def aim(what: str, values: Sequence[float], *, at_most: float | None = None, at_
     wanted = f"≥ {at_least:g}" if at_most is None else f"≤ {at_most:g}"
     if not values:
         return f"- Aim: {what} {wanted}. Not measured here."
-    low, high = min(values), max(values)
-    found = f"{low:.2f}" if len(values) == 1 else f"{low:.2f} to {high:.2f}"
-    met = low >= at_least if at_most is None else high <= at_most
-    return f"- Aim: {what} {wanted}. Found {found}: {'met' if met else 'not met'}."
+    met = min(values) >= at_least if at_most is None else max(values) <= at_most
+    return f"- Aim: {what} {wanted}. Found {span(values)}: {'met' if met else 'not met'}."
+
+
+def span(values: Sequence[float]) -> str:
+    """The lowest and the highest."""
+    if not values:
+        return "nothing, not measured"
+    low, high = f"{min(values):.2f}", f"{max(values):.2f}"
+    return low if low == high else f"{low} to {high}"
 
 
 def _value(text: str) -> str | int | float:

@@ -1,26 +1,33 @@
 """Files of numbers to one page: which machine, what was found, what was aimed at."""
 
+import csv
 import importlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmarks import machine, records
+from benchmarks import machine, profile, records
 from benchmarks.records import Row
+from linrep.errors import InputError
 
 TITLE = """# Performance
 
 Written by `python -m benchmarks report`, never by hand. To measure again on your machine:
 
 ```console
-python -m benchmarks all --output-dir DIR
-python -m benchmarks report DIR --markdown docs/performance.md
+python -m benchmarks all --output-dir benchmarks/results
+python -m benchmarks report benchmarks/results --markdown docs/performance.md --profile benchmarks/README.md
 ```
+
+The numbers behind this page lie in `benchmarks/results`; the second command alone writes it again from them.
 
 Times are medians over rounds in which everything that is compared takes its turn, so that what else the
 machine does falls on all alike; ratios are of those medians. Compare ratios: they travel better than times,
 and one a little off, even to a step that is cheaper than its gradient, is noise. What was tried, and what
 keeps an aim from being met: `benchmarks/README.md`.
 """
+
+
+MARKS = ("<!-- profile: written by `python -m benchmarks report` -->\n", "<!-- end of profile -->")
 
 
 def page(found: Iterable[Row], names: Iterable[str]) -> str:
@@ -30,14 +37,46 @@ def page(found: Iterable[Row], names: Iterable[str]) -> str:
     for name in names:
         rows = [row for row in found if row["benchmark"] == name]
         if rows:
-            sections.append(importlib.import_module(f"benchmarks.{name}").section(rows))
+            sections.append(_section(name, rows))
     return "\n".join(sections)
+
+
+def with_profile(path: Path, found: Iterable[Row]) -> str:
+    """A file's text with the profile that is in the rows between its marks."""
+    rows = [row for row in found if row["benchmark"] == "profile"]
+    before, begins, rest = path.read_text().partition(MARKS[0]) if path.exists() else ("", "", "")
+    _, ends, after = rest.partition(MARKS[1])
+    if not (rows and begins and ends):
+        lack = "a profile in the files" if not rows else f"the lines {' and '.join(map(str.strip, MARKS))}"
+        raise InputError(f"{path}: expected {lack}, got none")
+    return before + begins + profile.section(rows) + _machines(rows) + ends + after
 
 
 def gather(paths: Iterable[Path]) -> list[Row]:
     """The rows of all files, and of all CSV files in folders."""
     files = [file for path in paths for file in (sorted(path.glob("*.csv")) if path.is_dir() else [path])]
-    return [row for file in files for row in records.read(file)]
+    rows = [row for file in files for row in _rows(file)]
+    if not rows:
+        raise InputError("report: no numbers; name what --output or --output-dir wrote")
+    return rows
+
+
+def _rows(file: Path) -> list[Row]:
+    try:
+        rows = records.read(file)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{file}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    for column in ("benchmark", *machine.COLUMNS):
+        if any(column not in row for row in rows):
+            raise InputError(f"{file}: no {column!r} in a row; expected what --output or --output-dir wrote")
+    return rows
+
+
+def _section(name: str, rows: list[Row]) -> str:
+    try:
+        return importlib.import_module(f"benchmarks.{name}").section(rows)
+    except (KeyError, ValueError, TypeError, StopIteration) as error:
+        raise InputError(f"{name}: its rows are of another form ({error}); measure again") from None
 
 
 def _machines(found: list[Row]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import timing
+from benchmarks import options, timing
 from benchmarks.records import Row, shown, table
 from linrep import laboratory
 from linrep.config import Config
@@ -40,11 +40,11 @@ THREADS = 1
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--cells", type=int, default=4)
-    parser.add_argument("--concepts", type=int, default=4)
-    parser.add_argument("--runs", type=int, default=8, help="runs in each cell")
-    parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--repeats", type=int, default=2, help="rounds; the median is reported")
+    parser.add_argument("--cells", type=options.positive, default=4)
+    parser.add_argument("--concepts", type=options.concepts, default=4)
+    parser.add_argument("--runs", type=options.positive, default=8, help="runs in each cell")
+    parser.add_argument("--steps", type=options.positive, default=1000)
+    parser.add_argument("--repeats", type=options.positive, default=2, help="rounds; the median is reported")
 
 
 def rows(given: argparse.Namespace) -> Iterator[Row]:

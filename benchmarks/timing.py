@@ -62,17 +62,24 @@ def _seconds(call: Call, times: int, device: str) -> float:
 
 
 def rates(device: str = "cpu") -> dict[str, Call]:
-    """Float32 exponentials the way ``torch.exp(x, out=y)`` does them, and a square matrix product."""
+    """Float32 exponentials as ``torch.exp(x, out=y)`` and ``torch.exp2`` do them, and a square product."""
     kind = torch.device(device).type
     x = torch.randn(EXPONENTIALS[kind], device=device)
     a = torch.randn(SIDE[kind], SIDE[kind], device=device)
     y, c = torch.empty_like(x), torch.empty_like(a)
-    return {"exponential": lambda: torch.exp(x, out=y), "product": lambda: torch.mm(a, a, out=c)}
+    return {
+        "exp": lambda: torch.exp(x, out=y),
+        "exp2": lambda: torch.exp2(x, out=y),
+        "product": lambda: torch.mm(a, a, out=c),
+    }
 
 
-def take_floor(times: dict[str, float], logits: int, dim: int, device: str = "cpu") -> float:
-    """One exponential per logit and 6·k flops per logit at the machine's rates, which leave ``times``."""
+def take_floors(times: dict[str, float], logits: int, dim: int, device: str = "cpu") -> dict[str, float]:
+    """One exponential per logit and 6·k flops per logit at the machine's rates, which leave ``times``.
+
+    ``floor`` takes ``torch.exp``, as its definition has it; ``floor_exp2`` the exponential of the fused form.
+    """
     kind = torch.device(device).type
-    exponential = times.pop("exponential") / EXPONENTIALS[kind]
-    flop = times.pop("product") / (2 * SIDE[kind] ** 3)
-    return logits * (exponential + 6 * dim * flop)
+    products = 6 * dim * times.pop("product") / (2 * SIDE[kind] ** 3)
+    exp, exp2 = (times.pop(name) / EXPONENTIALS[kind] for name in ("exp", "exp2"))
+    return {"floor": logits * (exp + products), "floor_exp2": logits * (exp2 + products)}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import torch
 
-from benchmarks import baselines, timing, worlds
+from benchmarks import baselines, options, timing, worlds
 from benchmarks.records import Row, aim, shown, table
 from linrep.population import Population, table_gradients
 from linrep.schedule import schedule
@@ -27,11 +27,13 @@ STANDARD = (
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--concepts", type=int, nargs="+", metavar="M", help="instead of the standard cases")
-    parser.add_argument("--runs", type=int, nargs="+", help="runs trained at once")
-    parser.add_argument("--dim", type=int, help="k, as many as concepts by default")
-    parser.add_argument("--repeats", type=int, default=25, help="rounds; the median is reported")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument(
+        "--concepts", type=options.concepts, nargs="+", metavar="M", help="instead of the standard cases"
+    )
+    parser.add_argument("--runs", type=options.positive, nargs="+", help="runs trained at once")
+    parser.add_argument("--dim", type=options.positive, help="k, as many as concepts by default")
+    parser.add_argument("--repeats", type=options.positive, default=25, help="rounds; the median is reported")
+    parser.add_argument("--device", type=options.device, default="cpu", help="cpu or cuda")
 
 
 def rows(given: argparse.Namespace) -> Iterator[Row]:
@@ -43,7 +45,8 @@ def rows(given: argparse.Namespace) -> Iterator[Row]:
             step, naive = times[optimizer], times[f"script {optimizer}"]
             gradient = times["sampled" if optimizer == "sgd" else "exact"]
             rows_of_logits = BATCH if optimizer == "sgd" else 3**concepts
-            floor = timing.take_floor(dict(times), runs * rows_of_logits * 2**concepts, dim, given.device)
+            logits = runs * rows_of_logits * 2**concepts
+            floor = timing.take_floors(dict(times), logits, dim, given.device)["floor"]
             yield {
                 "concepts": concepts,
                 "runs": runs,
@@ -89,8 +92,8 @@ def section(found: list[Row]) -> str:
 Microseconds per step and run, k = m, as `linrep.training.train` takes them, drawing and looking for
 divergence included. *gradient*: what the step cannot do without; for gd and adam the exact gradient, for sgd
 the closed form on {BATCH} pairs already drawn. *script*: the usual one, with parameters, a loss, `backward()`
-and `torch.optim`; for sgd it draws by `torch.multinomial` from the dense table. *floor*: exponentials and
-products of the logits.
+and `torch.optim`; for sgd it draws by `torch.multinomial` from the dense table. *floor*: exponentials
+(`torch.exp`) and products of the logits.
 
 {table(heads, [_line(row) for row in found])}
 

@@ -1,7 +1,10 @@
 """Populations and tables to time, fresh or trained-like."""
 
+import argparse
+
 import torch
 
+from linrep.errors import InputError
 from linrep.population import Population
 
 
@@ -16,6 +19,13 @@ def population(concepts: int, runs: int = 1, *, device: str = "cpu", seed: int =
     ).to(device=device)
 
 
+def dim(given: argparse.Namespace, concepts: int) -> int:
+    """k as asked for, else as many as concepts."""
+    if given.dim and given.trained and given.dim < concepts:
+        raise InputError(f"--dim: expected at least {concepts} for trained tables, got {given.dim}")
+    return given.dim or concepts
+
+
 def tables(of: Population, dim: int, *, trained: bool, seed: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
     """Normal tables of standard deviation 0.1, or the additive solution late in training."""
     generator = torch.Generator().manual_seed(seed)
@@ -23,8 +33,6 @@ def tables(of: Population, dim: int, *, trained: bool, seed: int = 1) -> tuple[t
     f = 0.1 * torch.randn(of.runs, of.weights.shape[1], dim, generator=generator)
     g = 0.1 * torch.randn(of.runs, of.token_index.shape[1], dim, generator=generator)
     if trained:
-        if dim < concepts:
-            raise ValueError(f"dim: expected at least {concepts} for trained tables, got {dim}")
         signs = torch.tensor([-1.0, 1.0])
         f[..., :concepts] += 15**0.5 * torch.cartesian_prod(*[torch.tensor([-1.0, 1.0, 0.0])] * concepts)
         g[..., :concepts] += 15**0.5 * torch.cartesian_prod(*[signs] * concepts)

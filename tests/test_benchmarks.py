@@ -3,12 +3,14 @@
 import math
 import re
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from benchmarks import (
     baselines,
     cli,
+    gradient,
     growth,
     machine,
     memory,
@@ -23,6 +25,8 @@ from benchmarks.__main__ import BENCHMARKS, main
 
 from linrep.population import population_gradient, table_gradients
 
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
 RATIOS = {
     "gradient": "--concepts 2 3 --runs 1 2 --repeats 1",
     "training": "--concepts 2 --runs 1 2 --repeats 1",
@@ -175,3 +179,82 @@ def test_no_name_is_all_of_them(monkeypatch, tmp_path, capsys) -> None:
     assert sorted(path.stem for path in tmp_path.iterdir()) == sorted([*kept, "every"])
     assert [row["benchmark"] for row in records.read(tmp_path / "every.csv")] == kept
     assert re.search("lm: left out: .*transformers", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("gradient --concepts 0", "--concepts: expected a whole number from 1 to 16, got '0'"),
+        ("gradient --concepts 3 --runs many", "--runs: expected a whole number from 1, got 'many'"),
+        ("gradient --device cuda:99", "cuda:99 is not here"),
+        ("training --device tpu", "expected cpu or cuda, got 'tpu'"),
+        ("gradient --concepts 2 4 --dim 3 --trained", "--dim: expected at least 4 for trained tables, got 3"),
+        ("cli --output nowhere/x.csv", "no folder 'nowhere' to write it to"),
+        ("all --output .", "expected a file, got the folder '.'"),
+        ("all --output-dir junk.csv/x", "junk.csv/x: cannot be written"),
+        ("report nowhere", "nowhere: cannot be read (No such file or directory)"),
+        ("report .", "junk.csv: no 'benchmark' in a row"),
+        ("report wide.txt", "wide.txt: cannot be read (a line has more columns than the first)"),
+        ("report other.txt", "cli: its rows are of another form ('command')"),
+        ("bogus", "invalid choice: 'bogus'"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_before_anything_is_measured(
+    words: str, told: str, tmp_path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(timing, "interleaved", lambda *_, **__: pytest.fail("measured"))
+    where = ",".join(machine.COLUMNS)
+    (tmp_path / "junk.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "wide.txt").write_text("a,b\n1,2,3\n")
+    (tmp_path / "other.txt").write_text(f"benchmark,{where}\ncli{',1' * len(machine.COLUMNS)}\n")
+    files = sorted(tmp_path.iterdir())
+    try:
+        code = main(words.split())
+    except SystemExit as end:
+        code = end.code
+    found = capsys.readouterr()
+    assert code == 2
+    assert told in found.err
+    assert found.err.count("\n") == 1
+    assert found.out == ""
+    assert sorted(tmp_path.iterdir()) == files
+
+
+def test_an_aim_for_many_runs_is_judged_by_many() -> None:
+    row = {"concepts": 5, "dim": 5, "tables": "fresh", "plain/auto": 1.5}
+    few, many = row | {"runs": 20}, row | {"runs": 100, "plain/auto": 3.0}
+    aims = [line for line in gradient.section([few]).splitlines() if "100 runs or more" in line]
+    assert ["Not measured here" in line for line in aims] == [True]
+    assert "≥ 2. Found 3.00: met." in gradient.section([few, many])
+
+
+def test_the_floor_is_told_with_either_exponential() -> None:
+    row = {"runs": 1, "tables": "trained", "autograd": 8.0, "autograd/fused": 4.0, "floor": 1.0}
+    over = {"fused/floor": 2.2, "fused/floor_exp2": 2.7}
+    text = gradient.section([row | over | {"concepts": m, "dim": m} for m in (8, 10)])
+    assert "fresh and trained, ≤ 2.5. Found 2.20: met." in text
+    assert "≤ 2. Found 2.20: not met." in text
+    assert "fused over floor_exp2, m = 9 to 12. Found 2.70." in text
+    assert "autograd takes 8.00\n" in text
+    times = {"exp": 4.0 * 2**18, "exp2": 2**18, "product": 0.0}
+    assert timing.take_floors(times, 10, 3) == {"floor": 40.0, "floor_exp2": 10.0}
+    assert times == {}
+
+
+def test_the_pages_are_what_their_numbers_print(tmp_path) -> None:
+    """Nobody wrote into them by hand, and the code that writes them still does."""
+    rows = report.gather([RESULTS])
+    assert (ROOT / "docs/performance.md").read_text() == report.page(rows, BENCHMARKS)
+    assert (ROOT / "benchmarks/README.md").read_text() == report.with_profile(
+        ROOT / "benchmarks/README.md", rows
+    )
+    emptied = tmp_path / "README.md"
+    emptied.write_text("a\n" + "x\n".join(report.MARKS) + "\nb\n")
+    main(["report", str(RESULTS), "--profile", str(emptied)])
+    text = emptied.read_text()
+    assert text.startswith("a\n" + report.MARKS[0] + "## Where the time goes")
+    assert text.endswith(report.MARKS[1] + "\nb\n")
+    emptied.write_text("no marks")
+    assert main(["report", str(RESULTS), "--profile", str(emptied)]) == 2
+    assert emptied.read_text() == "no marks"
