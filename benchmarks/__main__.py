@@ -13,7 +13,7 @@ from linrep.errors import InputError
 from linrep.machine import keep_freed_memory
 from linrep.store import one_line_errors
 
-BENCHMARKS = ("gradient", "profile", "growth", "training", "sweep", "cli", "lm")
+BENCHMARKS = ("gradient", "profile", "growth", "training", "sweep", "store", "cli", "lm")
 
 
 def main(words: list[str]) -> int:

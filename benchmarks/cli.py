@@ -33,7 +33,7 @@ def rows(given: argparse.Namespace) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         small = {"world": {"kind": "chain", "concepts": 3}, "training": {"steps": 10}}
         experiment.run(small, out=Path(folder) / "runs")
-        calls = {name: _process(command, folder) for name, command in COMMANDS.items()}
+        calls = {name: process(command, folder) for name, command in COMMANDS.items()}
         times = timing.medians(calls, given.repeats, seconds=60)
     for name, seconds in times.items():
         yield {"command": name, "seconds": seconds, "command/empty": seconds / times[EMPTY]}
@@ -53,5 +53,6 @@ Wall time of whole processes, in a folder with one run, in the same rounds as an
 """
 
 
-def _process(command: tuple[str, ...], folder: str) -> timing.Call:
+def process(command: tuple[str, ...], folder: str) -> timing.Call:
+    """A Python of its own in a folder."""
     return lambda: subprocess.run([sys.executable, *command], cwd=folder, check=True, capture_output=True)

@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from benchmarks import (
@@ -17,13 +18,17 @@ from benchmarks import (
     profile,
     records,
     report,
+    store,
     sweep,
     timing,
     worlds,
 )
 from benchmarks.__main__ import BENCHMARKS, main
 
+from linrep.cli import execute
 from linrep.population import population_gradient, table_gradients
+from linrep.run_index import run_index
+from linrep.store import Store
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -32,6 +37,7 @@ RATIOS = {
     "training": "--concepts 2 --runs 1 2 --repeats 1",
     "profile": "--concepts 3 --repeats 1",
     "cli": "--repeats 1",
+    "store": "--runs 2 --repeats 1",
 }
 
 SWEEP = "--cells 2 --concepts 2 --runs 1 --steps 5 --repeats 1"
@@ -41,6 +47,7 @@ SWEEP = "--cells 2 --concepts 2 --runs 1 --steps 5 --repeats 1"
 def few_and_empty_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweep, "ENGINES", dict(list(sweep.ENGINES.items())[:1]))
     monkeypatch.setattr(cli, "COMMANDS", dict.fromkeys((cli.EMPTY, "another"), ("-S", "-c", "pass")))
+    monkeypatch.setattr(store, "COMMANDS", dict.fromkeys((store.FIRST, store.NAIVE), ("-S", "-c", "pass")))
     monkeypatch.setattr(timing, "SHORTEST_ROUND", 1e-4)
 
 
@@ -93,6 +100,20 @@ def test_profile_leaves_no_time_out(tmp_path, monkeypatch: pytest.MonkeyPatch) -
     parts = [row["ns_per_logit"] for row in rows.values() if "calls" in row]
     assert sum(parts) + rows["all smaller ones"]["ns_per_logit"] == pytest.approx(whole)
     assert any("over dim" in name for name in rows)
+
+
+def test_the_loop_over_a_folder_of_runs_finds_what_the_index_finds(tmp_path, monkeypatch) -> None:
+    """They are whole runs to both, and both are asked the same."""
+    monkeypatch.chdir(tmp_path)
+    store.fill(tmp_path / "runs", 40)
+    assert execute(["runs", *store.CHOSEN, "--csv", "chosen.csv"]) == 0
+    cli.process(("-c", store.SCRIPT), str(tmp_path))()
+    found, naive = (pd.read_csv(name)["run"].to_list() for name in ("chosen.csv", "naive.csv"))
+    assert found == naive
+    assert 5 < len(found) < 40
+    index = run_index(Store(tmp_path / "runs"))
+    assert len(set(index.table["seed"].to_pylist())) == 40
+    assert index.damaged == ()
 
 
 def test_growth_writes_its_aims() -> None:
