@@ -127,6 +127,8 @@ def test_too_large_to_enumerate_names_the_bytes() -> None:
         random_dag(20, generator=generator(0, "w"))
     with pytest.raises(InputError, match=f"{8 * 3**3:,} bytes"):
         chain(3, generator=generator(0, "w")).joint(limit=8 * 3**3 - 1)
+    with pytest.raises(InputError, match=r"20000 concepts, which would take about 10\^9543 bytes"):
+        require_enumerable([2] * 20_000)
     wide = from_tables([f"x{i}" for i in range(20)], {f"x{i}": [[0.5, 0.5]] for i in range(20)})
     assert wide.sample(2, generator=generator(0, "s")).shape == (2, 20)
     with pytest.raises(InputError, match=f"{8 * 3**20:,} bytes"):

@@ -7,7 +7,7 @@ import pytest
 
 from linrep.config import Config
 from linrep.config_file import LONGEST_KEY, _names, _near, apply_override, load, parse  # pyright: ignore[reportPrivateUsage]
-from linrep.errors import InputError
+from linrep.errors import InputError, shown
 
 WORLD = {"kind": "random", "concepts": 3}
 
@@ -23,6 +23,11 @@ WORLD = {"kind": "random", "concepts": 3}
         ({"world": WORLD | {"concepts": "3"}}, "world.concepts: expected a valid integer, got '3'"),
         ({"world": WORLD | {"probability_range": [0.7, 0.3]}}, "low <= high"),
         ({"world": WORLD | {"probability_range": [0.3, 1.3]}}, "less than or equal to 1"),
+        ({"world": WORLD, "model": 3}, "model: expected a table, got 3$"),
+        ({"world": 3}, "world: expected a table, got 3$"),
+        ({"world": WORLD, "shift": [3]}, r"shift: expected a table, got \[3\]$"),
+        ({"world": WORLD | {"probability_range": 0.5}}, "probability_range: expected a list, got 0.5$"),
+        ({"world": WORLD | {"probability_range": [0.1, 0.2, 0.3]}}, "expected a list of at most 2 items"),
         ({"world": WORLD, "model": {"dim": 0}}, "model.dim: expected greater than or equal to 1"),
         ({"world": WORLD, "model": {"dim": 2.5}}, "model.dim: expected a valid integer"),
         (
@@ -112,8 +117,8 @@ def test_a_misspelt_key_is_told_with_the_whole_name_of_the_nearest(
     path.write_text("world = { kind = 'random', concepts = 3 }")
     with pytest.raises(InputError) as caught:
         load(path, [override])
-    said, given = str(caught.value), override.partition("=")[0]
-    assert said.startswith(f"{path}: unknown key '{given}'")
+    said, given = str(caught.value), shown(override.partition("=")[0])
+    assert said.startswith(f"{path}: unknown key {given}")
     assert (f", did you mean '{nearest}'?" in said) if nearest else ("did you mean" not in said)
     assert "\n" not in said
 

@@ -19,7 +19,7 @@ import torch
 
 from linrep.bif_text import STATE_ONE, parse, plain
 from linrep.concepts import ConceptModel, from_tables
-from linrep.errors import InputError
+from linrep.errors import InputError, short
 
 NETWORKS = ("asia", "cancer", "earthquake")
 """Published networks that come with the package."""
@@ -73,7 +73,7 @@ def network_path(name_or_path: str | Path) -> Path:
     if not os.path.exists(path):
         raise InputError(
             f"network: expected one of {', '.join(NETWORKS)} or the path of a BIF file, "
-            f"got '{_line(path)}'; there is no such file"
+            f"got '{short(_line(path))}'; there is no such file"
         )
     return path
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from linrep.errors import InputError
+from linrep.errors import InputError, counted, short, shown
 
 STATE_ONE = "state_one"
 """Property that names the state counted as 1, written where the rule for names would choose the other."""
@@ -53,7 +53,8 @@ def parse(text: str, source: str) -> dict[str, Variable]:
             _probability(words, variables)
         else:
             raise InputError(
-                f"{source}: expected network, variable or probability, got '{word[:40]}'; is this a BIF file?"
+                f"{source}: expected network, variable or probability, got '{short(word)}'; "
+                "is this a BIF file?"
             )
     if not variables:
         raise InputError(f"{source}: expected a network with variables, got none; is this a BIF file?")
@@ -105,13 +106,13 @@ class _Words:
         words: list[str] = []
         while (word := self.next(where)) != mark:
             if word in "{}();[]":
-                raise InputError(f"{self.source}: {where}: expected '{mark}', got '{word}'")
+                raise InputError(f"{self.source}: {where}: expected '{mark}', got '{short(word)}'")
             words.append(word)
         return words
 
     def expect(self, mark: str, where: str) -> None:
         if (word := self.next(where)) != mark:
-            raise InputError(f"{self.source}: {where}: expected '{mark}', got '{word[:40]}'")
+            raise InputError(f"{self.source}: {where}: expected '{mark}', got '{short(word)}'")
 
     def skip_block(self) -> None:
         while self.next("network") != "{":
@@ -139,7 +140,7 @@ def _without_comments(text: str, source: str) -> str:
 
 def _variable(words: _Words, variables: dict[str, Variable]) -> None:
     name = _one(words.until("{", "variable"), "variable name", words.source)
-    where = f"variable '{name}'"
+    where = f"variable '{short(name)}'"
     # Put last, in the order of declaration, even if its probabilities came first.
     variable = variables[name] = variables.pop(name, Variable(name))
     if variable.declared:
@@ -157,11 +158,11 @@ def _variable(words: _Words, variables: dict[str, Variable]) -> None:
             words.expect(";", where)
             if count != [str(len(variable.states))]:
                 raise InputError(
-                    f"{words.source}: {where} announces {' '.join(count)} states, got {len(variable.states)} "
-                    f"({', '.join(variable.states)}); correct the number"
+                    f"{words.source}: {where} announces {short(' '.join(count))} states, "
+                    f"got {len(variable.states)} ({short(', '.join(variable.states))}); correct the number"
                 )
         else:
-            raise InputError(f"{words.source}: {where}: expected type or property, got '{word[:40]}'")
+            raise InputError(f"{words.source}: {where}: expected type or property, got '{short(word)}'")
 
 
 def _probability(words: _Words, variables: dict[str, Variable]) -> None:
@@ -169,11 +170,11 @@ def _probability(words: _Words, variables: dict[str, Variable]) -> None:
     head = words.until(")", "probability")
     bar = head.index("|") if "|" in head else 1
     name = _one(head[:bar], "variable name in a probability block", words.source)
-    where = f"probability of '{name}'"
+    where = f"probability of '{short(name)}'"
     # Not declared so far is no error yet: the declaration may follow.
     variable = variables.setdefault(name, Variable(name))
     if variable.tabled:
-        raise InputError(f"{words.source}: variable '{name}' has two probability blocks; remove one")
+        raise InputError(f"{words.source}: variable '{short(name)}' has two probability blocks; remove one")
     variable.tabled = True
     variable.parents = _names(head[bar:])
     words.expect("{", where)
@@ -182,9 +183,9 @@ def _probability(words: _Words, variables: dict[str, Variable]) -> None:
             labels = _names(words.until(")", where))
             if labels in variable.rows:
                 raise InputError(
-                    f"{words.source}: {where} has two rows for ({', '.join(labels)}); remove one"
+                    f"{words.source}: {where} has two rows for ({short(', '.join(labels))}); remove one"
                 )
-            variable.rows[labels] = _numbers(words, f"{where}, row ({', '.join(labels)})")
+            variable.rows[labels] = _numbers(words, f"{where}, row ({short(', '.join(labels))})")
         elif word == "table":
             variable.flat = _numbers(words, where)
         elif word == "default":
@@ -192,7 +193,7 @@ def _probability(words: _Words, variables: dict[str, Variable]) -> None:
         elif word == "property":
             words.until(";", where)
         else:
-            raise InputError(f"{words.source}: {where}: expected table or (states), got '{word[:40]}'")
+            raise InputError(f"{words.source}: {where}: expected table or (states), got '{short(word)}'")
 
 
 def _numbers(words: _Words, where: str) -> list[str]:
@@ -203,13 +204,13 @@ def _numbers(words: _Words, where: str) -> list[str]:
         except ValueError:
             finite = False
         if not finite:
-            raise InputError(f"{words.source}: {where}: expected probabilities, got '{number[:40]}'")
+            raise InputError(f"{words.source}: {where}: expected probabilities, got '{short(number)}'")
     return numbers
 
 
 def _one(words: Sequence[str], what: str, source: str) -> str:
     if len(words) != 1:
-        raise InputError(f"{source}: expected one word as {what}, got '{' '.join(words)[:40]}'")
+        raise InputError(f"{source}: expected one word as {what}, got '{short(' '.join(words))}'")
     return words[0]
 
 
@@ -218,26 +219,26 @@ def _names(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def _check_states(variable: Variable, source: str) -> None:
-    what = f"{source}: variable '{variable.name}'"
+    what = f"{source}: variable '{short(variable.name)}'"
     if not variable.declared:
         raise InputError(f"{what} has probabilities but is not declared; declare it or remove them")
     if len(variable.states) != 2 or len(set(variable.states)) != 2:
-        listed = ", ".join(variable.states) or "none"
+        listed = short(", ".join(variable.states)) or "none"
         raise InputError(
             f"{what} must have two different states, got {len(variable.states)}: {listed}; merge them"
         )
     if variable.state_one not in (None, *variable.states):
-        listed = ", ".join(variable.states)
-        raise InputError(f"{what}: {STATE_ONE} must be one of {listed}, got '{variable.state_one}'")
+        listed = short(", ".join(variable.states))
+        raise InputError(f"{what}: {STATE_ONE} must be one of {listed}, got {shown(variable.state_one)}")
 
 
 def _check(variable: Variable, variables: dict[str, Variable], source: str) -> None:
-    what = f"{source}: variable '{variable.name}'"
+    what = f"{source}: variable '{short(variable.name)}'"
     if not variable.tabled or not (variable.rows or variable.flat or variable.default):
         raise InputError(f"{what} has no probabilities; add a probability block")
     for parent in variable.parents:
         if parent not in variables or not variables[parent].declared:
-            raise InputError(f"{what} has the undefined parent '{parent}'; declare it or remove it")
+            raise InputError(f"{what} has the undefined parent '{short(parent)}'; declare it or remove it")
     configurations = math.prod(len(variables[parent].states) for parent in variable.parents)
     if variable.flat is not None:
         _check_flat(variable, configurations, what)
@@ -251,26 +252,27 @@ def _check_flat(variable: Variable, configurations: int, what: str) -> None:
         raise InputError(f"{what} has both a table and rows; keep one")
     if len(variable.flat) != 2 * configurations:
         raise InputError(
-            f"{what} needs a table of {2 * configurations} probabilities, got {len(variable.flat)}"
+            f"{what} needs a table of {counted(2 * configurations)} probabilities, got {len(variable.flat)}"
         )
 
 
 def _check_rows(variable: Variable, variables: dict[str, Variable], configurations: int, what: str) -> None:
     states = [variables[parent].states for parent in variable.parents]
     for labels, row in variable.rows.items():
+        where = f"row ({short(', '.join(labels))})"
         known = len(labels) == len(states) and all(
             label in own for label, own in zip(labels, states, strict=True)
         )
         if not known:
-            raise InputError(f"{what}: row ({', '.join(labels)}) names no states of its parents")
+            raise InputError(f"{what}: {where} names no states of its parents")
         if len(row) != 2:
-            raise InputError(f"{what}, row ({', '.join(labels)}): expected 2 probabilities, got {len(row)}")
+            raise InputError(f"{what}, {where}: expected 2 probabilities, got {len(row)}")
     if len(variable.rows) == configurations:
         return
     if variable.default is None or configurations > 2**20:
         missing = next(labels for labels in itertools.product(*states) if labels not in variable.rows)
         named = ", ".join(f"{p}={label}" for p, label in zip(variable.parents, missing, strict=True))
-        raise InputError(f"{what} has no row for {named or 'its probabilities'}; add it")
+        raise InputError(f"{what} has no row for {short(named) or 'its probabilities'}; add it")
     if len(variable.default) != 2:
         raise InputError(f"{what}, default row: expected 2 probabilities, got {len(variable.default)}")
     for labels in itertools.product(*states):

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float64, Int8
 from torch import Tensor
 
-from linrep.errors import InputError
+from linrep.errors import InputError, counted, short, shown
 from linrep.tables import check_names, checked_table, topological_order
 
 ENUMERATION_LIMIT_BYTES = 2**28
@@ -152,7 +152,7 @@ def require_enumerable(sizes: Sequence[int], limit: int = ENUMERATION_LIMIT_BYTE
     if needed > limit:
         raise InputError(
             f"concepts: one number per context may take at most {limit:,} bytes, got {len(sizes)} concepts, "
-            f"which would take {needed:,} bytes; use fewer concepts"
+            f"which would take {counted(needed)} bytes; use fewer concepts"
         )
 
 
@@ -287,7 +287,8 @@ def from_tables(
     for name, own in zip(names, every_state, strict=True):
         if len(own) < 2 or len(set(own)) < len(own):
             raise InputError(
-                f"{source}: variable '{name}' needs two or more distinct states, got {list(own)}"
+                f"{source}: variable '{short(name)}' needs two or more distinct states, "
+                f"got {shown(list(own))}"
             )
     every_parent: list[tuple[int, ...]] = []
     for name in names:
@@ -295,10 +296,13 @@ def from_tables(
         for parent in own:
             if parent not in position:
                 raise InputError(
-                    f"{source}: variable '{name}' has the unknown parent '{parent}'; declare it or remove it"
+                    f"{source}: variable '{short(name)}' has the unknown parent '{short(parent)}'; "
+                    "declare it or remove it"
                 )
         if len(set(own)) < len(own):
-            raise InputError(f"{source}: variable '{name}' names a parent twice, got {list(own)}")
+            raise InputError(
+                f"{source}: variable '{short(name)}' names a parent twice, got {shown(list(own))}"
+            )
         every_parent.append(tuple(position[parent] for parent in own))
     topological_order(names, every_parent, source)
     every_table = tuple(

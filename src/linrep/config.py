@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from linrep.errors import shown
+
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
@@ -112,7 +114,7 @@ class CategoricalWorld(_Drawn):
             if child not in names or state not in known:
                 raise ValueError(
                     f'nested: expected a child and a parent\'s state such as {{ C2 = "C1=1" }} (concepts C1 '
-                    f"to C{self.concepts}, states from 0), got {child!r} in {where!r}"
+                    f"to C{self.concepts}, states from 0), got {shown(child)} in {shown(where)}"
                 )
             found.append((names[parent], int(state), names[child]))
         return tuple(sorted(found, key=lambda nest: nest[2]))

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from linrep.config import Config, ContextsConfig, TokensConfig, WorldConfig
-from linrep.errors import InputError
+from linrep.errors import InputError, short, shown
 from linrep.toml_file import is_sweep, read_toml
 
 
@@ -57,18 +57,20 @@ def apply_override(fields: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     parts = [part.strip() for part in key.split(".")]
     if not equals or not all(parts) or "\n" in text:
-        raise InputError(f"--set: expected key=value such as training.steps=5000, got {override!r}")
+        raise InputError(f"--set: expected key=value such as training.steps=5000, got {shown(override)}")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except ValueError:
         value = text
     except RecursionError:
-        raise InputError(f"--set {key}: nested too deeply; give a plain value") from None
+        raise InputError(f"--set {short(key)}: nested too deeply; give a plain value") from None
     table = fields
     for part in parts[:-1]:
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
-            raise InputError(f"--set {override}: {part!r} is a value, not a table; name a key inside a table")
+            raise InputError(
+                f"--set {short(override)}: {shown(part)} is a value, not a table; name a key inside a table"
+            )
     table[parts[-1]] = value
 
 
@@ -76,6 +78,10 @@ LEAST_ALIKE = 0.65
 """Of two keys, one of which may be meant by the other."""
 LONGEST_KEY = 100
 """Characters; more is no misspelt name, and comparing takes time."""
+TOML_TYPES = dict.fromkeys(
+    ("model_type", "model_attributes_type", "dict_type", "dataclass_type"), "expected a table"
+) | {"tuple_type": "expected a list"}
+"""Kinds of errors, and what a file should have had, by the names that TOML has for it."""
 _UNIONS = {"world": WorldConfig, "contexts": ContextsConfig, "tokens": TokensConfig}
 
 
@@ -88,7 +94,7 @@ def explain(error: ValidationError) -> str:
     location = [str(part) for part in first["loc"]]
     # Below a table with kinds, the second part of the location is the kind, not a key.
     kind = location.pop(1) if len(location) > 1 and location[0] in _UNIONS else None
-    key = ".".join(location) or "config"
+    key = short(".".join(location)) or "config"
     context = first.get("ctx", {})
     rest = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     match first["type"]:
@@ -96,24 +102,21 @@ def explain(error: ValidationError) -> str:
             where = f" for kind = {kind!r}" if kind else ""
             whole = _whole(location, first["input"])
             near = _near(whole, kind)
-            message = f"unknown key {'.'.join(whole)!r}{where}{near}; remove it or correct its name"
+            message = f"unknown key {shown('.'.join(whole))}{where}{near}; remove it or correct its name"
         case "missing":
             message = f"{key}: missing; it has no default, set it"
         case "union_tag_not_found":
             message = f"{key}: needs a kind; set {key}.kind to one of {', '.join(_kinds(location[0]))}"
         case "union_tag_invalid":
-            message = f"{key}.kind: expected one of {', '.join(_kinds(location[0]))}, got {context['tag']!r}"
+            kinds = ", ".join(_kinds(location[0]))
+            message = f"{key}.kind: expected one of {kinds}, got {shown(context['tag'])}"
         case "value_error":
             message = f"{key}: {context['error']}" if location else str(context["error"])
         case _:
-            expected = first["msg"].replace("Input should be", "expected")
-            message = f"{key}: {expected[0].lower()}{expected[1:]}, got {_short(first['input'])}"
+            words = first["msg"].replace("Input should be", "expected")
+            expected = TOML_TYPES.get(first["type"], words.replace("Tuple should have", "expected a list of"))
+            message = f"{key}: {expected[0].lower()}{expected[1:]}, got {shown(first['input'])}"
     return message + rest
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _kinds(table: str) -> dict[str, type[BaseModel]]:

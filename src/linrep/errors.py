@@ -1,5 +1,10 @@
 """The errors a user can cause. Each is one line: what, what was got, what to do."""
 
+import math
+
+LONGEST_SHOWN = 80
+"""Characters of what was got; nobody reads more of it."""
+
 
 class InputError(ValueError):
     """Something the user gave cannot be used. The command line prints it as one line and exits with 2."""
@@ -31,3 +36,36 @@ class BusyError(InputError):
 
 class LostError(RuntimeError):
     """What was to do the work is gone: a scheduler, workers, another rank. The command line exits with 1."""
+
+
+def short(text: str) -> str:
+    """The beginning of a text that may be long, for a message.
+
+    Example:
+        >>> short("smoke"), len(short("smoke" * 1000))
+        ('smoke', 80)
+    """
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
+
+
+def shown(value: object) -> str:
+    """Whatever was got, for a message.
+
+    Example:
+        >>> shown(["a", 1]), shown(2**20_000)
+        ("['a', 1]", 'a number of thousands of digits')
+    """
+    try:
+        return short(repr(value))
+    except ValueError:  # Python writes out no more than some thousand digits
+        return "a number of thousands of digits"
+
+
+def counted(number: int) -> str:
+    """A count in a line: a product of sizes may have thousands of digits.
+
+    Example:
+        >>> counted(6561), counted(3**20_000)
+        ('6,561', 'about 10^9542')
+    """
+    return f"{number:,}" if number < 10**18 else f"about 10^{math.floor(math.log10(number))}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from linrep.config import Config
 from linrep.config_file import parse
-from linrep.errors import InputError
+from linrep.errors import InputError, short, shown
 from linrep.keys import run_key
 from linrep.laboratory import data_hash, resolve, worlds
 from linrep.sweep_file import Axis, Sweep, set_key
@@ -87,7 +87,7 @@ def configs(sweep: Sweep, *, threads: int | None = None) -> Iterator[tuple[Coord
         for key, value in (change for point in points for change in point.changes):
             set_key(fields, key, value, sweep.source)
         coordinates = tuple((axis.name, point.label) for axis, point in zip(sweep.axes, points, strict=True))
-        words = ", ".join(f"{axis} = {label}" for axis, label in coordinates)
+        words = ", ".join(f"{short(axis)} = {short(label)}" for axis, label in coordinates)
         config = parse(fields, source=f"{sweep.source}: cell {words}")
         if config.compute.threads is None and threads is not None:
             config = config.model_copy(
@@ -109,16 +109,17 @@ def require_distinct(sweep: Sweep, keys: Mapping[Coordinates, str]) -> None:
     for axis in sweep.axes:
         if len(axis.points) > 1 and _varies_nothing(axis, keys):
             raise InputError(
-                f"{sweep.source}: axis {axis.name!r} varies nothing: whatever its value, the runs are the "
-                "same; remove it or correct its key"
+                f"{sweep.source}: axis {shown(axis.name)} varies nothing: whatever its value, the runs are "
+                "the same; remove it or correct its key"
             )
     seen: dict[str, Coordinates] = {}
     for coordinates, key in keys.items():
         other = seen.setdefault(key, coordinates)
         if other is not coordinates:
             raise InputError(
-                f"{sweep.source}: two cells are the same run: ({_words(other)}) and ({_words(coordinates)}) "
-                f"both have the key {key}; vary what matters to both, or name the points of one axis"
+                f"{sweep.source}: two cells are the same run: ({short(_words(other))}) and "
+                f"({short(_words(coordinates))}) both have the key {key}; vary what matters to both, or name "
+                "the points of one axis"
             )
 
 

@@ -7,7 +7,7 @@ from jaxtyping import Int8
 from torch import Tensor
 
 from linrep.concepts import ConceptModel
-from linrep.errors import InputError
+from linrep.errors import InputError, short
 from linrep.tables import UNKNOWN
 
 
@@ -67,7 +67,8 @@ def parse_tokens(model: ConceptModel, texts: Sequence[str]) -> Int8[Tensor, "tok
         for name, size, digit in zip(model.names, model.sizes, row, strict=True):
             if digit == size:
                 raise InputError(
-                    f"token '{text}': every concept must be known, got no state of '{name}'; name it"
+                    f"token '{short(text)}': every concept must be known, "
+                    f"got no state of '{short(name)}'; name it"
                 )
     return torch.tensor(rows, dtype=torch.int8).reshape(len(rows), model.concepts)
 
@@ -79,7 +80,7 @@ def _line(text: str) -> str:
 def _row(model: ConceptModel, text: str, what: str) -> list[int]:
     if not text:
         raise InputError(
-            f"{what} '{text}': expected text such as '{model.names[0]}={model.states[0][1]}', got none"
+            f"{what} '{short(text)}': expected text such as '{model.names[0]}={model.states[0][1]}', got none"
         )
     return _from_words(model, text, what) if "=" in text else _from_digits(model, text, what)
 
@@ -90,19 +91,21 @@ def _from_words(model: ConceptModel, text: str, what: str) -> list[int]:
     for word in text.replace(",", " ").split():
         name, equals, state = word.partition("=")
         if not equals:
-            raise InputError(f"{what} '{text}': expected concept=state, got '{word}'")
+            raise InputError(f"{what} '{short(text)}': expected concept=state, got '{short(word)}'")
         if name not in model.names:
             raise InputError(
-                f"{what} '{text}': unknown concept '{name}'; the concepts are {', '.join(model.names)}"
+                f"{what} '{short(text)}': unknown concept '{short(name)}'; "
+                f"the concepts are {short(', '.join(model.names))}"
             )
         if name in seen:
-            raise InputError(f"{what} '{text}': concept '{name}' is named twice; keep one")
+            raise InputError(f"{what} '{short(text)}': concept '{short(name)}' is named twice; keep one")
         seen.add(name)
         concept = model.names.index(name)
         known = (*model.states[concept], UNKNOWN)
         if state not in known:
             raise InputError(
-                f"{what} '{text}': unknown state '{state}' of '{name}'; it has {', '.join(known)}"
+                f"{what} '{short(text)}': unknown state '{short(state)}' of '{short(name)}'; "
+                f"it has {short(', '.join(known))}"
             )
         row[concept] = known.index(state)
     return row
@@ -111,15 +114,16 @@ def _from_words(model: ConceptModel, text: str, what: str) -> list[int]:
 def _from_digits(model: ConceptModel, text: str, what: str) -> list[int]:
     if len(text) != model.concepts:
         raise InputError(
-            f"{what} '{text}': expected concept=state words or {model.concepts} digits, one per concept, "
-            f"got {len(text)} characters"
+            f"{what} '{short(text)}': expected concept=state words or {model.concepts} digits, "
+            f"one per concept, got {len(text)} characters"
         )
     row: list[int] = []
     for name, size, digit in zip(model.names, model.sizes, text, strict=True):
         known = [*map(str, range(size)), UNKNOWN]
         if digit not in known:
             raise InputError(
-                f"{what} '{text}': unknown state '{digit}' of '{name}'; write one of {', '.join(known)}"
+                f"{what} '{short(text)}': unknown state '{digit}' of '{short(name)}'; "
+                f"write one of {short(', '.join(known))}"
             )
         row.append(known.index(digit))
     return row

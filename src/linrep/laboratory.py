@@ -30,7 +30,7 @@ from linrep.config import (
     TablesWorld,
 )
 from linrep.contexts import World, world
-from linrep.errors import InputError
+from linrep.errors import InputError, short, shown
 from linrep.labels import parse_contexts
 from linrep.seeds import generator
 from linrep.tokens import affine_rank, token_fraction, token_list
@@ -186,8 +186,8 @@ def _require_binary(given: TablesWorld) -> None:
     for variable in given.variables:
         if len(variable.states) != 2:
             raise InputError(
-                f"world.variables: {variable.name!r} has {len(variable.states)} states "
-                f"({', '.join(variable.states)}); a concept written out is binary, give it two"
+                f"world.variables: {shown(variable.name)} has {len(variable.states)} states "
+                f"({short(', '.join(variable.states))}); a concept written out is binary, give it two"
             )
 
 

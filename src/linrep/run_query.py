@@ -9,11 +9,12 @@
 
 import ast
 import difflib
+import json
 from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
-from linrep.errors import InputError
+from linrep.errors import InputError, short, shown
 from linrep.run_index import RunTable
 
 LONGEST = 2000
@@ -80,7 +81,7 @@ def column(table: RunTable, name: str, asked_by: str) -> Any:
     close = difflib.get_close_matches(name, table.column_names, n=3)
     close = close or [each for each in table.column_names if name in each][:3]
     near = f", did you mean {' or '.join(map(repr, close))}?" if close else ""
-    raise InputError(f"{asked_by}: unknown field {name!r}{near}; `linrep runs --csv -` shows all")
+    raise InputError(f"{asked_by}: unknown field {shown(name)}{near}; `linrep runs --csv -` shows all")
 
 
 def named(text: str) -> list[str]:
@@ -102,7 +103,7 @@ def _tree(text: str) -> ast.expr:
         return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         reason = getattr(error, "msg", None) or "nested too deeply"
-        raise InputError(f"where: cannot be read ({reason}) in {text!r}; {FORM}") from None
+        raise InputError(f"where: cannot be read ({reason}) in {shown(text)}; {FORM}") from None
 
 
 def _truth(node: ast.expr, table: RunTable) -> Any:
@@ -118,7 +119,7 @@ def _truth(node: ast.expr, table: RunTable) -> Any:
             sides = zip([left, *rest], ops, rest, strict=False)
             return _folded("and", [_compared(first, op, second, table) for first, op, second in sides])
         case ast.Name() | ast.Attribute():  # a field that is true or false by itself
-            return _compared(node, ast.Eq(), ast.Constant(True), table)
+            return _true(_yes_or_no(node, table), table)
         case _:
             raise InputError(f"where: cannot use {_said(node)} as a condition; {FORM}")
 
@@ -149,6 +150,20 @@ def _compared(left: ast.expr, op: ast.cmpop, right: ast.expr, table: RunTable) -
             "text with quoted text"
         ) from None
     return _true(found, table)
+
+
+def _yes_or_no(node: ast.expr, table: RunTable) -> Any:
+    """A field that is a condition by itself: true, false or missing."""
+    import pyarrow as pa
+
+    found = _value(node, table)
+    if pa.types.is_boolean(found.type) or pa.types.is_null(found.type):
+        return found.cast(pa.bool_())
+    present = found.drop_null()
+    example = (
+        f"{_dotted(node)} == {json.dumps(present[0].as_py() if len(present) else 1, ensure_ascii=False)}"
+    )
+    raise InputError(f"where: {_said(node)} is not true or false; compare it with a value: {short(example)}")
 
 
 def _is_in(first: Any, right: ast.expr, table: RunTable, *, inside: bool) -> Any:
@@ -200,8 +215,7 @@ def _dotted(node: ast.expr) -> str:
 
 
 def _said(node: ast.expr) -> str:
-    text = ast.unparse(node)
-    return repr(text if len(text) <= 60 else text[:57] + "...")
+    return shown(ast.unparse(node))
 
 
 def chosen(

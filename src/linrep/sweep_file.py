@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from linrep.errors import InputError
+from linrep.errors import InputError, short, shown
 from linrep.toml_file import is_sweep, read_toml
 
 TOP = ("title", "question", "base", "axes", "quick")
@@ -115,7 +115,7 @@ def parse_sweep(
         if key not in TOP:
             close = difflib.get_close_matches(key, TOP, n=1)
             near = f", did you mean {close[0]!r}?" if close else ""
-            raise InputError(f"{source}: unknown key {key!r}{near}; a sweep has {', '.join(TOP)}")
+            raise InputError(f"{source}: unknown key {shown(key)}{near}; a sweep has {', '.join(TOP)}")
     base = copy.deepcopy(dict(_table(fields, "base", source)))
     axes = dict(_flat(_table(fields, "axes", source)))
     if quick and "quick" not in fields:
@@ -123,7 +123,9 @@ def parse_sweep(
     changed = dict(_table(fields, "quick", source)) if quick else {}
     for key, given in _flat(_table(changed, "axes", source)).items():
         if key not in axes:
-            raise InputError(f"{source}: quick.axes: no axis {key!r} to replace; name one of {_names(axes)}")
+            raise InputError(
+                f"{source}: quick.axes: no axis {shown(key)} to replace; name one of {short(_names(axes))}"
+            )
         axes[key] = given
     for key, value in changed.items():
         if key != "axes":
@@ -151,21 +153,23 @@ def set_key(fields: dict[str, Any], key: str, value: Any, source: str) -> None:
     for part in tables:
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
-            raise InputError(f"{source}: {key}: {part!r} is a value, not a table; name a key inside a table")
+            raise InputError(
+                f"{source}: {short(key)}: {shown(part)} is a value, not a table; name a key inside a table"
+            )
     table[last] = copy.deepcopy(value)
 
 
 def _table(fields: Mapping[str, Any], key: str, source: str) -> Mapping[str, Any]:
     given = fields.get(key, {})
     if not isinstance(given, Mapping):
-        raise InputError(f"{source}: {key}: expected a table, got {given!r}; write [{key}]")
+        raise InputError(f"{source}: {key}: expected a table, got {shown(given)}; write [{key}]")
     return given
 
 
 def _text(fields: Mapping[str, Any], key: str, source: str) -> str:
     given = fields.get(key, "")
     if not isinstance(given, str):
-        raise InputError(f"{source}: {key}: expected text, got {given!r}; put it in quotes")
+        raise InputError(f"{source}: {key}: expected text, got {shown(given)}; put it in quotes")
     return given
 
 
@@ -182,20 +186,20 @@ def _flat(axes: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _axis(name: str, given: Any, source: str) -> Axis:
     if name in RESERVED:
-        raise InputError(f"{source}: axis {name!r}: this name is taken by a column; choose another")
+        raise InputError(f"{source}: axis {shown(name)}: this name is taken by a column; choose another")
     if isinstance(given, Mapping):
         points = [Point(label=label, changes=tuple(_changes(change))) for label, change in given.items()]
     elif isinstance(given, list):
         points = [Point(label=_label(value), changes=((name, value),)) for value in given]
     else:
         raise InputError(
-            f"{source}: axis {name!r}: expected a list of values, got {given!r}; write [{given!r}, …]"
+            f"{source}: axis {shown(name)}: expected a list of values, got {shown(given)}; put it in brackets"
         )
     if not points:
-        raise InputError(f"{source}: empty grid: axis {name!r} has no values; give it one or more")
+        raise InputError(f"{source}: empty grid: axis {shown(name)} has no values; give it one or more")
     for label, times in Counter(point.label for point in points).items():
         if times > 1:
-            raise InputError(f"{source}: axis {name!r}: {label} stands there twice; remove one")
+            raise InputError(f"{source}: axis {shown(name)}: {short(label)} stands there twice; remove one")
     return Axis(name=name, points=tuple(points))
 
 

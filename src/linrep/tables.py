@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from linrep.errors import InputError
+from linrep.errors import InputError, counted, short, shown
 
 ROW_TOLERANCE = 1e-6
 """How far a row of a table may sum from 1. Published tables are rounded; beyond rounding it is an error."""
@@ -39,14 +39,14 @@ def checked_table(
     shape = [len(states[parent]) for parent in parents]
     if len(rows) != math.prod(shape):
         raise InputError(
-            f"{source}: variable '{name}' needs {math.prod(shape)} rows, one per configuration of "
-            f"its {len(parents)} parents, got {len(rows)}"
+            f"{source}: variable '{short(name)}' needs {counted(math.prod(shape))} rows, "
+            f"one per configuration of its {len(parents)} parents, got {len(rows)}"
         )
     table: list[list[float]] = []
     for index, row in enumerate(rows):
-        where = f"{source}: variable '{name}', row {index}"
+        where = f"{source}: variable '{short(name)}', row {index}"
         if parents:
-            where += f" ({row_name(index, parents, names, states)})"
+            where += f" ({short(row_name(index, parents, names, states))})"
         table.append(_row(row, len(own), where))
     return torch.tensor(table, dtype=torch.float64).reshape(*shape, len(own))
 
@@ -55,14 +55,16 @@ def _row(row: Sequence[float], size: int, where: str) -> list[float]:
     try:
         values = [float(value) for value in row]
     except (TypeError, ValueError):
-        raise InputError(f"{where}: expected a list of {size} probabilities, got {row!r}") from None
+        raise InputError(f"{where}: expected a list of {size} probabilities, got {shown(row)}") from None
     if len(values) != size:
         raise InputError(f"{where}: expected {size} probabilities, got {len(values)}")
     if not all(0 <= value <= 1 + ROW_TOLERANCE for value in values):
-        raise InputError(f"{where}: probabilities must lie in [0, 1], got {values}")
+        raise InputError(f"{where}: probabilities must lie in [0, 1], got {shown(values)}")
     total = math.fsum(values)
     if abs(total - 1) > ROW_TOLERANCE:
-        raise InputError(f"{where}: probabilities must sum to 1, got {values}, which sum to {total:.12g}")
+        raise InputError(
+            f"{where}: probabilities must sum to 1, got {shown(values)}, which sum to {total:.12g}"
+        )
     # A row exact to rounding is kept to the bit, so that tables survive being written and read again.
     return values if abs(total - 1) < 1e-12 else [value / total for value in values]
 
@@ -87,21 +89,22 @@ def check_names(
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise InputError(f"{source}: variable '{name}' is declared twice; rename one")
+            raise InputError(f"{source}: variable '{short(name)}' is declared twice; rename one")
         seen.add(name)
         if name not in tables:
-            raise InputError(f"{source}: variable '{name}' has no table; add its probabilities")
+            raise InputError(f"{source}: variable '{short(name)}' has no table; add its probabilities")
     for word in (*names, *(state for name in states for state in _states(states[name]))):
         if not word or word == UNKNOWN or not word.isprintable():
             raise InputError(
-                f"{source}: {word!r} cannot name a variable or state, for labels must be told apart; "
+                f"{source}: {shown(word)} cannot name a variable or state, for labels must be told apart; "
                 f"use printable characters, and not a lone '{UNKNOWN}'"
             )
     for what, given in (("table", tables), ("list of parents", parents), ("list of states", states)):
         for name in given:
             if name not in seen:
                 raise InputError(
-                    f"{source}: a {what} is given for the unknown variable '{name}'; declare it or remove it"
+                    f"{source}: a {what} is given for the unknown variable '{short(name)}'; "
+                    "declare it or remove it"
                 )
 
 
@@ -132,7 +135,9 @@ def topological_order(
                 heapq.heappush(ready, child)
     if len(order) < len(parents):
         cycle = " -> ".join(names[concept] for concept in _cycle(parents, set(order)))
-        raise InputError(f"{source}: the graph must have no cycle, got {cycle}; remove one of these edges")
+        raise InputError(
+            f"{source}: the graph must have no cycle, got {short(cycle)}; remove one of these edges"
+        )
     return tuple(order)
 
 

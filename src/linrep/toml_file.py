@@ -43,6 +43,8 @@ def read_toml(path: Path, *, missing: str) -> dict[str, Any]:
         raise InputError(f"{path}: malformed TOML: {error}") from None
     if fields is None or deeper(fields, DEEPEST):
         raise InputError(f"{path}: nested more than {DEEPEST} tables deep; remove what does not belong there")
+    if _holds_huge(fields):
+        raise InputError(f"{path}: holds a whole number beyond 64 bits, which TOML does not know; write less")
     return fields
 
 
@@ -67,6 +69,13 @@ def deeper(value: Any, depth: int) -> bool:
     for _ in range(depth):
         level = [each for outer in level for each in _within(outer)]
     return bool(level)
+
+
+def _holds_huge(value: Any) -> bool:
+    """Whether there is an integer larger than TOML allows; hexadecimal ones may have millions of digits."""
+    if isinstance(value, Mapping | list):
+        return any(map(_holds_huge, value.values() if isinstance(value, Mapping) else value))
+    return isinstance(value, int) and not -(2**63) <= value < 2**63
 
 
 def _within(value: Any) -> list[Any]:

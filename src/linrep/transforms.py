@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from linrep.errors import InputError
+from linrep.errors import InputError, counted
 
 # The last concepts are summed at once, by one small matrix product: their blocks are too short to add one
 # by one.
@@ -212,5 +212,6 @@ def _matrix(
 def _expect(table: Tensor, expected: int, noun: str) -> None:
     if table.shape[-1] != expected:
         raise InputError(
-            f"table: expected {expected} {noun} on the last axis, got {table.shape[-1]}; transpose it"
+            f"table: expected {counted(expected)} {noun} on the last axis, "
+            f"got {table.shape[-1]}; transpose it"
         )

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from linrep.errors import InputError
+from linrep.errors import InputError, counted
 from linrep.geometry.moments import CHUNK
 
 
@@ -42,7 +42,9 @@ def energy_by_degree(
     """
     runs, rows, _ = table.shape
     if rows != prod(levels):
-        raise InputError(f"table: expected {prod(levels)} rows (the complete grid), got {rows}; complete it")
+        raise InputError(
+            f"table: expected {counted(prod(levels))} rows (the complete grid), got {rows}; complete it"
+        )
     degree = _degrees(levels, table.device)
     energy = torch.zeros(runs, len(levels) + 1, dtype=torch.float64, device=table.device)
     # Columns do not mix: a few at a time keep the working copies small at m = 12.
