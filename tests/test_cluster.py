@@ -3,7 +3,9 @@
 ``LINREP_CELLS=200 pytest tests/test_cluster.py`` makes the sweep under which workers are killed a large one.
 """
 
+import asyncio
 import contextlib
+import gc
 import os
 import random
 import shutil
@@ -61,6 +63,11 @@ def command(*words: str | Path) -> list[str]:
     return [sys.executable, "-m", "linrep", "sweep", *(str(word) for word in words)]
 
 
+def swept(path: Path, out: Path) -> None:
+    """Sweep here, one cell after another; in a new process, where no types are checked at every step."""
+    subprocess.run(command(path, "--out", out, "--quiet"), check=True)
+
+
 def assert_same(out: Path, serial: Path, cells: int) -> None:
     """Every cell once, its bits those of the serial sweep, and nothing else lying about."""
     keys = Store(serial).finished()
@@ -81,11 +88,12 @@ def until(condition: Callable[[], object], seconds: float = 120.0) -> None:
         time.sleep(0.02)
 
 
-def _group(process: int) -> int | None:
+def _of_group(process: psutil.Process, group: int) -> bool:
+    """Whether it lives; one that is dead may lie there for ever, where nobody waits for orphans."""
     try:
-        return os.getpgid(process)
-    except ProcessLookupError:
-        return None
+        return process.status() != psutil.STATUS_ZOMBIE and os.getpgid(process.pid) == group
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return False
 
 
 @dataclass(frozen=True)
@@ -97,8 +105,10 @@ class Cluster:
     nanny: subprocess.Popen[bytes]
 
     def workers(self) -> list[psutil.Process]:
-        """Those alive: a child may end, or lie dead and not yet waited for, while it is looked at."""
-        return [each for each in psutil.Process(self.nanny.pid).children(recursive=True) if _works(each)]
+        """Those alive: any may end, or lie dead and not yet waited for, while it is looked at."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return [each for each in psutil.Process(self.nanny.pid).children(recursive=True) if _works(each)]
+        return []
 
     def kill_workers(self) -> None:
         """All, and first the nanny, who would start others; her children are nobody's once she is dead."""
@@ -131,8 +141,8 @@ def cluster() -> Generator[Cluster, None, None]:
             until(lambda: len(made.workers()) >= 2)
             yield made
         finally:
-            made.kill_workers()
             first.kill()
+            made.kill_workers()
 
 
 @pytest.mark.slow
@@ -140,7 +150,7 @@ def test_workers_killed_at_random_and_a_lost_scheduler_change_no_bit(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     path, serial, out = sweep(tmp_path, CELLS, 400), tmp_path / "serial", tmp_path / "out"
-    assert execute(["sweep", str(path), "--out", str(serial), "--quiet"]) == 0
+    swept(path, serial)
     draw, killed, over = random.Random(0), list[int](), threading.Event()
 
     def kill() -> None:
@@ -177,27 +187,74 @@ def test_workers_killed_at_random_and_a_lost_scheduler_change_no_bit(
     assert said.count("\n") == 1
     assert 0 < len(Store(lost).finished()) < CELLS
     cluster.kill_workers()
-    assert execute(["sweep", str(path), "--out", str(lost), "--quiet"]) == 0
+    swept(path, lost)
     assert_same(lost, serial, CELLS)
 
 
-def test_a_scheduler_out_of_reach_is_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("scheme", ["tcp", "foo"])
+def test_a_scheduler_that_does_not_answer_is_one_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
-    monkeypatch.setattr("linrep.executors.SECONDS_TO_CONNECT", 1)
+    """Not even a connection is enough: this port takes one, and is mute."""
+    monkeypatch.setattr("linrep.dask_cluster.SECONDS_TO_CONNECT", 1)
     path = sweep(tmp_path, 2, 10)
-    assert (
-        execute(["sweep", str(path), "--out", str(tmp_path / "o"), "--scheduler", "tcp://127.0.0.1:9"]) == 1
-    )
-    error = capsys.readouterr().err
-    assert "scheduler tcp://127.0.0.1:9: cannot be reached" in error
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        address = f"{scheme}://127.0.0.1:{mute.getsockname()[1]}"
+        assert execute(["sweep", str(path), "--out", str(tmp_path / "o"), "--scheduler", address]) == 1
+    gc.collect()
+    error = capfd.readouterr().err
+    assert f"scheduler {address}: cannot be reached" in error
     assert error.count("\n") == 1
+
+
+def test_a_worker_is_no_scheduler(
+    cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = asyncio.run(_address_of_a_worker(cluster.address))
+    path = sweep(tmp_path, 2, 10)
+    assert execute(["sweep", str(path), "--out", str(tmp_path / "o"), "--scheduler", address]) == 1
+    assert "is no scheduler but a worker" in capsys.readouterr().err
+
+
+async def _address_of_a_worker(scheduler: str) -> str:
+    from distributed.core import rpc
+
+    async with rpc(scheduler) as peer:
+        while not (workers := (await peer.identity())["workers"]):
+            await asyncio.sleep(0.05)
+        return next(iter(workers))
+
+
+def test_a_cluster_that_cannot_start_is_one_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import dask.config
+
+    path = sweep(tmp_path, 2, 10)
+    words = ["sweep", str(path), "--out", str(tmp_path / "o"), "--executor", "dask", "--workers", "1"]
+    with dask.config.set({"temporary-directory": "/proc/nope"}):
+        assert execute(words) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith("linrep: error: executor: a Dask cluster cannot start here (")
+    assert "/proc/nope" in line
+
+
+@pytest.mark.slow
+def test_an_interrupt_while_workers_of_dask_start_is_one_line(tmp_path: Path) -> None:
+    """A terminal sends Ctrl-C to workers too, which would die of it half born."""
+    words = command(sweep(tmp_path, 2, 10), "--out", tmp_path / "o", "--executor", "dask", "--workers", "2")
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True) as run:
+        until(lambda: len(psutil.Process(run.pid).children(recursive=True)) >= 3)
+        os.killpg(run.pid, signal.SIGINT)
+        assert run.stderr is not None
+        assert run.stderr.read() == "linrep: interrupted; the same command goes on from here\n"
+        assert run.wait() == 130
 
 
 @pytest.mark.slow
 def test_interrupted_processes_stop_resumable_and_go_on_to_the_same_bits(tmp_path: Path) -> None:
     path, serial, out = sweep(tmp_path, 3, 4000), tmp_path / "serial", tmp_path / "out"
-    assert execute(["sweep", str(path), "--out", str(serial), "--quiet"]) == 0
+    swept(path, serial)
     words = command(path, "--out", out, "--workers", "2")
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True) as run:
         until(lambda: list(out.glob(".partial/*/checkpoint.safetensors")))
@@ -206,10 +263,10 @@ def test_interrupted_processes_stop_resumable_and_go_on_to_the_same_bits(tmp_pat
         said = run.stderr.read()
         assert run.wait() == 130
     assert said == "linrep: interrupted; the same command goes on from here\n"
-    until(lambda: not [each for each in psutil.process_iter() if _group(each.pid) == run.pid])
+    until(lambda: not [each for each in psutil.process_iter() if _of_group(each, run.pid)])
     assert len(Store(out).finished()) < 3
     assert not list(out.glob(".partial/sweep-*"))
-    assert execute(["sweep", str(path), "--out", str(out), "--quiet"]) == 0
+    swept(path, out)
     assert_same(out, serial, 3)
 
 
@@ -233,7 +290,7 @@ def test_a_full_disk_and_a_read_only_folder_are_one_line_and_lose_nothing(tmp_pa
         tmp_path / "out",
         tmp_path / "kept",
     )
-    assert execute(["sweep", str(path), "--out", str(serial), "--quiet"]) == 0
+    swept(path, serial)
     some = next(iter(Store(serial).finished()))
     blocks = sum(-(-each.stat().st_size // 4096) for each in (serial / some).iterdir())
     out.mkdir()

@@ -12,7 +12,7 @@ from linrep.cli import execute
 from linrep.slurm import LOGS
 from linrep.store import Store
 from slurm_node import jobs, one_node
-from test_cluster import assert_same, command, sweep, until
+from test_cluster import assert_same, command, sweep, swept, until
 
 pytest.importorskip("dask_jobqueue")
 
@@ -32,7 +32,7 @@ def test_jobs_that_are_cancelled_lose_nothing(tmp_path: Path) -> None:
     """All at once, as at their walltime: for a while there is neither worker nor job."""
     file = sweep(tmp_path, CELLS, 4000)
     serial, out = tmp_path / "serial", tmp_path / "on slurm"
-    assert execute(["sweep", str(file), "--out", str(serial), "--quiet"]) == 0
+    swept(file, serial)
     cancelled: list[str] = []
 
     def cancel() -> None:

@@ -5,11 +5,9 @@ Nothing heavy is imported here, so that a new process can be told its threads be
 
 import contextlib
 import importlib.util
-import logging
 import os
 import queue
 import re
-import signal
 import threading
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -17,13 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
-from linrep.errors import InputError, LostError
+from linrep.dask_cluster import SECONDS_TO_CONNECT, local_cluster, require_scheduler, silent_dask
+from linrep.errors import InputError
+from linrep.progress import interrupts_held
 from linrep.slurm import KEYS, LOGS, Queue, Watched, slurm_cluster
 
 Kind = Literal["processes", "dask", "slurm"]
-
-SECONDS_TO_CONNECT = 15
-_DASK = re.compile("distributed|tornado|asyncio")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +103,7 @@ def executor(chosen: Engine, threads: int, *, out: Path) -> Generator[Executor, 
         out: Folder of runs; what SLURM's jobs say goes into its ``.slurm``.
 
     Raises:
-        LostError: The scheduler cannot be reached.
+        LostError: The scheduler cannot be reached, or a cluster cannot start here.
         InputError: SLURM is not here, or refuses the job.
     """
     workers = chosen.workers or max(1, cores() // threads)
@@ -114,27 +111,18 @@ def executor(chosen: Engine, threads: int, *, out: Path) -> Generator[Executor, 
         with Processes(workers, threads) as pool:
             yield pool
         return
-    with _silent_dask(), contextlib.ExitStack() as stack:
-        from distributed import Client, LocalCluster
+    with silent_dask(), contextlib.ExitStack() as stack:
+        from distributed import Client
 
         if chosen.scheduler is not None:
+            require_scheduler(chosen.scheduler)
             place: Any = chosen.scheduler
         elif chosen.kind == "dask":
-            place = LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                dashboard_address=cast("str", None),
-                silence_logs=logging.CRITICAL,
-            )
-            stack.enter_context(place)
+            place = stack.enter_context(local_cluster(workers))
         else:
             place = stack.enter_context(slurm_cluster(chosen.slurm, threads, out / LOGS))
             place.adapt(minimum=workers, maximum=workers)
-        try:
-            client = Client(place, timeout=SECONDS_TO_CONNECT, set_as_default=False)
-        except (OSError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise LostError(f"scheduler {place}: cannot be reached ({reason}); is it running?") from None
+        client = Client(place, timeout=SECONDS_TO_CONNECT, set_as_default=False)
         stack.callback(client.close, timeout=5)
         pool: Executor = client.get_executor(pure=False)
         if chosen.kind == "slurm":
@@ -173,7 +161,8 @@ class Processes(Executor):
     def _run(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         pool = self._idle.get() or self._process()
         try:
-            return pool.submit(fn, *args, **kwargs).result()
+            with interrupts_held():  # the process begins with its first task
+                return pool.submit(fn, *args, **kwargs).result()
         except BrokenExecutor:
             pool.shutdown(wait=False)
             pool = None
@@ -183,12 +172,7 @@ class Processes(Executor):
 
     def _process(self) -> ProcessPoolExecutor:
         import multiprocessing
-        from multiprocessing import resource_tracker
 
-        # A process inherits what the thread that starts it has blocked: Ctrl-C is for the parent, which tells
-        # its workers. The tracker comes first, because starting it lifts the block.
-        resource_tracker.ensure_running()
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         # Spawned, not forked: a fork copies locks of tensor threads in whatever state they are.
         context = multiprocessing.get_context("spawn")
         return ProcessPoolExecutor(1, mp_context=context, initializer=_settle, initargs=(self._threads,))
@@ -208,23 +192,6 @@ def _settle(threads: int) -> None:
         os._exit(1)
 
     threading.Thread(target=follow, daemon=True).start()
-
-
-@contextlib.contextmanager
-def _silent_dask() -> Generator[None, None, None]:
-    """Keep Dask's own words about lost workers off the screen: what matters is told by us, in one line."""
-    import distributed
-
-    del distributed
-    loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict if _DASK.match(name)]
-    levels = [each.level for each in loggers]
-    for each in loggers:
-        each.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        for each, level in zip(loggers, levels, strict=True):
-            each.setLevel(level)
 
 
 def _require(kind: str) -> None:

@@ -91,3 +91,19 @@ def stop_on_signal(*, patient: bool = False) -> Generator[Callable[[], bool], No
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def interrupts_held() -> Generator[None, None, None]:
+    """Threads and processes begun in here never hear of Ctrl-C: it is for this process, which tells them.
+
+    They inherit what the thread that starts them has blocked. A Ctrl-C meanwhile is heard afterwards.
+    """
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # first: starting it lifts the block
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
