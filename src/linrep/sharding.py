@@ -122,13 +122,17 @@ class Shard:
 
     def own(self, rows: Sequence[Tensor]) -> list[Tensor]:
         """The rows of this rank, one tensor per run, contexts first."""
-        edges = self.cuts[:, self.team.rank : self.team.rank + 2].tolist()
-        return [each[first:last] for each, (first, last) in zip(rows, edges, strict=True)]
+        return [each[first:last] for each, (first, last) in zip(rows, self.held.tolist(), strict=True)]
+
+    @property
+    def held(self) -> Int64[Tensor, "runs 2"]:
+        """The first of this rank's rows of each run, and the one after its last."""
+        return self.cuts[:, self.team.rank : self.team.rank + 2]
 
     @property
     def rows(self) -> Int64[Tensor, " runs"]:
         """How many contexts of each run this rank holds."""
-        return self.cuts[:, self.team.rank + 1] - self.cuts[:, self.team.rank]
+        return self.held[:, 1] - self.held[:, 0]
 
     @property
     def width(self) -> int:

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from linrep.encoder import Encoder, Table
+from linrep.normals import Normals
 from linrep.population import Population
 
 Optimizer = Literal["gd", "sgd", "adam"]
@@ -81,15 +82,12 @@ def start(
     contexts, tokens = population.context_index.shape[1], population.token_index.shape[1]
     if encoder is None:
         encoder = Table(contexts, dim, init_scale=init_scale)
-    numbers = encoder.numbers
-    normals = torch.stack(
-        [torch.randn(numbers + tokens * dim, generator=each, dtype=torch.float64) for each in generators]
-    )
-    unembedding = init_scale * normals[:, numbers:].reshape(-1, tokens, dim)
-    trained = [
-        each.to(population.device, population.dtype).contiguous()
-        for each in (*encoder.start(normals[:, :numbers]), unembedding)
-    ]
+    draws = [Normals(encoder.numbers + tokens * dim, each) for each in generators]
+    started = encoder.start(draws, population.dtype)
+    unembedding = torch.empty(len(draws), tokens, dim, dtype=population.dtype)
+    for run, draw in enumerate(draws):
+        draw.fill(unembedding[run], init_scale)
+    trained = [each.to(population.device) for each in (*started, unembedding)]
     return State(
         step=0,
         encoder=encoder,
@@ -98,5 +96,5 @@ def start(
         moments=[torch.zeros_like(each) for each in trained * 2] if optimizer == "adam" else [],
         order=order,
         order_before=order.get_state(),
-        diverged_at=torch.full((len(normals),), -1, dtype=torch.int64, device=population.device),
+        diverged_at=torch.full((len(draws),), -1, dtype=torch.int64, device=population.device),
     )

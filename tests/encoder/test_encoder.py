@@ -11,6 +11,7 @@ from linrep.contexts import complete, flat_index
 from linrep.encoder import Encoder, Table, encoder
 from linrep.encoder.transformer import EXPANSION
 from linrep.errors import InputError
+from linrep.normals import Normals
 
 SIZES = (2, 3, 2)
 DIM = 3
@@ -39,7 +40,8 @@ def made(kind: str, index: Tensor) -> Encoder:
 
 def parameters(found: Encoder, runs: int = RUNS, seed: int = 0) -> list[Tensor]:
     draw = torch.Generator().manual_seed(seed)
-    start = found.start(torch.randn(runs, found.numbers, generator=draw, dtype=torch.float64))
+    draws = [Normals(found.numbers, torch.Generator().manual_seed(seed + 1 + run)) for run in range(runs)]
+    start = found.start(draws, torch.float64)
     # Biases start at zero; here they too must matter.
     return [each + 0.1 * torch.randn(each.shape, generator=draw, dtype=torch.float64) for each in start]
 
@@ -167,8 +169,8 @@ def test_every_digit_counts(kind: str) -> None:
 def test_embeddings_start_at_about_the_scale_asked_for(kind: str) -> None:
     index = flat_index(complete(SIZES), SIZES)[None]
     found = made(kind, index)
-    normals = torch.randn(200, found.numbers, generator=torch.Generator().manual_seed(3)).double()
-    assert 0.25 < float(found.embed(found.start(normals)).std()) / 0.5 < 2.0
+    draws = [Normals(found.numbers, torch.Generator().manual_seed(run)) for run in range(200)]
+    assert 0.25 < float(found.embed(found.start(draws, torch.float64)).std()) / 0.5 < 2.0
 
 
 def test_the_table_is_its_parameter() -> None:

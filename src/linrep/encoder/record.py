@@ -2,11 +2,14 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
+
+from linrep.normals import Normals
 
 PullBack = Callable[[Tensor], list[Tensor]]
 """From the gradient with respect to the embedding to that with respect to the parameters."""
@@ -31,16 +34,16 @@ class Encoder(ABC):
 
     @property
     def numbers(self) -> int:
-        """How many numbers the parameters of one run are."""
+        """How many numbers of its draw one run's start takes."""
         return sum(math.prod(each.shape) for each in self.shapes.values())
 
-    def start(self, normals: Float[Tensor, "runs numbers"]) -> list[Tensor]:
-        """Parameters at the start, from standard normal numbers."""
-        parts = normals.split([math.prod(each.shape) for each in self.shapes.values()], dim=1)
-        return [
-            (each.scale * part).reshape(len(normals), *each.shape)
-            for each, part in zip(self.shapes.values(), parts, strict=True)
-        ]
+    def start(self, draws: Sequence[Normals], dtype: torch.dtype) -> list[Tensor]:
+        """Parameters at the start, from the next ``numbers`` of each run's draw."""
+        parameters = [torch.empty(len(draws), *each.shape, dtype=dtype) for each in self.shapes.values()]
+        for run, draw in enumerate(draws):
+            for parameter, each in zip(parameters, self.shapes.values(), strict=True):
+                draw.fill(parameter[run], each.scale)
+        return parameters
 
     @abstractmethod
     def embed(self, parameters: list[Tensor]) -> Float[Tensor, "runs contexts dim"]:

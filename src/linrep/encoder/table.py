@@ -1,10 +1,13 @@
 """The lookup table: every context has a row of its own, so nothing is said of a context never seen."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from linrep.encoder.record import Descend, Encoder, PullBack, Shape
+from linrep.normals import Normals
 from linrep.sharding import Shard
 
 
@@ -45,8 +48,8 @@ class Table(Encoder):
 class ShardedTable(Table):
     """One rank's rows of a table shared over processes.
 
-    Every rank draws the whole start and keeps its own rows of it, so that the start is that of one process;
-    the whole is let go before training.
+    Every rank passes over all numbers of the start, a piece at a time, and keeps those of its own rows: the
+    start is that of one process, and no rank ever has the whole.
 
     Args:
         shard: Which rows these are.
@@ -58,10 +61,16 @@ class ShardedTable(Table):
         super().__init__(shard.width, dim, init_scale=init_scale)
         self.shard = shard
 
-    def start(self, normals: Float[Tensor, "runs numbers"]) -> list[Tensor]:
-        """The rows of the start that this rank holds."""
-        (whole,) = super().start(normals)
-        return [torch.nn.utils.rnn.pad_sequence(self.shard.own(list(whole)), batch_first=True)]
+    def start(self, draws: Sequence[Normals], dtype: torch.dtype) -> list[Tensor]:
+        """The rows of the start that this rank holds, zeros where a run has fewer than another."""
+        whole = self.shapes["embedding"]
+        contexts, dim = whole.shape
+        held = torch.zeros(len(draws), int(self.shard.rows.max()), dim, dtype=dtype)
+        for draw, rows, (first, last) in zip(draws, held, self.shard.held.tolist(), strict=True):
+            draw.skip(first * dim)
+            draw.fill(rows[: last - first], whole.scale)
+            draw.skip((contexts - last) * dim)
+        return [held]
 
     def sampled(
         self, parameters: list[Tensor], rows: Int64[Tensor, "runs batch"]
