@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from linrep import tiling
+from linrep import residual_sums, tiling
 from linrep.errors import InputError
 from linrep.population import population_gradient, table_gradients
 from populations import autograd, random_population, random_tables
@@ -124,6 +124,22 @@ def test_powers_beyond_the_largest_number_are_lowered_first(dtype, scale):
     for run in (0, 2):
         assert torch.equal(fused.unembedding[run], calm["fused"].unembedding[run])
         assert torch.equal(dense.unembedding[run], calm["dense"].unembedding[run])
+
+
+def test_powers_far_below_the_largest_are_normal_numbers_and_masked_ones_nothing():
+    """Subnormal numbers are several times slower, and late in training most powers would be."""
+    draw = torch.Generator().manual_seed(0)
+    f, key = (8 * torch.randn(shape, generator=draw) for shape in ((3, 40, 4), (3, 4, 16)))
+    mask = torch.ones(3, 1, 16, dtype=torch.bool)
+    mask[1, 0, :5] = False
+    powers = torch.empty(3, 40, 16)
+    total, shift = residual_sums._powers(f, key, mask, powers)
+    assert not powers[1, :, :5].any()
+    lowered = shift != 0
+    assert lowered.float().mean() > 0.5
+    assert powers[lowered & mask].min() >= torch.finfo(torch.float32).tiny
+    naive = (f.double() @ key.double()).masked_fill(~mask, -torch.inf).softmax(-1)
+    torch.testing.assert_close((powers / total).double(), naive, rtol=1e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("method", ["dense", "fused"])

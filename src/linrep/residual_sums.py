@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from linrep.tiling import BITS, runs_at_once
+from linrep.tiling import BITS, lowest, runs_at_once
 
 Room = tuple[Float[Tensor, "runs dim contexts"] | None, Float[Tensor, "runs dim tokens"] | None]
 """Contiguous memory for a table's gradient, one column after the other; None where new memory will do."""
@@ -110,5 +110,7 @@ def _powers(
     fill()
     fine = (total > 1 / middle) & (total < middle)
     shift = torch.where(fine, 0.0, logits.amax(-1, keepdim=True))
-    logits.sub_(shift)
+    logits.sub_(shift).clamp_(min=torch.where(fine, -torch.inf, lowest(logits.dtype)))
+    if mask is not None:
+        logits.masked_fill_(~mask, -torch.inf)
     return torch.exp2(logits, out=logits).sum(-1, keepdim=True), shift

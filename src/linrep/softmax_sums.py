@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from linrep.tiling import BITS, Tiling
+from linrep.tiling import BITS, Tiling, lowest
 
 
 def softmax_sums(
@@ -103,7 +103,7 @@ def _lift(
 
 def _floor(query: Tensor, key: Tensor, dim: int) -> float | None:
     """The logit (base 2) to which lower ones are lifted, or None where none can be as low."""
-    floor = 0.7 * math.log2(torch.finfo(query.dtype).tiny)
+    floor = lowest(query.dtype)
     if query.shape[1] > dim + 1:
         return floor
     # Not vector_norm: it is slow along an axis that is not the last.
