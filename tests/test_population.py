@@ -135,9 +135,8 @@ def test_powers_far_below_the_largest_are_normal_numbers_and_masked_ones_nothing
     powers = torch.empty(3, 40, 16)
     total, shift = residual_sums._powers(f, key, mask, powers)
     assert not powers[1, :, :5].any()
-    lowered = shift != 0
-    assert lowered.float().mean() > 0.5
-    assert powers[lowered & mask].min() >= torch.finfo(torch.float32).tiny
+    assert 0.5 < (shift != 0).float().mean() < 1
+    assert powers.masked_select(mask).min() >= torch.finfo(torch.float32).tiny
     naive = (f.double() @ key.double()).masked_fill(~mask, -torch.inf).softmax(-1)
     torch.testing.assert_close((powers / total).double(), naive, rtol=1e-3, atol=1e-6)
 
@@ -190,3 +189,18 @@ def test_tables_of_another_population_are_refused():
     f, g = random_tables(population, 3)
     with pytest.raises(InputError, match="tables: expected"):
         population_gradient(population, f[:, :-1], g)
+
+
+@pytest.mark.parametrize("shift", [-70.0, -30.0, 30.0, 70.0])
+def test_dense_powers_do_not_depend_on_what_lies_beside_them(shift):
+    """Rows near either end of the range, alone and beside a run far beyond it."""
+    draw = torch.Generator().manual_seed(0)
+    f, key = (torch.randn(shape, generator=draw) for shape in ((2, 40, 4), (2, 4, 16)))
+    f[0, :, 0], key[0, 0] = shift, 1.0
+    f[1] *= 100
+    together, alone = torch.empty(2, 40, 16), torch.empty(1, 40, 16)
+    total, _ = residual_sums._powers(f, key, None, together)
+    residual_sums._powers(f[:1], key[:1], None, alone)
+    assert torch.equal(together[:1], alone)
+    naive = (f.double() @ key.double()).softmax(-1)
+    torch.testing.assert_close((together / total).double(), naive, rtol=1e-3, atol=1e-6)

@@ -4,6 +4,8 @@ Where a run's logits fit a core's cache, its targets are worth storing: two prod
 the calls are so few that many small runs go through at once. Runs are taken in groups that stay in the cache.
 """
 
+import math
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -93,24 +95,23 @@ def _powers(
 ) -> tuple[Float[Tensor, "some contexts 1"], Float[Tensor, "some contexts 1"] | float]:
     """Powers of two of the logits, in their place; their sums; what was taken off the logits before.
 
-    Nothing is, where every sum stays in the middle of the numbers' range: a maximum costs a pass of its own.
+    Nothing is, where every power stays in the middle of the numbers' range: a maximum for each row costs
+    passes of its own. Elsewhere it is taken off the rows whose largest leaves the middle, and powers far
+    below the largest of their row are lifted. A run's rows are treated alike whatever lies beside it.
     """
-
-    def fill() -> None:
-        torch.baddbmm(logits, f, key, beta=0, alpha=BITS, out=logits)
-        if mask is not None:
-            logits.masked_fill_(~mask, -torch.inf)
-
-    fill()
-    total = torch.exp2(logits, out=logits).sum(-1, keepdim=True)
-    middle = torch.finfo(logits.dtype).max ** 0.5
-    low, high = total.aminmax()
-    if low.item() > 1 / middle and high.item() < middle:
-        return total, 0.0
-    fill()
-    fine = (total > 1 / middle) & (total < middle)
-    shift = torch.where(fine, 0.0, logits.amax(-1, keepdim=True))
-    logits.sub_(shift).clamp_(min=torch.where(fine, -torch.inf, lowest(logits.dtype)))
+    numbers = torch.finfo(logits.dtype)
+    most = math.log2(numbers.max) / 2
+    torch.baddbmm(logits, f, key, beta=0, alpha=BITS, out=logits)
+    low, high = logits.aminmax()
+    wide = not (low.item() > -most and high.item() < most)
     if mask is not None:
         logits.masked_fill_(~mask, -torch.inf)
+    shift: Tensor | float = 0.0
+    if wide:
+        highest = logits.amax(-1, keepdim=True)
+        fine = highest.abs() < most
+        shift = torch.where(fine, 0.0, highest)
+        logits.sub_(shift).clamp_(min=torch.where(fine, math.log2(numbers.tiny), lowest(logits.dtype)))
+        if mask is not None:
+            logits.masked_fill_(~mask, -torch.inf)
     return torch.exp2(logits, out=logits).sum(-1, keepdim=True), shift
