@@ -4,8 +4,8 @@ import math
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from largest import Largest
 from linrep import normals
 from linrep.concepts import chain
 from linrep.contexts import world
@@ -26,21 +26,6 @@ def drawn(count, seed=0):
 
 def source(count, seed=0):
     return Normals(count, torch.Generator().manual_seed(seed))
-
-
-class Largest(TorchDispatchMode):
-    """Remembers the largest storage that any call returned, in bytes."""
-
-    def __init__(self):
-        super().__init__()
-        self.bytes = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        found = func(*args, **(kwargs or {}))
-        for each in found if isinstance(found, tuple | list) else [found]:
-            if isinstance(each, torch.Tensor):
-                self.bytes = max(self.bytes, each.untyped_storage().nbytes())
-        return found
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from linrep import gathering, run_folder
+from linrep import checkpoint, run_folder
 from linrep.config import Config
 from linrep.config_file import load, parse
 from linrep.contexts import World
@@ -29,7 +29,7 @@ from linrep.schedule import Schedule, schedule, snapshot_steps
 from linrep.seeds import generator
 from linrep.sharding import ALONE, Team
 from linrep.stage import Stage, stages_of
-from linrep.state import State, start
+from linrep.state import State, gathered, start
 from linrep.store import Store
 from linrep.summary import summarise
 from linrep.training import train
@@ -154,7 +154,7 @@ def _train_and_measure(
         part, history, steps = _train(config, stages, partial, progress, stop)
         last = stages[-1]
         loss = excess_loss(last.population, part, config.compute.method)
-        state = gathering.tables(part, last.population.shard)
+        state = gathered(part, last.population.shard)
         if last.ruler is None or state is None:
             return None
         summary = summarise(last.ruler, state, loss, key, _rate(config))
@@ -207,13 +207,13 @@ def _train(
     steps: list[int] = []
     (stored,) = shard.team.any(partial is not None)
     if stored:
-        past, steps = gathering.restore(partial, state, shard)
+        past, steps = checkpoint.restore(partial, state, shard)
         rows = [{name: value[row] for name, value in past.items()} for row in range(len(steps))]
     saved = time.monotonic()
 
     def look(stage: Stage) -> None:
         loss = excess_loss(stage.population, state, config.compute.method)
-        whole = gathering.tables(state, shard)
+        whole = gathered(state, shard)
         seen: dict[str, Tensor] = {}
         if stage.ruler is not None and whole is not None:
             seen |= stage.ruler.observe(whole, loss, rate(max(state.step - 1, 0)))
@@ -242,7 +242,7 @@ def _train(
             late = time.monotonic() - saved > config.output.checkpoint_seconds
             stopping, saving = shard.team.any(stop(), late)
             if stopping or saving:
-                gathering.save(partial, state, shard, _stacked(rows), steps)
+                checkpoint.save(partial, state, shard, _stacked(rows), steps)
                 saved = time.monotonic()
             if stopping:
                 raise KeyboardInterrupt

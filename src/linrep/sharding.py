@@ -13,9 +13,11 @@ is the identity: the code that trains knows of one case only.
 import contextlib
 import math
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -27,6 +29,8 @@ from linrep.transforms import Cube
 
 TIMEOUT = timedelta(minutes=30)
 """How long a rank waits for another: longer than rank 0 takes to measure a snapshot."""
+BLOCK = 2**20
+"""Numbers of a table that travel at once."""
 PIECES = 32
 """Prefixes per rank at least, so that shares differ by a few percent."""
 
@@ -150,47 +154,72 @@ class Shard:
         if self.team.ranks == 1:
             return part
         if self.team.rank:
-            with _still_here():
-                dist.send(part.detach().cpu().contiguous(), 0)
+            self.send(part)
             return None
         whole = part.new_zeros(len(part), self.width, part.shape[2], device="cpu")
-        for rank in range(self.team.ranks):
-            piece = (
-                part.detach().cpu() if rank == 0 else part.new_empty(self._shape(rank, part), device="cpu")
-            )
-            if rank:
-                with _still_here():
-                    dist.recv(piece, rank)
-            for run, (first, last) in enumerate(self.cuts[:, rank : rank + 2].tolist()):
-                whole[run, first:last] = piece[run, : last - first]
+        for run, first, block in self.blocks(part):
+            whole[run, first : first + len(block)] = block
         return whole
 
-    def deal(
-        self, whole: Float[Tensor, "runs contexts dim"] | None, part: Float[Tensor, "runs rows dim"]
-    ) -> None:
-        """Overwrite every rank's part by its rows of rank 0's whole: the inverse of :meth:`gather`."""
-        if self.team.rank:
-            mine = part.new_empty(part.shape, device="cpu")
-            with _still_here():
-                dist.recv(mine, 0)
-            part.copy_(mine)
-            return
-        assert whole is not None, "rank 0 has the whole"
-        if whole is part:
-            return
-        for rank in reversed(range(self.team.ranks)):
-            piece = part.new_zeros(self._shape(rank, part), device="cpu")
-            for run, (first, last) in enumerate(self.cuts[:, rank : rank + 2].tolist()):
-                piece[run, : last - first] = whole[run, first:last]
-            if rank == 0:
-                part.copy_(piece)
-                continue
-            with _still_here():
-                dist.send(piece, rank)
+    def blocks(
+        self, part: Float[Tensor, "runs rows dim"]
+    ) -> Iterator[tuple[int, int, Float[Tensor, "some dim"]]]:
+        """Every rank's rows, few at a time, on the CPU of rank 0: their run, the first's number, and they.
 
-    def _shape(self, rank: int, part: Tensor) -> tuple[int, int, int]:
-        """Of another rank's part of a table."""
-        return len(part), int(self.cuts[:, rank : rank + 2].diff(dim=1).max()), part.shape[2]
+        Args:
+            part: This rank's; the others have to :meth:`send` theirs.
+        """
+        for run, rank, rows in self._stretches(part.shape[2]):
+            if rank == 0:
+                block = part[run, rows].detach().cpu()
+            else:
+                block = part.new_empty(rows.stop - rows.start, part.shape[2], device="cpu")
+                with _still_here():
+                    dist.recv(block, rank)
+            yield run, rows.start, block
+
+    def send(self, part: Float[Tensor, "runs rows dim"]) -> None:
+        """What :meth:`blocks` on rank 0 waits for, on every other rank."""
+        for run, rank, rows in self._stretches(part.shape[2]):
+            if rank == self.team.rank:
+                block = part[run, self._here(run, rows)].detach().cpu().contiguous()
+                with _still_here():
+                    dist.send(block, 0)
+
+    def deal(self, whole: Any, part: Float[Tensor, "runs rows dim"]) -> None:
+        """Overwrite every rank's part by its rows of rank 0's whole, few at a time.
+
+        Args:
+            whole: Anything that has rows at ``[run, first:last]``, in memory or not; not looked at elsewhere.
+            part: This rank's.
+        """
+        for run, rank, rows in self._stretches(part.shape[2]):
+            if self.team.rank not in (0, rank):
+                continue
+            if self.team.rank:
+                block = part.new_empty(rows.stop - rows.start, part.shape[2], device="cpu")
+                with _still_here():
+                    dist.recv(block, 0)
+            else:
+                block = whole[run, rows].to(part.dtype).contiguous()
+            if rank == self.team.rank:
+                part[run, self._here(run, rows)] = block
+            else:
+                with _still_here():
+                    dist.send(block, rank)
+
+    def _stretches(self, dim: int) -> Iterator[tuple[int, int, slice]]:
+        """All rows of a table, as every rank goes through them: the run, the rank, some of its rows."""
+        some = max(1, BLOCK // dim)
+        for run, edges in enumerate(self.cuts.tolist()):
+            for rank, (first, last) in enumerate(pairwise(edges)):
+                for start in range(first, last, some):
+                    yield run, rank, slice(start, min(start + some, last))
+
+    def _here(self, run: int, rows: slice) -> slice:
+        """Where this rank has rows of the whole."""
+        first = int(self.held[run, 0])
+        return slice(rows.start - first, rows.stop - first)
 
 
 @contextlib.contextmanager

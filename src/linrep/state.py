@@ -1,7 +1,7 @@
 """What training changes: parameters, unembedding, moments, the order of minibatches; and how it starts."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from linrep.encoder import Encoder, Table
 from linrep.normals import Normals
 from linrep.population import Population
+from linrep.sharding import Shard
 
 Optimizer = Literal["gd", "sgd", "adam"]
 
@@ -98,3 +99,16 @@ def start(
         order_before=order.get_state(),
         diverged_at=torch.full((len(draws),), -1, dtype=torch.int64, device=population.device),
     )
+
+
+def gathered(state: State, shard: Shard) -> State | None:
+    """The state with the embedding of all contexts and no moments, to be measured; None but on rank 0.
+
+    Args:
+        state: This rank's; alone, the result is the same object.
+        shard: Which contexts it has.
+    """
+    if shard.team.ranks == 1:
+        return state
+    embedding = shard.gather(state.parameters[0])
+    return None if embedding is None else replace(state, parameters=[embedding], moments=[])
