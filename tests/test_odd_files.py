@@ -1,23 +1,30 @@
 """Files that only a mutation would write: one clear line from the reader that meets them."""
 
+import copy
 import io
 import json
-from collections.abc import Callable
+import operator
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial, reduce
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from linrep.bif import read_bif
+from linrep.cli import execute
 from linrep.config_file import load, parse
-from linrep.errors import InputError
+from linrep.errors import DamagedError, InputError
 from linrep.experiment import run
 from linrep.laboratory import worlds
 from linrep.llm.winograd import read_winograd
 from linrep.llm.word_pairs import read_word_pairs
 from linrep.run_folder import read as read_run
-from linrep.store import PROVENANCE, WORLDS, file_hashes
+from linrep.store import PROVENANCE, RESULT, WORLDS, file_hashes
+from linrep.summary_shape import require_shape
 from linrep.sweep_file import load_sweep
 from linrep.unpacking import require_room
 from linrep.vectors.formats import parquet_schema
@@ -149,20 +156,101 @@ def test_few_bytes_of_columns_may_announce_many(tmp_path: Path) -> None:
     assert parquet_schema(tmp_path / "y.parquet") == {"c0": True, "c1": True, "c2": True}
 
 
-@pytest.mark.parametrize("field", ["worlds", "of_run"])
-def test_a_run_without_worlds_is_damaged(field: str, tmp_path: Path) -> None:
-    config = {"runs": 1, "world": {"kind": "chain", "concepts": 2}, "training": {"steps": 2, "snapshots": 2}}
-    result = run(parse(config | {"measure": {"bootstrap": 100, "null_draws": 2}}), out=tmp_path)
-    folder = result.folder
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose summary has every part: held-out contexts, three states, one run that diverged."""
+    world = {"kind": "categorical", "concepts": 3, "states": [2, 3, 2], "nested": {"C2": "C1=1"}}
+    config = {"runs": 2, "world": world, "training": {"steps": 2, "snapshots": 2}}
+    more = {"measure": {"bootstrap": 100, "null_draws": 2}, "contexts": {"held_out": 0.2}}
+    folder = run(parse(config | more), out=tmp_path_factory.mktemp("runs")).folder
     assert folder is not None
-    structure = json.loads((folder / WORLDS).read_bytes()) | {field: []}
-    content = json.dumps(structure).encode()
-    (folder / WORLDS).write_bytes(content)
+    return folder
+
+
+def forged(finished: Path, tmp_path: Path, name: str, fields: dict[str, Any]) -> Path:
+    """A copy of a run in which a file says something else, and its hash with it."""
+    folder = shutil.copytree(finished, tmp_path / finished.name)
+    content = json.dumps(fields).encode()
+    (folder / name).write_bytes(content)
     provenance = json.loads((folder / PROVENANCE).read_bytes())
-    provenance["sha256"] |= file_hashes({WORLDS: content})
+    provenance["sha256"] |= file_hashes({name: content})
     (folder / PROVENANCE).write_text(json.dumps(provenance))
+    return folder
+
+
+@pytest.mark.parametrize("field", ["worlds", "of_run"])
+def test_a_run_without_worlds_is_damaged(field: str, finished: Path, tmp_path: Path) -> None:
+    structure = json.loads((finished / WORLDS).read_bytes()) | {field: []}
     with pytest.raises(InputError, match="damaged run"):
+        read_run(forged(finished, tmp_path, WORLDS, structure))
+
+
+def places(summary: Any, *path: str | int) -> Iterator[tuple[str | int, ...]]:
+    """Every key in a summary, and the first of whatever a list holds."""
+    for key in summary if isinstance(summary, dict) else range(min(1, len(summary))):
+        yield (*path, key)
+        if isinstance(summary[key], dict | list):
+            yield from places(summary[key], *path, key)
+
+
+def changed(summary: Any, path: Sequence[str | int], *value: object) -> Any:
+    """The summary with another value in a place, or without the place."""
+    found = copy.deepcopy(summary)
+    *outer, last = path
+    table = reduce(operator.getitem, outer, found)
+    if value:
+        table[last] = value[0]
+    else:
+        del table[last]
+    return found
+
+
+MEASURES = ("simplex_deviation_degrees", "simplex_share", "hierarchy_overlap")
+OPTIONAL = {("held_out",), ("diverged", 0), *(("final", measure) for measure in MEASURES)}
+
+
+def test_nothing_in_a_summary_can_be_of_another_kind(finished: Path) -> None:
+    summary = json.loads((finished / RESULT).read_bytes())
+    require = partial(require_shape, runs=2, names=summary["concepts"])
+    summary["diverged"] = [{"run": 1, "step": 1, "step_size": 0.5}]
+    require(summary)
+    for path in places(summary):
+        kind = type(reduce(operator.getitem, path, summary))
+        for other in ({"an": "object"}, "text", True):
+            if kind not in (str, bool) or kind is not type(other):
+                with pytest.raises(ValueError, match=path[0]):
+                    require(changed(summary, path, other))
+        if path[-1] == "pairs" or path in OPTIONAL:
+            require(changed(summary, path))
+        else:
+            with pytest.raises(ValueError, match=str(path[0])):
+                require(changed(summary, path))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("final.linearity.embedding.interval95", [1, 2, 3]),
+        ("final.excess_loss_nats", None),
+        ("stuck.free_runs", []),
+        ("diverged", [{"run": 2, "step": 1, "step_size": 0.5}]),
+        ("figures.alignment", [[1.0]]),
+        ("final.step", 2**64),
+        ("margin.mean", float("inf")),
+        ("figures.log_odds", {"measured": [], "true": [0.5], "concept": [], "run": []}),
+        ("concepts", ["C1", "C2", "C4"]),
+        ("held_out.linearity.held_out", 1),
+    ],
+)
+def test_a_summary_of_another_shape_is_damaged(
+    path: str, value: object, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    summary = json.loads((finished / RESULT).read_bytes())
+    folder = forged(finished, tmp_path, RESULT, changed(summary, path.split("."), value))
+    with pytest.raises(DamagedError, match=rf"damaged run \({path}"):
         read_run(folder)
+    assert execute(["report", str(folder)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_nested_concepts_come_back_from_a_folder(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from linrep.store import (
     read_json,
     read_tensors,
 )
+from linrep.summary_shape import require_shape
 from linrep.tokens import ravel
 from linrep.vectors.formats import one_line, parquet_schema
 
@@ -120,20 +121,6 @@ def is_whole(folder: Path) -> bool:
     return True
 
 
-class _Stuck(BaseModel):
-    per_run: list[bool | None]
-    criterion: str
-
-
-class _Summary(BaseModel):
-    """What of a summary is relied on; there is more in it."""
-
-    run: str
-    final: dict[str, Any]
-    stuck: _Stuck
-    diverged: list[dict[str, Any]]
-
-
 class _Source(BaseModel):
     """What of a provenance is relied on."""
 
@@ -149,7 +136,7 @@ def _own_key(
     key = key_of(fields, source.data_sha256)
     if key != Path(os.path.abspath(folder)).name:
         raise DamagedError(f"{folder}: holds another run ({key}, as a folder of it is named)")
-    if _Summary.model_validate(summary, strict=True).run != key:
+    if summary.get("run") != key:
         raise DamagedError(f"{folder / RESULT}: damaged, it is of another run")
     return key
 
@@ -275,8 +262,7 @@ def _require_fit(result: Result) -> None:
         raise ValueError(f"worlds: expected one for each of {runs} runs, got {len(result.worlds)}")
     contexts = max(len(world.codes) for world in result.worlds)
     tokens = max(len(world.tokens) for world in result.worlds)
-    if len(result.summary["stuck"]["per_run"]) != runs:
-        raise ValueError(f"stuck: expected {runs} runs, got {len(result.summary['stuck']['per_run'])}")
+    require_shape(result.summary, runs=runs, names=result.worlds[0].model.names)
     kind = getattr(torch, result.config.compute.dtype)
     _require_form("embedding", result.embedding, kind, (runs, contexts, dim))
     _require_form("unembedding", result.unembedding, kind, (runs, tokens, dim))
