@@ -4,6 +4,10 @@ Every process (rank) of a team computes the gradient of its own rows of F, and t
 of the gradient of G; only the latter travels. A process by itself is a team of one, for which every exchange
 is the identity: the code that trains knows of one case only.
 
+From the start on and during steps a rank holds its own rows only, of F, of its gradient and of Adam's
+moments; logits and targets are never whole anywhere. To measure, rank 0 gathers all of F; a checkpoint passes
+through it a block at a time.
+
 .. math::
 
     \nabla_{g(c)} L = \sum_{\text{ranks}} \; \sum_{d \text{ on that rank}} \omega(d) \,
