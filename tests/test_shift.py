@@ -129,7 +129,10 @@ def test_each_side_is_judged_against_its_own_world() -> None:
         for each in (after, before)
     )
     torch.testing.assert_close(
-        here, torch.tensor(result.summary["final"]["excess_loss_nats"]["per_run"]).double()
+        here,
+        torch.tensor(result.summary["final"]["excess_loss_nats"]["per_run"]).double(),
+        rtol=1e-5,
+        atol=1e-6,  # trained in float32
     )
     assert bool((there > here).all())
     for kept, world in zip(result.worlds, after, strict=True):

@@ -100,7 +100,9 @@ def test_mistakes_are_one_line_before_anything_is_trained(fields: dict[str, Any]
 
 
 def test_the_example_in_the_docs_is_a_sweep() -> None:
-    text = Path("docs/sweeps.md").read_text().split("## The file\n")[1].split("\n`")[0]
+    text = (
+        (Path(__file__).parents[1] / "docs/sweeps.md").read_text().split("## The file\n")[1].split("\n`")[0]
+    )
     example = tomllib.loads(textwrap.dedent(text))
     assert len(cells(parse_sweep(example))) == 6
     assert len(cells(parse_sweep(example, quick=True))) == 4

@@ -32,7 +32,7 @@ def provenance(config: Config, data_hash: str | None, began: float, *, processes
             "device": config.compute.device,
         },
         "started": datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds"),
-        "seconds": round(time.time() - began, 3),
+        "seconds": round(max(0.0, time.time() - began), 3),  # a clock may be set back
     }
 
 

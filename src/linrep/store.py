@@ -13,7 +13,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -89,14 +89,15 @@ class Store:
             FolderError: The folder cannot be written or locked.
         """
         folder = self.root / PARTIAL / key
-        with _locked(self.root, key):
+        with _locked(self.root, key) as held:
             try:
                 # Folders that a killed process was about to publish.
                 for left in (self.root / PARTIAL).glob(f"{key}.*"):
                     shutil.rmtree(left, ignore_errors=True)
                 yield folder
             finally:
-                if {entry.name for entry in folder.glob("*")} == {"lock"}:
+                # Once this run is published, another process may have begun a folder of the same name.
+                if held() and {entry.name for entry in folder.glob("*")} == {"lock"}:
                     shutil.rmtree(folder, ignore_errors=True)
 
     def _aside(self, key: str) -> Path:
@@ -154,8 +155,8 @@ def holds_run(folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _locked(root: Path, key: str) -> Generator[None, None, None]:
-    """Hold the lock of a partial folder, or say why it cannot be had."""
+def _locked(root: Path, key: str) -> Generator[Callable[[], bool], None, None]:
+    """Hold the lock of a partial folder, or say why it cannot be had; yields whether it still lies there."""
     busy = BusyError(f"run {key}: another process is training it; wait for that one to finish")
     path = root / PARTIAL / key / "lock"
     with one_line_errors(root):
@@ -164,18 +165,24 @@ def _locked(root: Path, key: str) -> Generator[None, None, None]:
             handle = open(path, "w")  # noqa: SIM115 - closed below
         except FileNotFoundError:  # its holder until now removed the folder, in this very moment
             raise busy from None
+
+    def held() -> bool:
+        with contextlib.suppress(FileNotFoundError):
+            return os.stat(path).st_ino == os.fstat(handle.fileno()).st_ino
+        return False
+
     with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.stat(path).st_ino != os.fstat(handle.fileno()).st_ino:
+            if not held():
                 raise busy
-        except (BlockingIOError, FileNotFoundError):  # held, or removed after it was opened
+        except BlockingIOError:
             raise busy from None
         except OSError as error:
             raise FolderError(
                 f"{path}: cannot be locked ({error}); the file system of --out must know flock"
             ) from None
-        yield
+        yield held
 
 
 def write_file(path: Path, content: "bytes | Mapping[str, Tensor]") -> None:

@@ -25,7 +25,7 @@ class Tab:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("dialog", lambda dialog: (self.errors.append(dialog.message), dialog.dismiss()))
         self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(path.as_uri())
+        self.page.goto(path.as_uri(), timeout=90_000)
         self.page.wait_for_selector("html[data-ready]", timeout=90_000)
 
     def until(self, expression: str) -> None:
@@ -197,7 +197,7 @@ def test_dark_preference_is_followed_and_the_cube_falls_back_without_webgl(
         " return kind.includes('webgl') ? null : real.call(this, kind, ...rest); }"
     )
     page = context.new_page()
-    page.goto(hostile_page.as_uri())
+    page.goto(hostile_page.as_uri(), timeout=90_000)
     page.wait_for_selector("html[data-ready]", timeout=60_000)
     assert page.evaluate("document.querySelector('#cube-plot').data.at(-1).type") == "scatter"
     assert page.locator("#theme").get_attribute("aria-pressed") == "true"
