@@ -118,6 +118,20 @@ def test_a_damaged_run_is_told_and_left_out(tmp_path: Path) -> None:
     assert "bad/result.json: damaged" in found.damaged[0]
 
 
+def test_a_run_that_lost_its_result_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    add_run(tmp_path, "good")
+    for name in ("bad", "removed"):
+        (add_run(tmp_path, name) / "result.json").unlink()
+    shutil.rmtree(tmp_path / "removed")
+    for other in ("figures", ".partial"):
+        (tmp_path / other).mkdir()
+    (tmp_path / ".partial" / "provenance.json").touch()
+    assert execute(["runs", "--out", str(tmp_path)]) == 0
+    out, err = capsys.readouterr()
+    assert err == f"linrep: {tmp_path / 'bad' / 'result.json'}: missing; run it again; left out\n"
+    assert [line.split()[0] for line in out.splitlines()] == ["run", "good"]
+
+
 def build(root: str) -> list[str]:
     return run_index(Store(Path(root))).table["run"].to_pylist()
 

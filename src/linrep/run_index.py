@@ -14,7 +14,19 @@ from typing import Any
 
 from linrep.config import Config
 from linrep.errors import DamagedError, InputError
-from linrep.store import CONFIG, PROVENANCE, RESULT, Store, parse_json, read_intact, read_json, write_file
+from linrep.store import (
+    CONFIG,
+    PROVENANCE,
+    RESULT,
+    TABLES,
+    WORLDS,
+    Store,
+    holds_run,
+    parse_json,
+    read_intact,
+    read_json,
+    write_file,
+)
 from linrep.unpacking import require_readable
 
 RunTable = Any
@@ -57,7 +69,7 @@ def run_index(store: Store) -> RunIndex:
     table = kept if not fresh else _joined(kept, _table(fresh))
     if fresh or len(kept) < len(known):
         _save(path, table)
-    return RunIndex(table=table.drop_columns([STAMP]), damaged=damaged)
+    return RunIndex(table=table.drop_columns([STAMP]), damaged=(*damaged, *_lost(store, stamps)))
 
 
 def flat(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -106,6 +118,17 @@ def _read(
             if store.find(key) is not None:
                 damaged.append(str(error))
     return rows, tuple(damaged)
+
+
+def _lost(store: Store, stamps: Mapping[str, str]) -> Iterator[str]:
+    """A line for each folder in which a run is left, but not its result."""
+    entries = os.scandir(store.root) if store.root.is_dir() else ()
+    for entry in sorted(entries, key=lambda entry: entry.name):
+        if entry.name not in stamps and not entry.name.startswith(".") and entry.is_dir():
+            folder = Path(entry.path)
+            left = any((folder / name).exists() for name in (PROVENANCE, WORLDS, TABLES))
+            if left and not holds_run(folder):
+                yield f"{folder / RESULT}: missing; run it again"
 
 
 def _row(folder: Path) -> dict[str, Any]:
