@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from linrep import dispatch, failures
+from linrep.board import Board, hung
 from linrep.errors import LostError
 from linrep.failures import Failure
 from linrep.grid import Cell, cells
-from linrep.store import Store
+from linrep.store import PARTIAL, Store
 from linrep.sweep import Standing, run_cells
 from linrep.sweep_file import parse_sweep
 from linrep.worker import End
@@ -198,3 +199,27 @@ def test_a_cell_that_another_process_trains_is_waited_for(
     assert next(run) == (asked[0].key, End.DONE, "")
     assert pool.sent[asked[0].key] > 1
     assert [each.error for each in outcomes] == ["", ""]
+
+
+def test_a_board_goes_while_a_worker_still_writes_on_it(tmp_path: Path) -> None:
+    """As a worker does whose scheduler was lost."""
+    over = threading.Event()
+
+    def tell(board: Board) -> None:
+        while not over.is_set():
+            board.tell("cell", 0.5)
+
+    for _ in range(100):
+        over.clear()
+        with ThreadPoolExecutor(1) as worker:
+            with hung(tmp_path) as board:
+                told = worker.submit(tell, board)
+                until_told(board)
+            over.set()
+            told.result()
+    assert not list((tmp_path / PARTIAL).iterdir())
+
+
+def until_told(board: Board) -> None:
+    while not board.shares():
+        pass
