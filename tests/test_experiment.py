@@ -346,7 +346,7 @@ ODD: list[tuple[str, Callable[[dict[str, Any]], object], str]] = [
     ("result.json", lambda fields: fields.update(run="another"), "another run"),
     ("result.json", lambda fields: fields.pop("stuck"), "stuck"),
     ("result.json", lambda fields: fields.update(final=[]), "final"),
-    ("result.json", lambda fields: fields["stuck"]["per_run"].pop(), "stuck: expected 3 runs, got 2"),
+    ("result.json", lambda fields: fields["stuck"]["per_run"].pop(), "stuck.per_run: expected 3 runs, got 2"),
     ("result.json", lambda fields: fields["stuck"].update(per_run=[1, 2, 3]), "per_run"),
 ]
 

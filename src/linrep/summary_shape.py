@@ -11,7 +11,12 @@ Given = TypeVar("Given")
 
 
 def _as_long_as(what: Literal["runs", "names"]) -> AfterValidator:
-    return _fitting(lambda given, known: len(given) == len(known[what]), f"one value for each of the {what}")
+    def check(given: Any, info: Any) -> Any:  # pydantic's ValidationInfo
+        if info.context is not None and len(given) != len(info.context[what]):
+            raise ValueError(f"expected {len(info.context[what])} {what}, got {len(given)}")
+        return given
+
+    return AfterValidator(check)
 
 
 def _fitting(fits: Callable[[Any, Mapping[str, Sequence[Any]]], bool], words: str) -> AfterValidator:
