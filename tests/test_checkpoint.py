@@ -1,5 +1,7 @@
 """A state shared over ranks, as one file: the same bits for any number of them, no whole table on the way."""
 
+import errno
+
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -9,10 +11,12 @@ from linrep import checkpoint, sharding
 from linrep.concepts import chain
 from linrep.contexts import complete, world
 from linrep.encoder import ShardedTable, Table
+from linrep.errors import FolderError
 from linrep.population import Population
 from linrep.seeds import generator
 from linrep.sharding import ALONE
 from linrep.state import gathered, start
+from linrep.tensor_file import TensorFile
 from ranks import on_ranks
 
 DIM = 24
@@ -156,3 +160,17 @@ def test_what_does_not_fit_is_as_good_as_none(what, tmp_path):
 
     for answer in (body(ALONE), *on_ranks(2, body)):
         assert answer == (({}, []), 0, True)
+
+
+def test_a_disk_that_fills_up_leaves_the_checkpoint_before(tmp_path, monkeypatch):
+    save(tmp_path, ALONE)
+    before = (tmp_path / checkpoint.FILE).read_bytes()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(TensorFile, "put", full)
+    with pytest.raises(FolderError, match="free space"):
+        save(tmp_path, ALONE)
+    assert [each.name for each in tmp_path.iterdir()] == [checkpoint.FILE]
+    assert (tmp_path / checkpoint.FILE).read_bytes() == before

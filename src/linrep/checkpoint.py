@@ -15,7 +15,7 @@ from torch import Tensor
 
 from linrep.sharding import Shard
 from linrep.state import State
-from linrep.store import one_line_errors
+from linrep.store import one_line_errors, replacing
 from linrep.tensor_file import Layout, TensorFile
 
 FILE = "checkpoint.safetensors"
@@ -42,17 +42,14 @@ def save(
     tensors = {f"{HISTORY}{name}": value for name, value in history.items()}
     tensors |= _in_place(state) | {"order": state.order_before}
     metadata = {"step": str(state.step), "steps": json.dumps(steps)}
-    temporary = folder / f"{FILE}.tmp"
-    with one_line_errors(folder):
-        with open(temporary, "wb") as file:
-            written = TensorFile(file, _layout(tensors, state, shard), metadata)
-            for name, value in tensors.items():
-                if name not in shared:
-                    written.put(name, value)
-            for name, table in shared.items():
-                for run, first, block in shard.blocks(table):
-                    written.put(name, block, (run * shard.width + first) * table.shape[2])
-        temporary.replace(folder / FILE)
+    with one_line_errors(folder), replacing(folder / FILE) as temporary, open(temporary, "wb") as file:
+        written = TensorFile(file, _layout(tensors, state, shard), metadata)
+        for name, value in tensors.items():
+            if name not in shared:
+                written.put(name, value)
+        for name, table in shared.items():
+            for run, first, block in shard.blocks(table):
+                written.put(name, block, (run * shard.width + first) * table.shape[2])
 
 
 def restore(folder: Path | None, state: State, shard: Shard) -> tuple[dict[str, Tensor], list[int]]:

@@ -25,9 +25,12 @@ def require_scheduler(address: str) -> None:
         LostError: None does.
     """
     from distributed.core import rpc
+    from distributed.security import Security
+
+    keys = Security().get_connection_args("client")  # as a client has them, for tls://
 
     async def who() -> str:
-        async with rpc(address, timeout=SECONDS_TO_CONNECT) as peer:
+        async with rpc(address, timeout=SECONDS_TO_CONNECT, connection_args=keys) as peer:
             answer: Any = await peer.identity()
             return str(answer["type"])
 

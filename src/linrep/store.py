@@ -189,8 +189,7 @@ def write_file(path: Path, content: "bytes | Mapping[str, Tensor]") -> None:
     """Write a file whole and flushed to disk, replacing an older one only at the end."""
     if not path.name or path.is_dir():
         raise InputError(f"{path}: expected the name of a file, got a folder; name a file in it")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with replacing(path) as temporary:
         if isinstance(content, bytes):
             temporary.write_bytes(content)
         else:
@@ -198,6 +197,14 @@ def write_file(path: Path, content: "bytes | Mapping[str, Tensor]") -> None:
 
             save_file({name: tensor.contiguous() for name, tensor in content.items()}, temporary)
             os.chmod(temporary, 0o644)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Generator[Path, None, None]:
+    """Where to write a file: at the end it is flushed to disk and takes the place of an older one, whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
         with open(temporary, "rb") as handle:
             os.fsync(handle.fileno())
         temporary.replace(path)
