@@ -10,8 +10,8 @@ from types import ModuleType
 from benchmarks import machine, options, records, report
 from benchmarks.records import Row
 from linrep.errors import InputError
-from linrep.machine import keep_freed_memory
-from linrep.store import one_line_errors
+from linrep.files import one_line_errors
+from linrep.laboratory.machine import keep_freed_memory
 
 BENCHMARKS = ("gradient", "profile", "growth", "training", "sweep", "store", "cli", "lm")
 

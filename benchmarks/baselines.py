@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as nn
 
-from linrep.population import Population
+from linrep.population.gradient import Population
 
 
 def autograd(population: Population, f: torch.Tensor, g: torch.Tensor) -> Callable[[], object]:

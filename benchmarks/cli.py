@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks import options, timing
 from benchmarks.records import Row, shown, table
-from linrep import experiment
+from linrep.laboratory import run as experiment
 
 LINREP = ("-m", "linrep")
 COMMANDS: dict[str, tuple[str, ...]] = {

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from benchmarks import baselines, options, timing, worlds
 from benchmarks.records import Row, aim, shown, span, table
-from linrep.population import quickest, table_gradients
+from linrep.population.gradient import quickest, table_gradients
 
 # Autograd keeps several arrays of this many logits at once; beyond, only the fused form is timed.
 MOST_LOGITS = 2**27

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from benchmarks import memory, options, timing, worlds
 from benchmarks.records import Row, aim, shown, table
-from linrep.experiments import cost
-from linrep.population import table_gradients
+from linrep.paper import cost
+from linrep.population.gradient import table_gradients
 
 BASELINE = 2
 """Concepts of the process whose memory is taken off: the same program, with next to no numbers."""

@@ -9,7 +9,7 @@ from torch.profiler import profile as profiler
 
 from benchmarks import options, timing, worlds
 from benchmarks.records import Row, shown, table
-from linrep.population import table_gradients
+from linrep.population.gradient import table_gradients
 
 SMALLEST_SHARE = 0.01
 """Operations below it are reported together."""

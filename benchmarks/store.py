@@ -11,10 +11,10 @@ from pathlib import Path
 
 from benchmarks import cli, options, timing
 from benchmarks.records import Row, shown, table
-from linrep import experiment
-from linrep.keys import key_of
-from linrep.run_index import INDEX
-from linrep.store import CONFIG, PROVENANCE, RESULT
+from linrep.laboratory import run as experiment
+from linrep.runs.index import INDEX
+from linrep.runs.keys import key_of
+from linrep.runs.store import CONFIG, PROVENANCE, RESULT
 
 SMALL = {"runs": 4, "world": {"kind": "chain", "concepts": 3}, "training": {"steps": 10}}
 RUNS = (*cli.LINREP, "runs")

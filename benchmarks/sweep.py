@@ -15,18 +15,18 @@ import torch
 
 from benchmarks import options, timing
 from benchmarks.records import Row, shown, table
-from linrep import laboratory
-from linrep.config import Config
-from linrep.executors import Engine, executor
-from linrep.grid import Cell, cells
-from linrep.machine import threads
-from linrep.population import Population
-from linrep.schedule import schedule
+from linrep.laboratory import build as laboratory
+from linrep.laboratory.machine import threads
+from linrep.population.gradient import Population
+from linrep.runs.config import Config
 from linrep.seeds import generator
-from linrep.state import start
-from linrep.sweep import run_cells
-from linrep.sweep_file import parse_sweep
-from linrep.training import train
+from linrep.sweeps.engines import Engine, executor
+from linrep.sweeps.file import parse_sweep
+from linrep.sweeps.grid import Cell, cells
+from linrep.sweeps.sweep import run_cells
+from linrep.training.schedule import schedule
+from linrep.training.state import start
+from linrep.training.training import train
 
 BARE = "bare training"
 SERIAL = "a sweep"

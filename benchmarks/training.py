@@ -8,10 +8,10 @@ import torch
 
 from benchmarks import baselines, options, timing, worlds
 from benchmarks.records import Row, aim, shown, table
-from linrep.population import Population, table_gradients
-from linrep.schedule import schedule
-from linrep.state import State, start
-from linrep.training import CHUNK, steps_between_looks, train
+from linrep.population.gradient import Population, table_gradients
+from linrep.training.schedule import schedule
+from linrep.training.state import State, start
+from linrep.training.training import CHUNK, steps_between_looks, train
 
 OPTIMIZERS = ("gd", "adam", "sgd")
 BATCH = 100
@@ -89,7 +89,7 @@ def section(found: list[Row]) -> str:
     heads = ["world", "optimiser", "step", "gradient", "script", "step/gradient", "script/step", "step/floor"]
     return f"""## One training step
 
-Microseconds per step and run, k = m, as `linrep.training.train` takes them, drawing and looking for
+Microseconds per step and run, k = m, as `linrep.training.training.train` takes them, drawing and looking for
 divergence included. *gradient*: what the step cannot do without; for gd and adam the exact gradient, for sgd
 the closed form on {BATCH} pairs already drawn. *script*: the usual one, with parameters, a loss, `backward()`
 and `torch.optim`; for sgd it draws by `torch.multinomial` from the dense table. *floor*: exponentials

@@ -5,7 +5,7 @@ import argparse
 import torch
 
 from linrep.errors import InputError
-from linrep.population import Population
+from linrep.population.gradient import Population
 
 
 def population(concepts: int, runs: int = 1, *, device: str = "cpu", seed: int = 0) -> Population:

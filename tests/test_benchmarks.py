@@ -26,9 +26,9 @@ from benchmarks import (
 from benchmarks.__main__ import BENCHMARKS, main
 
 from linrep.cli import execute
-from linrep.population import population_gradient, table_gradients
-from linrep.run_index import run_index
-from linrep.store import Store
+from linrep.population.gradient import population_gradient, table_gradients
+from linrep.runs.index import run_index
+from linrep.runs.store import Store
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"

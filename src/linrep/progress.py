@@ -1,8 +1,11 @@
-"""A progress bar on stderr with the time left; silent when asked, or when stderr is no terminal."""
+"""What is told while work goes on: bars on stderr with the time left; other libraries' words held back."""
 
 import contextlib
+import logging
+import re
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Generator
 from types import FrameType
 
@@ -107,3 +110,31 @@ def interrupts_held() -> Generator[None, None, None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def silenced(libraries: str) -> Generator[None, None, None]:
+    """Keep the log lines and warnings of libraries from the user while we use them, and only then.
+
+    What matters of them is told by us, in one line.
+
+    Args:
+        libraries: A regular expression for how the names of their loggers begin; import them first.
+
+    Example:
+        >>> with silenced("pgmpy|formulaic"):
+        ...     warnings.warn("nobody reads this", stacklevel=1)
+    """
+    loggers = [
+        logging.getLogger(name) for name in logging.root.manager.loggerDict if re.match(libraries, name)
+    ]
+    levels = [each.level for each in loggers]
+    for each in loggers:
+        each.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for each, level in zip(loggers, levels, strict=True):
+            each.setLevel(level)

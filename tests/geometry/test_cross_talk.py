@@ -6,8 +6,7 @@ import torch
 from linrep import geometry
 from linrep.llm.inner import euclid
 from linrep.llm.intervention import head_push
-
-from .worlds import cube, planted, seeded
+from tests.support.seeded_worlds import cube, planted, seeded
 
 
 def directions(table, pairs):

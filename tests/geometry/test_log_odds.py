@@ -1,7 +1,6 @@
 """Triples, log-odds gap, margin, gauge: enumeration by hand, planted answers, invariances, sampling."""
 
 import itertools
-import sys
 
 import numpy as np
 import pytest
@@ -9,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geometry.worlds import cube, planted, seeded
 from linrep import geometry
 from linrep.errors import InputError
+from tests.support.seeded_worlds import cube, planted, seeded
 
 
 def by_hand(contexts, tokens, sizes, known):
@@ -68,7 +67,7 @@ def test_streaming_equals_caching(monkeypatch):
     monkeypatch.setattr("linrep.geometry.compatibility.CACHE", 10)
     monkeypatch.setattr("linrep.geometry.compatibility.BLOCK", 7)
     # By module: the package's attribute of that name is the function.
-    monkeypatch.setattr(sys.modules["linrep.geometry.log_odds_gap"], "CHUNK", 20)
+    monkeypatch.setattr("linrep.geometry.log_odds.CHUNK", 20)
     streamed = world(False)
     assert cached.cached is not None
     assert streamed.cached is None

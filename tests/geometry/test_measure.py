@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from geometry.worlds import cube, planted, seeded
 from linrep import geometry
 from linrep.errors import InputError
 from linrep.geometry.uncertainty import CAP
 from linrep.geometry.values import Side, similarity_values
+from tests.support.seeded_worlds import cube, planted, seeded
 
 NAMES = ("a", "b", "c", "d")
 COMPLETE = geometry.counterfactual_pairs(cube(4, 3)), geometry.counterfactual_pairs(cube(4))

@@ -5,10 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geometry import oracles
 from linrep import geometry
 from linrep.errors import InputError
 from linrep.geometry.pairs import row_keys
+from tests.geometry import oracles
 
 
 @settings(max_examples=60, deadline=None)

@@ -7,9 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geometry import oracles
 from linrep import geometry
 from linrep.errors import InputError
+from tests.geometry import oracles
 
 
 def cube(concepts, digits=2):

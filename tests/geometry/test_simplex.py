@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from geometry.worlds import seeded
 from linrep import geometry
-from linrep.geometry.contrasts import matrix_over_contrasts, over_contrasts
+from linrep.geometry.pairs import matrix_over_contrasts, over_contrasts
+from tests.support.seeded_worlds import seeded
 
 CODES = torch.cartesian_prod(torch.arange(3), torch.arange(4), torch.arange(2))
 

@@ -8,9 +8,9 @@ import pyarrow.parquet as parquet
 import pytest
 
 from linrep.errors import InputError
-from linrep.llm import parquet_rows as module
-from linrep.llm.parquet_rows import MOST_VALUES, parquet_rows
 from linrep.llm.winograd import read_winograd
+from linrep.runs import formats as module
+from linrep.runs.formats import MOST_VALUES, parquet_rows
 
 MEGABYTE = "x" * 10**6
 

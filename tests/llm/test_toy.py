@@ -10,8 +10,6 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from linrep.concepts import from_tables, independent
-from linrep.contexts import complete, conditional, entropy, world
 from linrep.errors import InputError
 from linrep.llm import MeasureOptions, TokenPolicy, measure
 from linrep.llm.paired_contexts import read_paired_contexts
@@ -33,6 +31,8 @@ from linrep.llm.toy.tokenizer import tokenizer, word_ids
 from linrep.llm.toy.train import Encoder, Panel, _texts, head_states, transformer
 from linrep.llm.word_pairs import read_word_pairs
 from linrep.seeds import generator
+from linrep.worlds.concepts import from_tables, independent
+from linrep.worlds.contexts import complete, conditional, entropy, world
 
 EXCESS_THRESHOLD = 0.35
 """Nats; predicting the right noun only by its frequency costs about 1.7."""

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from linrep.config import Config
-from linrep.config_file import parse
-from linrep.laboratory import resolve, worlds
-from linrep.result import Result
+from linrep.laboratory.build import resolve, worlds
+from linrep.runs.config import Config
+from linrep.runs.result import Result
+from linrep.runs.toml import parse
 
 DAGS = {
     "runs": 8,

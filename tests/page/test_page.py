@@ -12,12 +12,12 @@ import plotly.graph_objects as go
 import pytest
 
 from linrep import page
-from linrep.config_file import parse
 from linrep.page import heat, recipe, trace_curves, verdict
 from linrep.page.cube import cube, edges_by_concept
 from linrep.page.run_page import page as run_page
 from linrep.page.shell import Block, Page, Section, assemble, safe_json
 from linrep.page.view import view
+from linrep.runs.toml import parse
 
 from .planted import DAGS, HOSTILE_NAMES, planted
 

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from linrep.experiments.chart import Series, chart, heatmap, means
-from linrep.page.paper import save
-from linrep.page.paper_plot import figure
+from linrep.page.chart import Series, chart, heatmap, means
+from linrep.page.print_plot import figure
+from linrep.page.print_style import save
 from linrep.page.shell import Block
-from linrep.sweep_numbers import Spread
+from linrep.sweeps.numbers import Spread
 
 
 def spread(mean: float) -> Spread:

@@ -6,12 +6,12 @@ Tables with excess loss of order e^-T are written down: L(d, c) = ln p(c) + T ·
 import pytest
 import torch
 
-from linrep.concepts import chain, independent, random_dag
-from linrep.contexts import conditional, world
 from linrep.theory.additive import additive_logits
 from linrep.theory.factors import balanced_factors
 from linrep.theory.log_odds import agreement, agreement_basis, predicted_log_odds
 from linrep.theory.ridge_path import excess_terms
+from linrep.worlds.concepts import chain, independent, random_dag
+from linrep.worlds.contexts import conditional, world
 
 
 def matched_tables(toy, scale=40.0):

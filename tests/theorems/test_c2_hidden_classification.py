@@ -14,7 +14,7 @@ from linrep.theory.hidden_classification import (
     joint_rate,
 )
 from linrep.theory.max_margin import hard_margin
-from linrep.theory.residual import settling_constant
+from linrep.theory.next_token_svm import settling_constant
 
 
 def planted(seed, dim=4, others=4):

@@ -4,12 +4,12 @@ import math
 
 import torch
 
-from linrep.concepts import chain, from_tables
-from linrep.contexts import world
 from linrep.theory.additive import additive_logits
 from linrep.theory.factors import balanced_factors
 from linrep.theory.log_odds import predicted_log_odds
 from linrep.theory.ridge_path import ridge_path
+from linrep.worlds.concepts import chain, from_tables
+from linrep.worlds.contexts import world
 
 
 def tables(toy, scale=40.0):

@@ -4,10 +4,10 @@ import itertools
 
 import torch
 
-from linrep.concepts import random_dag
-from linrep.contexts import conditional, world
 from linrep.theory.gauge import balanced_gauge, conserved, regauge
 from linrep.theory.ridge_path import excess_terms
+from linrep.worlds.concepts import random_dag
+from linrep.worlds.contexts import conditional, world
 
 
 def toy():

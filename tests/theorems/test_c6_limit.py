@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from linrep.concepts import chain, independent
-from linrep.contexts import conditional, known, world
+from linrep.theory.additive import limit_is_linear
 from linrep.theory.factors import factor_geometry
-from linrep.theory.linear_limit import limit_is_linear
 from linrep.theory.nuclear_norm import nuclear_norm_limit
 from linrep.theory.predict import predict
 from linrep.theory.ridge_path import extrapolate, ridge_path
+from linrep.worlds.concepts import chain, independent
+from linrep.worlds.contexts import conditional, known, world
 
 STRENGTHS = [10.0**-n for n in range(2, 7)]
 

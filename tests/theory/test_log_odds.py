@@ -5,9 +5,9 @@ import math
 
 import torch
 
-from linrep.concepts import chain, independent, random_dag
-from linrep.contexts import world
 from linrep.theory.log_odds import agreement_basis, predicted_log_odds
+from linrep.worlds.concepts import chain, independent, random_dag
+from linrep.worlds.contexts import world
 
 
 def by_enumeration(toy, context, concept):

@@ -6,7 +6,7 @@ from sklearn.svm import SVC
 
 from linrep.errors import InputError
 from linrep.theory.max_margin import hard_margin
-from linrep.theory.residual import settling_constant
+from linrep.theory.next_token_svm import settling_constant
 
 
 def separable(seed, points=12, dim=4):

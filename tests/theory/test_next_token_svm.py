@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from linrep.concepts import independent
-from linrep.contexts import conditional, world
 from linrep.errors import InputError
 from linrep.theory.next_token_svm import direction_cosine, next_token_margin
 from linrep.theory.nuclear_norm import nuclear_norm_limit
+from linrep.worlds.concepts import independent
+from linrep.worlds.contexts import conditional, world
 
 
 def support(concepts):

@@ -4,14 +4,14 @@ import cvxpy
 import pytest
 import torch
 
-from linrep.concepts import from_tables, independent
-from linrep.contexts import complete, conditional, known, world
 from linrep.errors import InputError
 from linrep.theory.additive import additive_logits
 from linrep.theory.factors import balanced_factors, factor_geometry
 from linrep.theory.limit_geometry import symmetric_geometry
 from linrep.theory.nuclear_norm import least_dimension, nuclear_norm_limit
 from linrep.theory.symmetric_limit import symmetric_limit
+from linrep.worlds.concepts import from_tables, independent
+from linrep.worlds.contexts import complete, conditional, known, world
 
 RANGES = [(m, (a, b)) for m in (2, 3, 4) for a in range(1, m + 1) for b in range(a, m + 1)]
 

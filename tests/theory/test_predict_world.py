@@ -5,12 +5,11 @@ import json
 import pytest
 import torch
 
-from linrep.bif import load_network
-from linrep.concepts import chain, from_tables, independent
-from linrep.contexts import complete, known, world
 from linrep.errors import InputError
-from linrep.theory.predict import predict
-from linrep.theory.predict_world import predict_world
+from linrep.theory.predict import predict, predict_world
+from linrep.worlds.concepts import chain, from_tables, independent
+from linrep.worlds.contexts import complete, known, world
+from linrep.worlds.network import load_network
 
 
 def toy(concepts):

@@ -5,13 +5,13 @@ import math
 import pytest
 import torch
 
-from linrep.concepts import independent
-from linrep.contexts import conditional, world
 from linrep.errors import InputError
 from linrep.theory.factors import factor_geometry
 from linrep.theory.limit_geometry import symmetric_geometry
 from linrep.theory.ridge_path import excess_terms, extrapolate, ridge_path
 from linrep.theory.symmetric_limit import symmetric_limit
+from linrep.worlds.concepts import independent
+from linrep.worlds.contexts import conditional, world
 
 STRENGTHS = [10.0**-n for n in range(1, 9)]
 

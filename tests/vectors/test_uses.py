@@ -5,9 +5,9 @@ import pytest
 import torch
 from scipy.linalg import orthogonal_procrustes
 
-from linrep.cli.vectors_page import render
 from linrep.errors import InputError
 from linrep.linalg import cosine
+from linrep.page.vectors import render
 from linrep.vectors import VectorsOptions, VectorsResult, measure_vectors
 from linrep.vectors.anomalies import pair_anomalies
 from linrep.vectors.attributes import join

@@ -14,9 +14,9 @@ from linrep.cli.options import Json, print_json
 from linrep.errors import InputError
 
 if TYPE_CHECKING:
-    from linrep.executors import Engine
-    from linrep.experiments.report import Report
-    from linrep.grid import Cell
+    from linrep.paper.report import Report
+    from linrep.sweeps.engines import Engine
+    from linrep.sweeps.grid import Cell
 
 
 class Form(StrEnum):
@@ -86,13 +86,13 @@ def sweep(
 ) -> int:
     """Run every cell of a grid. Finished cells are found again, interrupted ones go on."""
     from linrep.cli.live import live_table
-    from linrep.executors import engine
-    from linrep.experiments.report import save_figures, write
-    from linrep.experiments.reproduce import reports
-    from linrep.experiments.user_sweep import user_experiment
-    from linrep.grid import cells
+    from linrep.paper.report import save_figures, write
+    from linrep.paper.reproduce import reports
+    from linrep.paper.user_sweep import user_experiment
     from linrep.progress import stop_on_signal
-    from linrep.sweep_file import load_sweep
+    from linrep.sweeps.engines import engine
+    from linrep.sweeps.file import load_sweep
+    from linrep.sweeps.grid import cells
 
     read = load_sweep(file, quick=quick)
     chosen = engine(executor, workers=workers, scheduler=scheduler, slurm=slurm or ())
@@ -151,13 +151,13 @@ def reproduce(
 ) -> int:
     """Run the paper's experiments, and those beyond it: one page each, and an index. Resumable."""
     from linrep.cli.live import live_table
-    from linrep.executors import engine
-    from linrep.experiments import NAMES
-    from linrep.experiments.report import save_figures, write, write_index
-    from linrep.experiments.reproduce import plan, reports
-    from linrep.experiments.results_file import results_text
+    from linrep.files import one_line_errors, write_file
+    from linrep.paper import NAMES
+    from linrep.paper.report import save_figures, write, write_index
+    from linrep.paper.reproduce import plan, reports
+    from linrep.paper.results_file import results_text
     from linrep.progress import stop_on_signal
-    from linrep.store import one_line_errors, write_file
+    from linrep.sweeps.engines import engine
 
     if not names and not all_:
         raise InputError(f"reproduce: name experiments or give --all; there are {', '.join(NAMES)}")
@@ -197,7 +197,7 @@ def _workers(
     if chosen is None:
         yield None
         return
-    from linrep.executors import executor
+    from linrep.sweeps.engines import executor
 
     with executor(chosen, max(cell.config.compute.threads or 1 for cell in grid), out=out) as pool:
         yield pool
@@ -215,7 +215,7 @@ def _show_table(report: "Report") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from linrep.experiments.table import grid
+    from linrep.paper.table import grid
 
     study, console = report.experiment, Console()
     titles, body = grid(report.numbers, report.lines(), study.columns, split=study.split)

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from linrep.sweep import Standing, Watch
+    from linrep.sweeps.sweep import Standing, Watch
 
 SHOWN = 8
 """Most running cells that are named."""

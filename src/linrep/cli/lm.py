@@ -116,9 +116,9 @@ def measure(
 
 
 def _save(result: "LMResult", out: Path, opened: "LanguageModel | None", folder: Path | None) -> Path:
-    from linrep.cli.lm_page import render
+    from linrep.files import one_line_errors, write_file
     from linrep.llm.toy.beside import beside_tables
-    from linrep.store import one_line_errors, write_file
+    from linrep.page.lm.page import render
 
     if opened is not None and folder is not None and result.summary["data"]["contexts"] != "none":
         result.summary["beside_tables"] = beside_tables(folder, opened)
@@ -205,7 +205,7 @@ def steer(
         )
     page = None
     if out is not None:
-        from linrep.cli.lm_steer_page import save
+        from linrep.page.lm.steer import save
 
         page = save(result, out)
     if as_json:

@@ -76,7 +76,7 @@ def load_options(
 
 def require_folder(out: "Path") -> None:
     """Say at once that the folder cannot be made; it is made when there is something to write into it."""
-    from linrep.store import one_line_errors
+    from linrep.files import one_line_errors
 
     with one_line_errors(out):
         absent = [each for each in (out, *out.parents) if not each.exists()]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from linrep.cli.lm_view import View
+from linrep.page.lm.view import View
 from linrep.page.numbers import ABSENT, cosine, count, short
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def show_measurement(result: "LMResult", page: Path | None) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from linrep.cli.lm_verdict import lines
+    from linrep.page.lm.verdict import lines
 
     view = View(result)
     in_context = bool(view.context_concepts)

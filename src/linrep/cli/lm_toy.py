@@ -6,8 +6,8 @@ from typing import Any
 import typer
 
 import linrep
-from linrep.cli.lm_widths_page import mean, render
 from linrep.errors import InputError
+from linrep.page.lm.widths import mean, render
 from linrep.page.numbers import cosine, count, short
 
 QUICK_WIDTH_STEPS, QUICK_TABLE_STEPS = 400, 3000
@@ -41,10 +41,10 @@ def by_width(
     quick: bool,
 ) -> tuple[dict[str, Any], Path]:
     """Train transformers and tables of each width on the same worlds; table and page."""
+    from linrep.files import one_line_errors, write_file
     from linrep.llm.toy import ToySettings, width_sweep
     from linrep.llm.toy.sweep import SWEEP_STEPS, TABLE_STEPS
     from linrep.progress import counting_bar
-    from linrep.store import one_line_errors, write_file
 
     whole = sorted({int(width) for width in widths})
     if any(width != int(width) or width < 2 for width in widths):

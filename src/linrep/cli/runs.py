@@ -9,9 +9,9 @@ from linrep.cli.options import Json, Quiet, print_json
 from linrep.errors import InputError
 
 if TYPE_CHECKING:
-    from linrep.failures import Failure
-    from linrep.result import Result
-    from linrep.run_index import RunTable
+    from linrep.runs.failures import Failure
+    from linrep.runs.index import RunTable
+    from linrep.runs.result import Result
 
 Out = Annotated[Path, typer.Option("--out", help="Folder of runs.", show_default=True)]
 DEFAULT_OUT = Path("runs")
@@ -53,10 +53,10 @@ def run(
 def _run(
     config: Path, overrides: list[str], out: Path, *, as_json: bool, quiet: bool, force: bool, page: bool
 ) -> int:
-    from linrep import experiment
-    from linrep.config_file import load
+    from linrep.laboratory import run as experiment
+    from linrep.population.sharding import team
     from linrep.progress import progress_bar, stop_on_signal
-    from linrep.sharding import team
+    from linrep.runs.toml import load
 
     checked = load(config, overrides)
     with (
@@ -90,9 +90,9 @@ def _public(summary: dict[str, Any]) -> dict[str, Any]:
 
 
 def _draw(result: "Result", target: Path | None = None) -> Path:
+    from linrep.files import one_line_errors, write_file
+    from linrep.laboratory.comparison import for_result
     from linrep.page import render
-    from linrep.predictions import for_result
-    from linrep.store import one_line_errors, write_file
 
     if target is None:
         assert result.folder is not None, "a stored run has a folder"
@@ -108,7 +108,7 @@ def _draw(result: "Result", target: Path | None = None) -> Path:
 def _show(result: "Result", page: Path | None) -> None:
     from rich.console import Console
 
-    from linrep.overview import overview
+    from linrep.cli.overview import overview
 
     console = Console()
     for part in overview(result):
@@ -145,11 +145,11 @@ def runs(
     as_json: Json = False,
 ) -> None:
     """List finished runs (medians over seeds); filter, sort, draw them, write a table. Names what failed."""
-    from linrep.failures import kept
-    from linrep.overview import listing, listing_of_damaged, listing_of_failed
-    from linrep.run_index import run_index
-    from linrep.run_query import chosen
-    from linrep.store import RESULT, Store, read_json
+    from linrep.cli.overview import listing, listing_of_damaged, listing_of_failed
+    from linrep.runs.failures import kept
+    from linrep.runs.index import run_index
+    from linrep.runs.query import chosen
+    from linrep.runs.store import RESULT, Store, read_json
 
     if not out.is_dir():
         raise InputError(
@@ -181,7 +181,7 @@ def _write_csv(table: "RunTable", target: Path) -> None:
     import pyarrow as pa
     from pyarrow import csv
 
-    from linrep.store import one_line_errors, write_file
+    from linrep.files import one_line_errors, write_file
 
     written = pa.BufferOutputStream()
     csv.write_csv(table, written, csv.WriteOptions(quoting_style="needed"))
@@ -196,8 +196,8 @@ def _write_csv(table: "RunTable", target: Path) -> None:
 def _draw_runs(
     table: "RunTable", failed: "list[Failure]", target: Path, x: str | None, y: str, color: str | None
 ) -> Path:
+    from linrep.files import one_line_errors, write_file
     from linrep.page.runs_page import render
-    from linrep.store import one_line_errors, write_file
 
     text = render(table, failed, x=x, y=y, colour=color)
     with one_line_errors(target.parent):
@@ -218,10 +218,11 @@ def report(
     ] = None,
 ) -> None:
     """Draw the page of a finished run again."""
-    from linrep import run_folder
+    from linrep.files import one_line_errors
+    from linrep.laboratory.comparison import for_result
     from linrep.page import save_figures
-    from linrep.predictions import for_result
-    from linrep.store import Store, holds_run, one_line_errors
+    from linrep.runs import folder as run_folder
+    from linrep.runs.store import Store, holds_run
 
     folder = Path(name) if holds_run(Path(name)) else Store(out).resolve(name)
     result = run_folder.read(folder)
@@ -242,7 +243,7 @@ def validate(
     """Check files without running anything. One line a file: ok, bad or skip; exit code 2 if any is bad."""
     from dataclasses import asdict
 
-    from linrep.validate import validate as check
+    from linrep.cli.validate import validate as check
 
     found: list[dict[str, Any]] = []
     for file in files:
@@ -262,7 +263,7 @@ def init(
     """Write a commented config: every key, its meaning and its default."""
     from importlib.resources import files
 
-    from linrep.store import one_line_errors, write_file
+    from linrep.files import one_line_errors, write_file
 
     if file.exists() and not force:
         raise InputError(f"{file}: exists already; give another name or --force")

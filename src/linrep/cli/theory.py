@@ -9,7 +9,7 @@ from linrep.cli.options import Json, print_json
 from linrep.errors import InputError
 
 if TYPE_CHECKING:
-    from linrep.claims.ledger import Ledger
+    from linrep.paper.claims.ledger import Ledger
     from linrep.theory.prediction import Prediction
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no words.")]
@@ -51,7 +51,7 @@ def predict(
     as_json: Json = False,
 ) -> int:
     """Compute the geometry that training must approach: singular values, linearity, alignment."""
-    from linrep.predictions import for_config
+    from linrep.laboratory.comparison import for_config
     from linrep.theory.predict import predict as predict_symmetric
 
     if (config is None) == (concepts is None):
@@ -60,7 +60,7 @@ def predict(
     if config is not None:
         if known is not None:
             raise InputError("--known: the config names its contexts; set contexts.kind = 'known' there")
-        from linrep.config_file import load
+        from linrep.runs.toml import load
 
         found = for_config(load(config), dim)
     else:
@@ -97,9 +97,8 @@ def claims(
     quiet: Quiet = False,
 ) -> None:
     """Test the paper's claims C1 to C6, each beside a control where it must fail. Resumable."""
-    from linrep.claims.ledger import as_json as ledger_json
-    from linrep.claims.ledger import make_ledger
-    from linrep.claims.page import write_page
+    from linrep.page.claims import write_page
+    from linrep.paper.claims.ledger import make_ledger
     from linrep.progress import stop_on_signal
 
     def say(words: str) -> None:
@@ -110,7 +109,7 @@ def claims(
         ledger = make_ledger(out, quick=quick, say=say, stop=stop)
     page = write_page(ledger, out)
     if as_json:
-        print_json(ledger_json(ledger))
+        print_json(ledger.as_json())
     elif not quiet:
         _show_ledger(ledger)
         typer.echo(f"page  {page.resolve()}")
@@ -120,7 +119,7 @@ def _show_ledger(ledger: "Ledger") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from linrep.claims.ledger import trial_rows, verdict_rows
+    from linrep.paper.claims.ledger import trial_rows, verdict_rows
 
     console = Console()
     verdicts = Table("claim", "", "verdict", box=None)

@@ -83,8 +83,8 @@ def measure(
 
 
 def _save(result: "VectorsResult", out: Path) -> Path:
-    from linrep.cli.vectors_page import render
-    from linrep.store import one_line_errors, write_file
+    from linrep.files import one_line_errors, write_file
+    from linrep.page.vectors import render
 
     with one_line_errors(out):
         result.save(out)

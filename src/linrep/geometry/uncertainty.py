@@ -6,9 +6,8 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from linrep.geometry.contrasts import matrix_over_contrasts, over_contrasts
 from linrep.geometry.moments import steering_moments, unit_vectors
-from linrep.geometry.pairs import Pairs
+from linrep.geometry.pairs import Pairs, matrix_over_contrasts, over_contrasts
 from linrep.geometry.values import Key, Values
 
 LEVELS = (0.025, 0.975)

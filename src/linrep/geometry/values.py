@@ -7,9 +7,8 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from linrep.errors import InputError
-from linrep.geometry.contrasts import matrix_over_contrasts, over_contrasts
 from linrep.geometry.moments import Moments, steering_moments
-from linrep.geometry.pairs import Pairs, random_pairs, shuffled_pairs
+from linrep.geometry.pairs import Pairs, matrix_over_contrasts, over_contrasts, random_pairs, shuffled_pairs
 from linrep.geometry.similarity import (
     alignment_matrix,
     linearity,

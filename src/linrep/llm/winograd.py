@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from linrep.errors import InputError
 from linrep.llm.data import LICENCE, PROVENANCE, Dropped, builtin_text, checked, json_lines, read_text
-from linrep.llm.parquet_rows import parquet_rows
+from linrep.runs.formats import parquet_rows
 
 # The published schemas differ "in only one or two words"; a few need a third.
 MOST_WORDS = 3

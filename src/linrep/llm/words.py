@@ -18,8 +18,8 @@ from linrep.geometry import (
     orthogonality_rms,
     steering_moments,
 )
+from linrep.geometry.additive import energy_by_degree
 from linrep.geometry.moments import Moments
-from linrep.geometry.spectrum import energy_by_degree
 from linrep.llm.inner import InnerProduct
 from linrep.llm.resampling import (
     NullPool,

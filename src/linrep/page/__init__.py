@@ -40,7 +40,7 @@ def figures(result: Any, predictions: Mapping[str, Any] | None = None) -> "dict[
     from matplotlib import rc_context
 
     from linrep.page import cube, graph, heatmaps, odds, spectrum, traces
-    from linrep.page.paper import STYLE
+    from linrep.page.print_style import STYLE
     from linrep.page.view import view
 
     seen = view(result, predictions)
@@ -69,6 +69,6 @@ def save_figures(result: Any, folder: Path | str, predictions: Mapping[str, Any]
     Returns:
         The files written, three for each figure. Equal results give equal bytes.
     """
-    from linrep.page.paper import save
+    from linrep.page.print_style import save
 
     return save(figures(result, predictions), folder)

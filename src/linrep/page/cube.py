@@ -143,7 +143,7 @@ def paper(view: View) -> Any:
     from matplotlib.figure import Figure
     from mpl_toolkits.mplot3d.art3d import Line3DCollection
 
-    from linrep.page.paper import plain
+    from linrep.page.print_style import plain
 
     each = cube(view, view.typical)
     steps = view.steps[frames_shown(view)]

@@ -148,7 +148,7 @@ def paper(view: View) -> Any:
     """The drawing for a paper."""
     from matplotlib.figure import Figure
 
-    from linrep.page.paper import plain
+    from linrep.page.print_style import plain
 
     nodes, paths = place(len(view.names), list(view.world.model.edges()))
     wide = max(x for x, _ in nodes) - min(x for x, _ in nodes) + 1.4

@@ -137,7 +137,7 @@ def _draw(axes: Any, names: Sequence[str], matrix: Matrix, form: str) -> Any:
     import numpy as np
     from matplotlib.colors import LinearSegmentedColormap
 
-    from linrep.page.paper import plain
+    from linrep.page.print_style import plain
 
     stops = [palette.paper(f"--heat-{i}") for i in range(3)]
     colours = LinearSegmentedColormap.from_list("heat", stops)

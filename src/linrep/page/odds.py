@@ -107,7 +107,7 @@ def paper(view: View) -> Any:
     """The scatter for a paper; None when nothing was sampled."""
     from matplotlib.figure import Figure
 
-    from linrep.page.paper import plain
+    from linrep.page.print_style import plain
 
     found = sample(view)
     if not found:

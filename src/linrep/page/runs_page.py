@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import linrep
-from linrep.config import Config
 from linrep.errors import InputError
-from linrep.failures import Failure
 from linrep.page.concept_table import to_csv
 from linrep.page.numbers import count, finite, short
 from linrep.page.runs_plot import MOST_COLOURS, Cell, Dot, grid, ordered, scatter, words, written
 from linrep.page.shell import Block, Line, Page, Section, assemble
-from linrep.run_index import RunTable
+from linrep.runs.config import Config
+from linrep.runs.failures import Failure
+from linrep.runs.index import RunTable
 
 MOST_ROWS = 200
 

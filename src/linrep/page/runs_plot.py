@@ -7,10 +7,10 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
-from linrep.config import Config
 from linrep.page import heat, palette
 from linrep.page.numbers import ABSENT, count
 from linrep.page.shell import Block, label
+from linrep.runs.config import Config
 
 MOST_COLOURS = 10
 MOST_PLACES = 60

@@ -153,7 +153,7 @@ def paper(view: View) -> Any:
     from matplotlib.figure import Figure
     from matplotlib.ticker import FixedLocator, NullLocator
 
-    from linrep.page.paper import plain
+    from linrep.page.print_style import plain
 
     panels = [(measure, found) for measure in MEASURES if (found := curves(view, measure))]
     columns = 3

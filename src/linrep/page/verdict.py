@@ -272,7 +272,7 @@ def _notes(view: View) -> list[Line]:
 
 
 def _no_pair(view: View, name: str) -> Line:
-    from linrep.contexts import affine_rank
+    from linrep.worlds.contexts import affine_rank
 
     world, i = view.world, view.names.index(name)
     parents = [view.names[p] for p in world.model.parents[i]]

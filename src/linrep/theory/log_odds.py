@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
-from linrep.contexts import World, log_odds
 from linrep.errors import InputError
+from linrep.worlds.contexts import World, log_odds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +42,8 @@ def predicted_log_odds(world: World) -> LogOddsPrediction:
         the blanket of i fixes them.
 
     Example:
-        >>> from linrep.concepts import independent
-        >>> from linrep.contexts import world
+        >>> from linrep.worlds.concepts import independent
+        >>> from linrep.worlds.contexts import world
         >>> prediction = predicted_log_odds(world(independent(2, probabilities=[0.5, 0.75], generator=None)))
         >>> prediction.constant_concepts.tolist(), round(float(prediction.values[0, 1]), 4)
         ([True, True], 1.0986)
@@ -102,8 +102,8 @@ def agreement_basis(
         InputError: If F does not have one row per context.
 
     Example:
-        >>> from linrep.concepts import independent
-        >>> from linrep.contexts import world
+        >>> from linrep.worlds.concepts import independent
+        >>> from linrep.worlds.contexts import world
         >>> toy = world(independent(2, probabilities=[0.5, 0.5], generator=None))
         >>> agreement_basis(toy, torch.eye(9).double(), 0, (0, 2)).shape  # ⋄0 and ⋄⋄ suit 00 and 10
         torch.Size([9, 2])
@@ -157,8 +157,8 @@ def agreement(
         InputError: If a table does not fit the world.
 
     Example:
-        >>> from linrep.concepts import independent
-        >>> from linrep.contexts import world
+        >>> from linrep.worlds.concepts import independent
+        >>> from linrep.worlds.contexts import world
         >>> toy = world(independent(2, probabilities=[0.5, 0.5], generator=None))
         >>> agreement(toy, torch.zeros(9, 2).double(), toy.token_codes.double(), 0).overall
         0.0

@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Bool, Float64
 from torch import Tensor
 
-from linrep.contexts import World, conditional
 from linrep.errors import InputError
+from linrep.worlds.contexts import World, conditional
 
 Rows = Float64[Tensor, "contexts tokens"]
 
@@ -52,8 +52,8 @@ def ridge_path(
         InputError: If the strengths are not positive and decreasing, or dim is below 1.
 
     Example:
-        >>> from linrep.concepts import independent
-        >>> from linrep.contexts import world
+        >>> from linrep.worlds.concepts import independent
+        >>> from linrep.worlds.contexts import world
         >>> toy = world(independent(1, probabilities=[0.5], generator=None))
         >>> points = ridge_path(toy, [0.1, 0.01], dim=2, generator=torch.Generator().manual_seed(0))
         >>> points[1].excess_loss < points[0].excess_loss

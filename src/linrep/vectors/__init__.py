@@ -1,6 +1,5 @@
 """Bring your own vectors: any embeddings with attributes, measured by the same ruler as tables and models."""
 
-from linrep.vectors.measure import VectorsOptions, measure_vectors
-from linrep.vectors.result import Row, VectorsResult
+import lazy_loader
 
-__all__ = ["Row", "VectorsOptions", "VectorsResult", "measure_vectors"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -12,8 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from linrep.errors import InputError
-from linrep.unpacking import require_room
-from linrep.vectors.formats import FORMATS, one_line, parquet_schema
+from linrep.runs.formats import FORMATS, one_line, parquet_schema, require_room
 
 if TYPE_CHECKING:
     import pandas as pd

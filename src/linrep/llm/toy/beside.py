@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from linrep.contexts import world as world_of
 from linrep.errors import InputError
 from linrep.llm.loading import LanguageModel
 from linrep.llm.toy.make import Toy, ToySettings, toy_language
@@ -11,6 +10,7 @@ from linrep.llm.toy.save import WORLD, read_world
 from linrep.llm.toy.sweep import TABLE_STEPS, measured_rows, table_geometry, toy_geometry
 from linrep.llm.toy.tokenizer import word_ids
 from linrep.llm.toy.train import Encoder
+from linrep.worlds.contexts import world as world_of
 
 
 def beside_tables(

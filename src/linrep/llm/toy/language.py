@@ -15,9 +15,9 @@ import torch
 from jaxtyping import Int8
 from torch import Tensor
 
-from linrep.concepts import ConceptModel
-from linrep.contexts import World, entropy
 from linrep.errors import InputError
+from linrep.worlds.concepts import ConceptModel
+from linrep.worlds.contexts import World, entropy
 
 # Synonyms of the low and the high state; "|" is where the tokenizer cuts a word.
 CONCEPTS = (

@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from linrep import concepts as concept_models
-from linrep.concepts import ConceptModel
-from linrep.contexts import world as world_of
 from linrep.errors import InputError
 from linrep.llm.toy.language import Language, language, named
 from linrep.llm.toy.pairs import paired_contexts, rendered_pairs, word_pairs
@@ -15,6 +12,9 @@ from linrep.llm.toy.save import require_free, save
 from linrep.llm.toy.tokenizer import tokenizer, word_ids
 from linrep.llm.toy.train import Encoder, Progress, train, transformer
 from linrep.seeds import generator
+from linrep.worlds import concepts as concept_models
+from linrep.worlds.concepts import ConceptModel
+from linrep.worlds.contexts import world as world_of
 
 WorldKind = Literal["independent", "chain", "random"]
 FACTS = 64

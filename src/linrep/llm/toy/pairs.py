@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from linrep.contexts import flat_index
 from linrep.geometry import counterfactual_pairs
 from linrep.llm.paired_contexts import PairedContexts
 from linrep.llm.toy.language import Language
 from linrep.llm.word_pairs import WordPairs
+from linrep.worlds.contexts import flat_index
 
 PROVENANCE = "toy language, planted"
 MOST_CONTEXTS = 120

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from linrep.concepts import ConceptModel
 from linrep.errors import InputError
 from linrep.llm.paired_contexts import PairedContexts
 from linrep.llm.toy.language import Language
 from linrep.llm.word_pairs import WordPairs
+from linrep.worlds.concepts import ConceptModel
 
 PAIRS = "pairs"
 """Folder of word pairs, one file `[low - high].txt` a concept."""

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from linrep.contexts import World
 from linrep.geometry import Measurement, Pairs, counterfactual_pairs, measure
 from linrep.llm.toy.make import Toy, ToySettings, toy_language, train_toy
 from linrep.llm.toy.pairs import MOST_CONTEXTS, rendered_pairs
 from linrep.llm.toy.train import head_states
-from linrep.population import Population, population_gradient
-from linrep.schedule import schedule
+from linrep.population.gradient import Population, population_gradient
 from linrep.seeds import generator
-from linrep.state import start
-from linrep.training import train as train_tables
+from linrep.training.schedule import schedule
+from linrep.training.state import start
+from linrep.training.training import train as train_tables
+from linrep.worlds.contexts import World
 
 if TYPE_CHECKING:
     import pandas as pd

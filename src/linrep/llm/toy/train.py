@@ -8,11 +8,11 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor, nn
 
-from linrep.contexts import conditional
 from linrep.errors import DivergedError, InputError
 from linrep.llm.toy.language import STOP, Language
-from linrep.population import Population
-from linrep.schedule import schedule
+from linrep.population.gradient import Population
+from linrep.training.schedule import schedule
+from linrep.worlds.contexts import conditional
 
 CHUNK = 64
 """Steps whose sentences are rendered at once."""

@@ -1,0 +1,1 @@
+"""THE LABORATORY. Config to Result: where worlds, training, ruler and prediction meet."""

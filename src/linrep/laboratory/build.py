@@ -1,0 +1,212 @@
+"""From a config to worlds: one place where the world, context and token sections become exact objects."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import assert_never
+
+import torch
+from jaxtyping import Int8, Int64
+from torch import Tensor
+
+from linrep.errors import InputError, short, shown
+from linrep.runs.config import (
+    CategoricalWorld,
+    ChainWorld,
+    CompleteContexts,
+    CompleteTokens,
+    Config,
+    FractionContexts,
+    FractionTokens,
+    IndependentWorld,
+    KnownContexts,
+    ListContexts,
+    ListTokens,
+    NetworkWorld,
+    RandomWorld,
+    TablesWorld,
+)
+from linrep.seeds import generator
+from linrep.worlds import contexts as context_sets
+from linrep.worlds.categorical import categorical
+from linrep.worlds.codes import parse_contexts
+from linrep.worlds.concepts import ConceptModel, chain, drawn, from_tables, independent, random_dag
+from linrep.worlds.contexts import World, world
+from linrep.worlds.network import load_network, network_path
+from linrep.worlds.tokens import affine_rank, token_fraction, token_list
+from linrep.worlds.world import distinct
+
+
+def worlds(config: Config) -> tuple[World, ...]:
+    """The exact world of every run; the same object where nothing in it is drawn per run.
+
+    Args:
+        config: A checked config.
+
+    Returns:
+        One world per run.
+
+    Raises:
+        InputError: Whatever cannot be built: a malformed network, an empty context set, too many concepts.
+    """
+    if drawn_per_run(config):
+        built = tuple(_world(config, run) for run in range(config.runs))
+    else:
+        built = (_world(config, 0),) * config.runs
+    return _with_held_out(config, built)
+
+
+def shifted(config: Config, built: tuple[World, ...]) -> tuple[World, ...]:
+    """The worlds from the shift on: probabilities drawn anew, contexts and tokens as they were.
+
+    Args:
+        config: A checked config with a shift.
+        built: Its worlds before.
+
+    Returns:
+        One world per run; the same object where runs share it.
+    """
+    assert config.shift is not None, "asked for only where there is one"
+    given, strength = config.world, config.shift.strength
+    assert isinstance(given, IndependentWorld | ChainWorld | RandomWorld), "the config was checked"
+    found: dict[int, World] = {}
+    for run, old in enumerate(built):
+        if id(old) not in found:
+            draw = generator(config.seed, "shift", run if given.per_run else 0)
+            fresh = drawn(old.model.parents, given.probability_range, draw)
+            mixed = zip(old.model.tables, fresh.tables, strict=True)
+            tables = tuple((1 - strength) * before + strength * after for before, after in mixed)
+            found[id(old)] = world(
+                replace(old.model, tables=tables),
+                codes=old.codes,
+                tokens=old.tokens,
+                weighting=config.contexts.weights,
+            )
+    return _with_held_out(config, tuple(found[id(old)] for old in built))
+
+
+def resolve(config: Config, built: tuple[World, ...]) -> Config:
+    """The config with every default that depends on the world or the machine filled in."""
+    # A single token spans nothing, and still wants a vector.
+    dim = config.model.dim or max(1, *(affine_rank(each.token_codes) for each in distinct(built)))
+    threads = config.compute.threads or torch.get_num_threads()
+    return config.model_copy(
+        update={
+            "model": config.model.model_copy(update={"dim": dim}),
+            "compute": config.compute.model_copy(update={"threads": threads}),
+        }
+    )
+
+
+def data_hash(config: Config) -> str | None:
+    """SHA-256 of the file a config reads, or None when it reads none."""
+    if not isinstance(config.world, NetworkWorld):
+        return None
+    return hashlib.sha256(Path(network_path(config.world.network)).read_bytes()).hexdigest()
+
+
+def drawn_per_run(config: Config) -> bool:
+    """Whether the runs of a config differ in their worlds."""
+    parts = [config.world, config.contexts, config.tokens]
+    fixed = isinstance(config.world, IndependentWorld) and config.world.probabilities is not None
+    return any(getattr(part, "per_run", False) for part in (parts[1:] if fixed else parts))
+
+
+def _with_held_out(config: Config, built: tuple[World, ...]) -> tuple[World, ...]:
+    share = config.contexts.held_out
+    if not share:
+        return built
+    return tuple(
+        context_sets.hold_out(each, share, generator=generator(config.seed, "held_out", run))
+        for run, each in enumerate(built)
+    )
+
+
+def _world(config: Config, run: int) -> World:
+    model = concept_model(config, run)
+    return world(
+        model,
+        codes=_codes(config, model, run),
+        tokens=_tokens(config, model, run),
+        weighting=config.contexts.weights,
+    )
+
+
+def concept_model(config: Config, run: int) -> ConceptModel:
+    """The concepts of one run; the joint is not enumerated.
+
+    Raises:
+        InputError: A malformed network, or too many concepts.
+    """
+    match config.world:
+        case NetworkWorld() as given:
+            return load_network(given.network)
+        case TablesWorld() as given:
+            _require_binary(given)
+            return from_tables(
+                [variable.name for variable in given.variables],
+                {variable.name: variable.table for variable in given.variables},
+                parents={variable.name: variable.parents for variable in given.variables},
+                states={variable.name: variable.states for variable in given.variables},
+            )
+        case IndependentWorld() | ChainWorld() | RandomWorld() | CategoricalWorld() as given:
+            draw = generator(config.seed, "world", run if given.per_run else 0)
+    low_high = given.probability_range
+    match given:
+        case IndependentWorld():
+            return independent(
+                given.concepts, probabilities=given.probabilities, probability_range=low_high, generator=draw
+            )
+        case ChainWorld():
+            return chain(given.concepts, probability_range=low_high, generator=draw)
+        case RandomWorld():
+            return random_dag(
+                given.concepts,
+                edge_probability=given.edge_probability,
+                probability_range=low_high,
+                generator=draw,
+            )
+        case CategoricalWorld():
+            return categorical(
+                given.sizes,
+                nests=given.nests,
+                edge_probability=given.edge_probability,
+                probability_range=low_high,
+                generator=draw,
+            )
+        case _:
+            assert_never(given)
+
+
+def _require_binary(given: TablesWorld) -> None:
+    for variable in given.variables:
+        if len(variable.states) != 2:
+            raise InputError(
+                f"world.variables: {shown(variable.name)} has {len(variable.states)} states "
+                f"({short(', '.join(variable.states))}); a concept written out is binary, give it two"
+            )
+
+
+def _codes(config: Config, model: ConceptModel, run: int) -> Int8[Tensor, "contexts concepts"] | None:
+    match config.contexts:
+        case KnownContexts() as given:
+            return context_sets.known(model.sizes, at_least=given.at_least, at_most=given.at_most)
+        case FractionContexts() as given:
+            draw = generator(config.seed, "contexts", run if given.per_run else 0)
+            tokens = _tokens(config, model, run)
+            return context_sets.fraction(model, given.fraction, tokens=tokens, generator=draw)
+        case ListContexts() as given:
+            return parse_contexts(model, given.contexts)
+        case CompleteContexts():
+            return None
+
+
+def _tokens(config: Config, model: ConceptModel, run: int) -> Int64[Tensor, " tokens"] | None:
+    match config.tokens:
+        case FractionTokens() as given:
+            draw = generator(config.seed, "tokens", run if given.per_run else 0)
+            return token_fraction(model, given.fraction, generator=draw)
+        case ListTokens() as given:
+            return token_list(model, given.tokens)
+        case CompleteTokens():
+            return None

@@ -1,0 +1,263 @@
+"""What theory predicts for a config or a finished run, and how far the run is from it.
+
+The only place that lays a prediction beside measurements: theory never sees the ruler, nor the ruler it.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from linrep.errors import InputError
+from linrep.laboratory.build import resolve, worlds
+from linrep.runs.config import Config
+from linrep.runs.result import Result
+from linrep.theory.nuclear_norm import LARGEST_TABLE
+from linrep.theory.predict import predict_world
+from linrep.theory.prediction import Prediction
+from linrep.training.schedule import schedule
+from linrep.worlds.contexts import World, part
+from linrep.worlds.tokens import affine_rank
+from linrep.worlds.world import distinct
+
+LARGEST_DRAWN = 2**11
+"""Most entries (contexts × tokens) of a world without symmetry whose limit is computed for a page."""
+LARGEST_FACTORED = 2**20
+"""Most entries of a world whose additive solution, which takes no program, is laid beside a page."""
+ADDITIVE = "additive_not_proven_optimal"
+LATE = 100
+"""A rate is drawn over the last part of training, from 1/LATE of its effective time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """A prediction laid beside a run."""
+
+    prediction: Prediction | None
+    """None where nothing was computed; ``reason`` says why."""
+    reason: str
+    numbers: Mapping[str, Any]
+    """For the page: "measure.table" to a level, or to (step, value) pairs where a rate is predicted;
+    "spectrum.unembedding" to shares by degree from 1."""
+    sentence: str
+    """How far the run is from its limit."""
+    singular_values: tuple[tuple[float, float | None], ...]
+    """(measured, predicted) shares of the nuclear norm of F Gᵀ, descending, mean over free runs."""
+
+
+def for_config(config: Config, dim: int | None = None) -> Prediction:
+    """The prediction for tables on the world and width of a config, those of run 0 where runs draw their own.
+
+    Args:
+        config: Checked; its training plays no part.
+        dim: Width asked about instead of the config's.
+
+    Returns:
+        What :func:`linrep.theory.predict.predict_world` says.
+
+    Raises:
+        InputError: A world that cannot be built, or a program too large, with its size.
+
+    Example:
+        >>> from linrep.runs.toml import parse
+        >>> for_config(parse({"world": {"kind": "chain", "concepts": 3}}), 7).rank
+        7
+    """
+    built = worlds(config.model_copy(update={"runs": 1}))
+    trained = part(built[0], ~built[0].held_out)
+    return predict_world(trained, resolve(config, built).model.dim if dim is None else dim)
+
+
+def for_result(result: Result) -> dict[str, Any]:
+    """Numbers for the page of a run, keyed as :func:`linrep.page.render` takes them; empty if there are none.
+
+    Args:
+        result: A finished run.
+
+    Returns:
+        "measure.table" to number, "spectrum.unembedding" to shares, "sentence" to words, "singular_values"
+        to (measured, predicted) pairs, "excess_loss_nats" and "margin" to (step, value) pairs.
+    """
+    found = beside(result)
+    return {
+        **found.numbers,
+        "sentence": found.sentence,
+        "singular_values": [list(pair) for pair in found.singular_values],
+    }
+
+
+def beside(result: Result) -> Beside:
+    """A run and what theory predicts for it; never raises for a world that theory does not reach.
+
+    Args:
+        result: A finished run.
+
+    Returns:
+        The prediction, the numbers to draw, and the sentence.
+    """
+    prediction, reason = _prediction(result)
+    numbers = _levels(prediction) if prediction is not None else {}
+    return Beside(
+        prediction=prediction,
+        reason=reason,
+        numbers=numbers | _rates(result, prediction),
+        sentence=_sentence(result, prediction, reason),
+        singular_values=_singular_values(result, prediction),
+    )
+
+
+def _prediction(result: Result) -> tuple[Prediction | None, str]:
+    """The prediction for all runs, or why there is none."""
+    built = distinct(result.worlds)
+    first, dim = built[0], result.config.model.dim
+    if result.config.model.encoder != "table":
+        return None, "theory speaks of free tables, and here a network is the encoder"
+    if result.config.contexts.held_out:
+        return None, "each run holds out contexts of its own, hence no limit in common"
+    if not all(_same_supports(first, other) for other in built[1:]):
+        return None, "the runs have contexts or tokens of their own, hence no limit in common"
+    size = len(first.codes) * len(first.tokens)
+    fits = size <= LARGEST_DRAWN or (size > LARGEST_TABLE and dim == affine_rank(first.token_codes))
+    if not (_symmetric(result) or (fits and size <= LARGEST_FACTORED)):
+        return None, (
+            f"the program for {len(first.codes)} contexts × {len(first.tokens)} tokens is too large here"
+        )
+    try:
+        prediction = predict_world(first, dim)
+    except InputError as error:
+        return None, str(error)
+    return prediction, prediction.reason
+
+
+def _same_supports(one: World, other: World) -> bool:
+    return torch.equal(one.codes, other.codes) and torch.equal(one.tokens, other.tokens)
+
+
+def _symmetric(result: Result) -> bool:
+    """Whether every token exists and contexts are all those that know A..B concepts: no large program."""
+    first, contexts = result.worlds[0], result.config.contexts.kind
+    return (
+        contexts in ("complete", "known")
+        and set(first.model.sizes) == {2}
+        and len(first.tokens) == 2**first.model.concepts
+    )
+
+
+def _levels(prediction: Prediction) -> dict[str, Any]:
+    """What each measure of the trace tends to; only what theory gives."""
+    g = prediction.geometry
+    if g is None:
+        return {}
+    levels = {
+        "linearity.embedding": g.linearity_embedding,
+        "linearity.unembedding": g.linearity_unembedding,
+        "alignment": g.alignment,
+        "orthogonality_mean.embedding": g.orthogonality_mean_directions,
+        "orthogonality_mean.unembedding": g.orthogonality_mean_directions,
+        "orthogonality_rms.embedding": g.orthogonality_rms_embedding,
+        "orthogonality_rms.unembedding": g.orthogonality_rms_unembedding,
+        "additive_share.embedding": g.additive_share_embedding,
+        "additive_share.unembedding": g.additive_share_unembedding,
+        "log_odds_rmse_nats": 0.0,
+        "spectrum.unembedding": None if g.spectrum is None else list(g.spectrum),
+    }
+    # The summary names two of the trace's measures otherwise.
+    for name, level in list(levels.items()):
+        measure, _, table = name.partition(".")
+        if measure in ("orthogonality_mean", "orthogonality_rms"):
+            form = "rms" if measure.endswith("rms") else "mean_directions"
+            levels[f"orthogonality.{table}.{form}"] = level
+    return {name: level for name, level in levels.items() if level is not None}
+
+
+def _rates(result: Result, prediction: Prediction | None) -> dict[str, Any]:
+    """Late rates of full-batch gradient descent through the last median: loss as 1/t, margins as ln t.
+
+    t is the sum of the step sizes. The slope of the margin, one nat for each unit of ln t, is that of the
+    additive solution, where all margins are equal.
+    """
+    settings = result.config.training
+    if prediction is None or prediction.geometry is None or settings.optimizer != "gd" or not settings.steps:
+        return {}
+    if result.config.shift is not None:  # t counts the steps towards one limit
+        return {}
+    rate = schedule(settings.schedule, settings.step_size or 0.0, settings.steps, settings.final_step_size)
+    sizes = torch.tensor([rate(step) for step in range(settings.steps)], dtype=torch.float64)
+    time = torch.cat([torch.zeros(1, dtype=torch.float64), sizes.cumsum(0)])
+    late = [step for step in result.snapshot_steps if step and time[step] * LATE >= time[-1]]
+    ages = {step: float(time[step] / time[-1]) for step in late}
+    found: dict[str, Any] = {}
+    loss = _last(result, "excess_loss_nats")
+    if loss:
+        found["excess_loss_nats"] = [(step, loss / age) for step, age in ages.items()]
+    margin = _last(result, "margin")
+    if margin and prediction.status == ADDITIVE:
+        found["margin"] = [(step, margin + math.log(age)) for step, age in ages.items()]
+    return found
+
+
+def _last(result: Result, measure: str) -> float | None:
+    """Median over free runs at the last step, from the trace."""
+    rows: Any = result.trace
+    rows = rows[(rows["measure"] == measure) & (rows["kind"] == "value") & (rows["concept"] == "")]
+    rows = rows[(rows["step"] == rows["step"].max()) & rows["run"].isin(_free(result))]
+    return None if rows.empty else float(rows["value"].median())
+
+
+def _free(result: Result) -> list[int]:
+    return [run for run, stuck in enumerate(result.summary["stuck"]["per_run"]) if stuck is False]
+
+
+def _singular_values(result: Result, prediction: Prediction | None) -> tuple[tuple[float, float | None], ...]:
+    """Shares of the nuclear norm of F Gᵀ (G centred), mean over free runs, beside the predicted shares."""
+    runs = _free(result)
+    if prediction is None or not prediction.singular_values or not runs:
+        return ()
+    contexts, tokens = len(result.worlds[0].codes), len(result.worlds[0].tokens)
+    f, g = result.embedding[runs, :contexts].double(), result.unembedding[runs, :tokens].double()
+    product = torch.linalg.qr(f).R @ torch.linalg.qr(g - g.mean(1, keepdim=True)).R.mT
+    values = torch.linalg.svdvals(product)
+    shares = (values / values.sum(1, keepdim=True)).mean(0).tolist()
+    expected = sorted(
+        (s.value for s in prediction.singular_values for _ in range(s.multiplicity)), reverse=True
+    )
+    expected = [value for value in expected if value > 0]
+    return tuple(
+        (shares[n] if n < len(shares) else 0.0, expected[n] / sum(expected) if n < len(expected) else None)
+        for n in range(max(len(expected), len(shares)))
+    )
+
+
+def _sentence(result: Result, prediction: Prediction | None, reason: str) -> str:
+    """How far the run is from its limit, in the words of one sentence."""
+    if prediction is None:
+        return f"No limit was computed: {reason}."
+    g = prediction.geometry
+    if prediction.status == "unreachable":
+        return f"There is no limit of zero loss to reach: {reason}."
+    if g is None:
+        known = "its singular values alone" if prediction.singular_values else "no limit"
+        return f"Theory has {known} to compare with: {reason}."
+    stuck, final = result.summary["stuck"], result.summary["final"]
+    free = stuck["free_runs"]
+    who = "the free runs are" if free["runs"] else "the runs, all stuck, are"
+    medians = free if free["runs"] else stuck["stuck_runs"]
+    compared = [
+        ("linearity of g", medians["linearity_unembedding"], g.linearity_unembedding),
+        ("linearity of f", medians["linearity_embedding"], g.linearity_embedding),
+        ("alignment", medians["alignment"], g.alignment),
+    ]
+    known = [
+        (name, value, limit) for name, value, limit in compared if value is not None and limit is not None
+    ]
+    if not known:
+        return f"No similarity that has a limit could be measured: {reason}."
+    name, value, limit = max(known, key=lambda each: abs(each[1] - each[2]))
+    said = ", ".join(f"{n} {v:.3f} (limit {target:.3f})" for n, v, target in known)
+    kind = (
+        "the additive solution, not proven to be the limit" if prediction.status == ADDITIVE else "the limit"
+    )
+    far = f"{abs(value - limit):.3f} of {kind}, furthest in {name}"
+    return f"At step {final['step']:,} {who} within {far}: {said}."

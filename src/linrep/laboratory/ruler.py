@@ -1,0 +1,316 @@
+"""The ruler laid on trained tables: worlds give it index pairs and true log-odds, training gives it matrices.
+
+:class:`Ruler` prepares both once; ``observe`` measures a state on the way, :mod:`linrep.laboratory.summary`
+at the end. Where a run has no value (no counterfactual pair, or it diverged) the tensors here hold NaN.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Bool, Float, Float64, Int64
+from torch import Tensor
+
+from linrep import geometry
+from linrep.laboratory.shapes import shapes
+from linrep.population.gradient import Method, Population, population_gradient
+from linrep.runs.config import Config
+from linrep.seeds import generator
+from linrep.training.state import State
+from linrep.worlds.contexts import World
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SNAPSHOT_CONTEXTS = 1024
+"""Contexts looked at for log-odds and margin while training; all of them at the end, up to FINAL_CONTEXTS."""
+FINAL_CONTEXTS = 2**16
+CONCEPT_AXIS = ("linearity", "alignment", "orthogonality_mean", "orthogonality_rms")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Runs whose worlds have the same contexts and tokens, so that one set of triples serves all."""
+
+    runs: Int64[Tensor, " group"]
+    world: World
+    log_p: Float64[Tensor, "group tokens"]
+
+
+class Ruler:
+    """Everything about a batch of worlds that measuring needs more than once."""
+
+    def __init__(self, worlds: Sequence[World], population: Population, config: Config) -> None:
+        self.population = population
+        self.config = config
+        self.names = worlds[0].model.names
+        self.groups = _groups(worlds)
+        self.contrasts = geometry.contrasts(worlds[0].model.values)
+        plain = len(self.contrasts) == len(self.names)
+        self.concept_of = None if plain else torch.tensor([concept for concept, _, _ in self.contrasts])
+        contexts, tokens = population.shard.width, population.token_index.shape[1]
+        self.context_rows = torch.tensor([len(world.codes) for world in worlds])
+        self.token_rows = torch.tensor([len(world.tokens) for world in worlds])
+        self.embedding_pairs = self._pairs(len(worlds), contexts, "codes")
+        self.unembedding_pairs = self._pairs(len(worlds), tokens, "token_codes")
+        self._triples: dict[tuple[int, bool, int], geometry.Triples] = {}
+
+    def _pairs(self, runs: int, rows: int, field: str) -> geometry.Pairs:
+        per_run: dict[int, geometry.Pairs] = {}
+        for group in self.groups:
+            pairs = geometry.contrast_pairs(getattr(group.world, field), self.contrasts)
+            per_run |= dict.fromkeys(group.runs.tolist(), pairs)
+        return geometry.stack([per_run[run] for run in range(runs)], rows)
+
+    def triples(self, group: int, *, known: bool, contexts: int) -> geometry.Triples:
+        """Triples of a group's world, made once."""
+        key = (group, known, contexts)
+        if key not in self._triples:
+            world = self.groups[group].world
+            self._triples[key] = geometry.triples(
+                world.codes,
+                world.token_codes,
+                world.model.sizes,
+                known=known,
+                generator=generator(self.config.seed, "triples", group),
+                max_contexts=contexts,
+            )
+        return self._triples[key]
+
+    def tables(self, state: State) -> tuple[Tensor, Tensor]:
+        """Both tables on the CPU in float64, diverged runs set to zero: no vector, hence no value."""
+        dead = ~state.alive.cpu()[:, None, None]
+        embedding, unembedding = (
+            table.detach().to("cpu", torch.float64).contiguous().masked_fill(dead, 0.0)
+            for table in state.tables
+        )
+        return embedding, unembedding
+
+    def observe(self, state: State, loss: Float64[Tensor, " runs"], step_size: float) -> dict[str, Tensor]:
+        """Every measure at one step, without intervals, under the name "measure|table|kind".
+
+        Args:
+            state: Under training, with all its contexts.
+            loss: Its excess loss, by :func:`excess_loss`.
+            step_size: Of the step just made.
+
+        Returns:
+            One number per run, or one per run and concept; NaN where there is none.
+        """
+        embedding, unembedding = self.tables(state)
+        alive = state.alive.cpu()
+        values, null = geometry.snapshot(
+            embedding,
+            unembedding,
+            self.embedding_pairs,
+            self.unembedding_pairs,
+            generator=generator(self.config.seed, "null", state.step),
+            context_rows=self.context_rows,
+            token_rows=self.token_rows,
+            concept_of=self.concept_of,
+        )
+        found: dict[str, Tensor] = {}
+        for kind, source in (("value", values), ("null", null)):
+            for (measure, table), numbers in source.concepts.items():
+                found[f"{measure}|{table}|{kind}"] = numbers
+        found["excess_loss_nats||value"] = loss
+        odds = self.log_odds(embedding, unembedding, contexts=SNAPSHOT_CONTEXTS, points=0)
+        found["log_odds_rmse_nats||value"] = odds.rmse
+        found["log_odds_rmse_nats||null"] = odds.rmse_of_zero
+        found["margin||value"] = self.margin(embedding, unembedding, contexts=SNAPSHOT_CONTEXTS)[0]
+        found["gauge_imbalance||value"] = self.gauge(embedding, unembedding)
+        for table, shares in self.additive(embedding, unembedding).items():
+            found[f"additive_share|{table}|value"] = shares.share
+        deal = generator(self.config.seed, "null", state.step, 2)
+        for kind, shuffle in (("value", None), ("null", deal)):
+            for (measure, table), numbers in self.shapes(embedding, unembedding, shuffle).items():
+                found[f"{measure}|{table}|{kind}"] = numbers
+        found["step_size||value"] = torch.full((len(alive),), step_size, dtype=torch.float64)
+        return absent_where_dead(found, alive)
+
+    def log_odds(
+        self, embedding: Tensor, unembedding: Tensor, *, contexts: int, points: int
+    ) -> geometry.LogOddsGap:
+        """The log-odds gap of every run."""
+        parts = [
+            geometry.log_odds_gap(
+                *self._of(group, embedding, unembedding),
+                group.log_p,
+                self.triples(number, known=False, contexts=contexts),
+                points=points // len(self.groups),
+                generator=generator(self.config.seed, "points", number),
+            )
+            for number, group in enumerate(self.groups)
+        ]
+
+        def joined(field: str) -> Tensor:
+            return self._joined([getattr(part, field) for part in parts])
+
+        return geometry.LogOddsGap(
+            rmse=joined("rmse"),
+            max=joined("max"),
+            rmse_of_zero=joined("rmse_of_zero"),
+            triples=sum(
+                part.triples * len(group.runs) for part, group in zip(parts, self.groups, strict=True)
+            ),
+            contexts=max(part.contexts for part in parts),
+            contexts_available=max(part.contexts_available for part in parts),
+            points=geometry.Points(
+                measured=torch.cat([part.points.measured for part in parts]),
+                true=torch.cat([part.points.true for part in parts]),
+                concept=torch.cat([part.points.concept for part in parts]),
+                run=torch.cat(
+                    [group.runs[part.points.run] for part, group in zip(parts, self.groups, strict=True)]
+                ),
+            ),
+        )
+
+    def margin(self, embedding: Tensor, unembedding: Tensor, *, contexts: int) -> tuple[Tensor, Tensor, int]:
+        """Mean and smallest margin of every run, and the number of triples behind them."""
+        parts = [
+            geometry.margin(
+                *self._of(group, embedding, unembedding), self.triples(number, known=True, contexts=contexts)
+            )
+            for number, group in enumerate(self.groups)
+        ]
+        triples = sum(part.triples * len(group.runs) for part, group in zip(parts, self.groups, strict=True))
+        return (
+            self._joined([part.mean for part in parts]),
+            self._joined([part.min for part in parts]),
+            triples,
+        )
+
+    def gauge(self, embedding: Tensor, unembedding: Tensor) -> Tensor:
+        """The gauge imbalance of every run, padding left out."""
+        return self._joined(
+            [geometry.gauge_imbalance(*self._of(group, embedding, unembedding)) for group in self.groups]
+        )
+
+    def additive(self, embedding: Tensor, unembedding: Tensor) -> dict[str, geometry.AdditiveShare]:
+        """The additive share of every run's tables; energies only where all runs have complete grids."""
+        found: dict[str, geometry.AdditiveShare] = {}
+        for table, side, field, unknown in (
+            ("embedding", 0, "codes", 1),
+            ("unembedding", 1, "token_codes", 0),
+        ):
+            parts = [
+                geometry.additive_share(
+                    self._of(group, embedding, unembedding)[side],
+                    getattr(group.world, field),
+                    [size + unknown for size in group.world.model.sizes],
+                )
+                for group in self.groups
+            ]
+            energies = [part.energy for part in parts if part.energy is not None]
+            found[table] = geometry.AdditiveShare(
+                share=self._joined([part.share for part in parts]),
+                method=parts[0].method,
+                energy=self._joined(energies) if len(energies) == len(parts) else None,
+                rows=parts[0].rows,
+                parameters=parts[0].parameters,
+            )
+        return found
+
+    def shapes(
+        self, embedding: Tensor, unembedding: Tensor, shuffle: torch.Generator | None = None
+    ) -> dict[tuple[str, str], Tensor]:
+        """Simplices and hierarchies of every run, by measure and table; of dealt rows with ``shuffle``."""
+        parts = [
+            shapes(group.world, *self._of(group, embedding, unembedding), shuffle=shuffle)
+            for group in self.groups
+        ]
+        return {key: self._joined([part[key] for part in parts]) for key in parts[0]}
+
+    def _of(self, group: Group, embedding: Tensor, unembedding: Tensor) -> tuple[Tensor, Tensor]:
+        """A group's tables without padding."""
+        contexts, tokens = len(group.world.codes), len(group.world.tokens)
+        return embedding[group.runs, :contexts], unembedding[group.runs, :tokens]
+
+    def _joined(self, parts: Sequence[Tensor]) -> Tensor:
+        """Results group by group, back in the order of runs."""
+        return torch.cat(list(parts))[torch.cat([group.runs for group in self.groups]).argsort()]
+
+
+def excess_loss(population: Population, state: State, method: Method) -> Float64[Tensor, " runs"]:
+    """Exact excess loss in nats; NaN for diverged runs. Every rank has a part in it, and its result.
+
+    Args:
+        population: This rank's targets.
+        state: This rank's, under training.
+        method: Form of the gradient.
+    """
+    found = population_gradient(population, state.embedding, state.unembedding, method=method).excess_loss
+    return found.detach().to("cpu", torch.float64).where(state.alive.cpu(), torch.nan)
+
+
+def absent_where_dead(
+    found: Mapping[str, Float64[Tensor, "runs *concepts"]], alive: Bool[Tensor, " runs"]
+) -> dict[str, Tensor]:
+    """The same numbers, NaN for diverged runs."""
+    dead = ~alive
+    return {
+        name: numbers.masked_fill(dead if numbers.dim() == 1 else dead[:, None], torch.nan)
+        for name, numbers in found.items()
+    }
+
+
+def _groups(worlds: Sequence[World]) -> list[Group]:
+    members: list[tuple[World, list[int]]] = []
+    for run, world in enumerate(worlds):
+        for other, runs in members:
+            same = world is other or (
+                torch.equal(world.codes, other.codes) and torch.equal(world.tokens, other.tokens)
+            )
+            if same:
+                runs.append(run)
+                break
+        else:
+            members.append((world, [run]))
+    return [
+        Group(
+            runs=torch.tensor(runs),
+            world=world,
+            log_p=torch.stack([worlds[run].joint[worlds[run].tokens].log() for run in runs]),
+        )
+        for world, runs in members
+    ]
+
+
+def trace_frame(
+    history: Mapping[str, Float[Tensor, "steps runs *concepts"]], steps: Sequence[int], names: Sequence[str]
+) -> "pd.DataFrame":
+    """Measurements as a tidy table: step, run, measure, table, concept, kind, value; absent ones left out.
+
+    Args:
+        history: By "measure|table|kind", steps first.
+        steps: The step of each.
+        names: Of the concepts; the mean over them stands under "".
+    """
+    import numpy as np
+    import pandas as pd
+
+    parts: list[pd.DataFrame] = []
+    runs = next(iter(history.values())).shape[1]
+    # Sorted: a resumed run reads its history back in another order.
+    for key, numbers in sorted(history.items()):
+        measure, table, kind = key.split("|")
+        columns = {"": numbers if numbers.dim() == 2 else numbers.nanmean(2)}
+        if numbers.dim() == 3 and kind == "value":
+            columns |= {name: numbers[..., index] for index, name in enumerate(names)}
+        for concept, values in columns.items():
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "step": np.repeat(np.asarray(steps, dtype=np.int64), runs),
+                        "run": np.tile(np.arange(runs, dtype=np.int32), len(steps)),
+                        "measure": measure,
+                        "table": table,
+                        "concept": concept,
+                        "kind": kind,
+                        "value": values.reshape(-1).numpy(),
+                    }
+                )
+            )
+    frame = pd.concat(parts, ignore_index=True)
+    return frame.dropna(subset=["value"]).reset_index(drop=True)

@@ -1,0 +1,317 @@
+"""Config to Result: the one place where worlds, training, ruler and store meet.
+
+A run is deterministic: equal resolved configs give bit-equal tables and summaries on CPU at equal thread
+counts, whether or not it was stopped and resumed on the way.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from linrep.errors import DivergedError, InputError
+from linrep.laboratory.build import data_hash, resolve, worlds
+from linrep.laboratory.machine import enough_memory, keep_freed_memory, require_device, threads
+from linrep.laboratory.ruler import excess_loss, trace_frame
+from linrep.laboratory.stage import Stage, stages_of
+from linrep.laboratory.summary import summarise
+from linrep.laboratory.turning import directions, turns
+from linrep.population.gradient import Population
+from linrep.population.sharding import ALONE, Team
+from linrep.runs import folder as run_folder
+from linrep.runs.config import Config
+from linrep.runs.keys import run_key
+from linrep.runs.provenance import provenance
+from linrep.runs.result import Result
+from linrep.runs.store import Store
+from linrep.runs.toml import load, parse
+from linrep.seeds import generator
+from linrep.training import checkpoint
+from linrep.training.encoder import Encoder, ShardedTable, Table, encoder
+from linrep.training.schedule import Schedule, schedule, snapshot_steps
+from linrep.training.state import State, gathered, start
+from linrep.training.training import train
+from linrep.worlds.contexts import World
+
+Progress = Callable[[int, int, float], None]
+"""Called with steps done, steps in all, and the mean excess loss last measured."""
+
+SNAPSHOT_BYTES = 64 * 2**20
+"""Room for the unembeddings kept over training."""
+
+
+def run(
+    config: Config | Mapping[str, Any] | str | Path,
+    *,
+    out: Path | str | None = None,
+    force: bool = False,
+    repair: bool = False,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Result:
+    """The whole path: concept model, contexts, training, geometry.
+
+    Args:
+        config: A checked config, plain data, or the path of a TOML file.
+        out: Folder of runs. There a finished run is found again, and an interrupted one goes on; without it
+            nothing is written.
+        force: Train again even if the run is there.
+        repair: Train again if the run that is there cannot be read. It stays until the new one replaces it.
+        progress: Called as training goes on.
+        stop: Asked between steps; when true the run is left resumable and KeyboardInterrupt is raised.
+
+    Returns:
+        Tables, trace and summary. Runs that diverged are named in ``summary["diverged"]``.
+
+    Raises:
+        InputError: Whatever in the config cannot be used.
+        DivergedError: When every run diverged; names the step and the step size.
+        KeyboardInterrupt: When stopped.
+
+    Example:
+        >>> import linrep
+        >>> world = {"kind": "chain", "concepts": 2}
+        >>> result = linrep.run({"runs": 2, "world": world, "training": {"steps": 10}})
+        >>> result.unembedding.shape
+        torch.Size([2, 4, 2])
+    """
+    result = run_shared(config, ALONE, out=out, force=force, repair=repair, progress=progress, stop=stop)
+    assert result is not None, "alone is rank 0"
+    return result
+
+
+def run_shared(
+    config: Config | Mapping[str, Any] | str | Path,
+    team: Team,
+    *,
+    out: Path | str | None = None,
+    force: bool = False,
+    repair: bool = False,
+    progress: Progress | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Result | None:
+    """:func:`run` on every rank of a team: each trains its part; rank 0 alone measures, reads and writes.
+
+    A checkpoint has the whole, so another number of ranks may go on from it, to the same within rounding.
+
+    Returns:
+        On rank 0 what :func:`run` returns, None elsewhere.
+
+    Raises:
+        LostError: Another rank ended.
+    """
+    if isinstance(config, str | Path):
+        config = load(config)
+    elif not isinstance(config, Config):
+        config = parse(config)
+    require_device(config.compute.device)
+    keep_freed_memory()
+    if team.ranks > 1 and config.model.encoder != "table":
+        raise InputError(
+            f"model.encoder: expected 'table' with several processes, got {config.model.encoder!r}; start one"
+        )
+    built = worlds(config)
+    config = resolve(config, built)
+    key = run_key(config, data_hash(config))
+    if out is None or team.rank:
+        (found_by_rank_0,) = team.any(False)
+        seen = None if team.rank else progress
+        return None if found_by_rank_0 else _train_and_measure(config, key, built, team, None, seen, stop)
+    store = Store(Path(out))
+
+    def wanted() -> Path | None:
+        folder = None if force else store.find(key)
+        return None if folder is not None and repair and not run_folder.is_whole(folder) else folder
+
+    found = wanted()
+    if found is None:
+        with store.claim(key) as partial:
+            # Another process may have finished it between the look and the claim.
+            found = wanted()
+            if found is None:
+                team.any(False)
+                result = _train_and_measure(config, key, built, team, partial, progress, stop)
+                assert result is not None, "rank 0 measures"
+                return run_folder.write(store, result)
+    team.any(True)
+    return run_folder.read(found)
+
+
+def _train_and_measure(
+    config: Config,
+    key: str,
+    built: tuple[World, ...],
+    team: Team,
+    partial: Path | None,
+    progress: Progress | None,
+    stop: Callable[[], bool],
+) -> Result | None:
+    began, read = time.time(), data_hash(config)
+    with threads(config.compute.threads), enough_memory():
+        stages = stages_of(config, built, team)
+        part, history, steps = _train(config, stages, partial, progress, stop)
+        last = stages[-1]
+        loss = excess_loss(last.population, part, config.compute.method)
+        state = gathered(part, last.population.shard)
+        if last.ruler is None or state is None:
+            return None
+        summary = summarise(last.ruler, state, loss, key, _rate(config))
+        if last.apart is not None:
+            summary["held_out"] = last.apart.summarise(last.ruler, state)
+    kept = history.pop("snapshots")
+    if config.shift is not None:
+        history |= turns(history.pop("directions"), steps, config.shift.step)
+    return Result(
+        key=key,
+        config=config,
+        worlds=last.worlds,
+        embedding=_by_rows(state.embedding),
+        unembedding=_by_rows(state.unembedding),
+        parameters=_parameters(state),
+        trace=trace_frame(history, steps, built[0].model.names),
+        snapshot_steps=tuple(steps),
+        snapshots=kept,
+        summary=summary,
+        provenance=provenance(config, read, began, processes=team.ranks),
+    )
+
+
+def _train(
+    config: Config,
+    stages: Sequence[Stage],
+    partial: Path | None,
+    progress: Progress | None,
+    stop: Callable[[], bool],
+) -> tuple[State, dict[str, Tensor], list[int]]:
+    """Train to the end, measuring at the snapshots and saving on the way."""
+    settings = config.training
+    dim = config.model.dim
+    assert dim is not None, "resolve() fills it in"
+    population = stages[0].population
+    shard = population.shard
+    state = start(
+        population,
+        dim,
+        init_scale=config.model.init_scale,
+        optimizer=settings.optimizer,
+        generators=[generator(config.seed, "start", run) for run in range(config.runs)],
+        # On the CPU whatever the device: minibatches are the same everywhere.
+        order=generator(config.seed, "order"),
+        encoder=_encoder(config, population, dim),
+    )
+    rate = _rate(config)
+    wanted = snapshot_steps(settings.steps, settings.snapshots, config.shift and config.shift.step)
+    rows: list[dict[str, Tensor]] = []
+    steps: list[int] = []
+    (stored,) = shard.team.any(partial is not None)
+    if stored:
+        past, steps = checkpoint.restore(partial, state, shard)
+        rows = [{name: value[row] for name, value in past.items()} for row in range(len(steps))]
+    saved = time.monotonic()
+
+    def look(stage: Stage) -> None:
+        loss = excess_loss(stage.population, state, config.compute.method)
+        whole = gathered(state, shard)
+        seen: dict[str, Tensor] = {}
+        if stage.ruler is not None and whole is not None:
+            seen |= stage.ruler.observe(whole, loss, rate(max(state.step - 1, 0)))
+            if stage.apart is not None:
+                seen |= stage.apart.observe(stage.ruler, whole)
+            if config.shift is not None:
+                seen["directions"] = directions(stage.ruler, whole)
+        rows.append(seen | {"snapshots": _kept(config, state)})
+        steps.append(state.step)
+
+    if not steps:
+        look(stages[0])
+    for stage in _steps(config, stages, state, rate, wanted):
+        if not bool(state.alive.any()):
+            step = int(state.diverged_at.max())
+            size = rate(step - 1)
+            raise DivergedError(
+                f"training diverged: no run stayed finite, the last left at step {step} with step size "
+                f"{size:g}; lower training.step_size"
+            )
+        if state.step in wanted:
+            look(stage)
+        if progress is not None:
+            progress(state.step, settings.steps, float(rows[-1]["excess_loss_nats||value"].nanmean()))
+        if stored:
+            late = time.monotonic() - saved > config.output.checkpoint_seconds
+            stopping, saving = shard.team.any(stop(), late)
+            if stopping or saving:
+                checkpoint.save(partial, state, shard, _stacked(rows), steps)
+                saved = time.monotonic()
+            if stopping:
+                raise KeyboardInterrupt
+    return state, _stacked(rows), steps
+
+
+def _steps(
+    config: Config, stages: Sequence[Stage], state: State, rate: Schedule, wanted: Sequence[int]
+) -> Iterator[Stage]:
+    """Train to the end, handing out the stage under way wherever the state may be looked at.
+
+    What a stage drew ahead of its end is dropped: each draws its minibatches in its own world.
+    """
+    settings = config.training
+    for stage in stages:
+        for _ in train(
+            stage.population,
+            state,
+            optimizer=settings.optimizer,
+            schedule=rate,
+            steps=stage.until,
+            stops=wanted,
+            batch_size=settings.batch_size or 1,
+            dataset=stage.dataset,
+            method=config.compute.method,
+        ):
+            yield stage
+
+
+def _encoder(config: Config, population: Population, dim: int) -> Encoder:
+    model = config.model
+    if population.shard.team.ranks > 1:
+        return ShardedTable(population.shard, dim, init_scale=model.init_scale)
+    return encoder(
+        model.encoder,
+        population.context_index,
+        population.sizes,
+        dim,
+        init_scale=model.init_scale,
+        width=model.width,
+        layers=model.layers,
+        heads=model.heads,
+        dtype=population.dtype,
+    )
+
+
+def _by_rows(table: Tensor) -> Tensor:
+    """A copy; training lays tables by columns, and ``contiguous()`` would leave those of one column so."""
+    return table.detach().cpu().clone(memory_format=torch.contiguous_format)
+
+
+def _parameters(state: State) -> dict[str, Tensor]:
+    """The encoder's own, by name; a table's is the embedding, which is kept anyway."""
+    if isinstance(state.encoder, Table):
+        return {}
+    return {name: each.cpu() for name, each in zip(state.encoder.shapes, state.parameters, strict=True)}
+
+
+def _rate(config: Config) -> Schedule:
+    settings = config.training
+    return schedule(settings.schedule, settings.step_size or 0.0, settings.steps, settings.final_step_size)
+
+
+def _kept(config: Config, state: State) -> Tensor:
+    """The unembeddings that are kept over training: those of as many first runs as fit the budget."""
+    one = state.unembedding[0].numel() * 4 * config.training.snapshots
+    return state.unembedding[: max(1, SNAPSHOT_BYTES // one)].detach().to("cpu", torch.float32, copy=True)
+
+
+def _stacked(rows: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}

@@ -1,0 +1,247 @@
+"""Line charts of means with their 10–90 % over runs, and heatmaps: numbers in, page blocks out."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from linrep.page import heat, palette
+from linrep.page.numbers import cosine, short
+from linrep.page.shell import Block, label
+from linrep.sweeps.numbers import Spread, spread
+
+Dash = Literal["solid", "dash", "dot"]
+Place = float | int | str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One line: at each x a mean and its 10–90 %, or the mean alone."""
+
+    name: str
+    colour: str
+    x: Sequence[Place]
+    points: Sequence[Spread]
+    dash: Dash = "solid"
+    plain: bool = False
+    """Without the 10–90 %: nulls, controls, predictions."""
+    marker: str = "circle"
+    joined: bool = True
+    """Whether a line joins the points; not where nothing is said of what lies between."""
+
+
+def chart(
+    name: str,
+    title: str,
+    series: Sequence[Series],
+    *,
+    x: str,
+    y: str,
+    log_x: bool = False,
+    unit: bool = True,
+    log_y: bool = False,
+    size: Literal["small", "third", "half", "wide"] = "half",
+    caption: str = "",
+) -> Block:
+    """A line chart.
+
+    Args:
+        name: Of the block, unique on its page.
+        title: Above it.
+        series: The lines.
+        x: Title of the axis.
+        y: Title of the axis.
+        log_x: Logarithmic; step 0 stands at 0.5.
+        unit: The values are cosines or shares: the axis shows 0 to 1.
+        log_y: Logarithmic.
+        size: Of the block.
+        caption: Below it.
+    """
+    data: list[dict[str, Any]] = []
+    for each in series:
+        data += _line(each, log_x)
+    axis: dict[str, Any] = {"title": {"text": label(x)}}
+    places = [place for each in series for place in each.x]
+    if log_x:
+        axis |= {"type": "log"} | _log_ticks(sorted({float(place) for place in places}))
+    elif any(isinstance(place, str) for place in places):
+        axis |= {"type": "category"}
+    else:
+        axis |= _number_ticks(sorted({float(place) for place in places}))
+    vertical: dict[str, Any] = {"title": {"text": label(y)}}
+    if unit:
+        low = min([0.0, *(point.low or 0.0 for each in series for point in each.points)])
+        high = max([1.0, *(point.high or 0.0 for each in series for point in each.points)])
+        vertical |= {"range": [min(-0.03, 1.1 * low), 1.03 * high], "dtick": 0.25 if high < 1.5 else 0.5}
+    elif log_y:
+        vertical |= {"type": "log", "exponentformat": "power", "dtick": 1}
+    else:
+        vertical |= {"rangemode": "tozero"}
+    write = cosine if unit else short
+    ends = "; ".join(
+        f"{s.name}: "
+        + ", ".join(
+            f"{_at(place)} {write(point.mean)}" for place, point in list(zip(s.x, s.points, strict=True))[-8:]
+        )
+        for s in series
+    )
+    layout = {
+        "xaxis": axis,
+        "yaxis": vertical,
+        "showlegend": True,
+        "scattermode": "group" if axis.get("type") == "category" else "overlay",
+        "legend": {
+            "traceorder": "normal",
+            "orientation": "h",
+            "x": 0,
+            "y": 1.02,
+            "yanchor": "bottom",
+            "font": {"size": 12},
+        },
+        "margin": {"l": 52, "r": 12, "t": 8, "b": 44},
+    }
+    return Block(
+        id=name,
+        kind="plot",
+        title=title,
+        caption=caption,
+        alt=f"{title}. {y} against {x}; means: {ends}.",
+        spec={"data": data, "layout": layout},
+        size=size,
+    )
+
+
+def means(values: Sequence[float]) -> list[Spread]:
+    """Single numbers as points of a series."""
+    import numpy as np
+
+    return [spread(np.array([value])) for value in values]
+
+
+def control(name: str, colour: str, x: Sequence[Place], points: Sequence[Spread]) -> Series:
+    """A dotted line that measured ones are read against."""
+    return Series(name=name, colour=colour, x=x, points=points, dash="dot", plain=True)
+
+
+def heatmap(
+    name: str,
+    title: str,
+    matrix: Sequence[Sequence[float | None]],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    alt: str,
+    x: str = "",
+    y: str = "",
+    caption: str = "",
+    written: bool = False,
+    size: Literal["small", "half"] = "small",
+) -> Block:
+    """A matrix of numbers from 0 to 1.
+
+    Args:
+        name: Of the block, unique on its page.
+        title: Above it.
+        matrix: Its rows from above.
+        rows: Their labels.
+        columns: Theirs.
+        alt: The figure in words.
+        x: Title of the axis.
+        y: Title of the axis.
+        caption: Below it.
+        written: Whether numbers stand in the cells.
+        size: Of the block.
+    """
+    across, down = (
+        {**heat.names_axis([label(each) for each in names]), "ticks": "", "title": {"text": label(words)}}
+        for names, words in ((columns, x), (rows, y))
+    )
+    layout = {
+        "xaxis": across,
+        "yaxis": {**down, "autorange": "reversed"},
+        "margin": {"l": 56 if y else 40, "r": 8, "t": 8, "b": 48 if x else 36},
+    }
+    trace = heat.trace(matrix)
+    if written:
+        trace["texttemplate"] = "%{z:.2f}"
+    spec = {"data": [trace], "layout": layout}
+    return Block(id=name, kind="plot", title=title, caption=caption, alt=alt, spec=spec, size=size)
+
+
+def numeric(labels: Sequence[str]) -> list[Place]:
+    """Labels as numbers if all are, else as they stand."""
+    try:
+        return [float(each) for each in labels]
+    except ValueError:
+        return list(labels)
+
+
+def colour(index: int) -> str:
+    """A colour for one of several lines that are neither f nor g."""
+    return palette.concept(index)
+
+
+def _line(series: Series, log_x: bool) -> list[dict[str, Any]]:
+    if any(isinstance(place, str) for place in series.x):
+        return [_dots(series)]
+    x = [0.5 if log_x and place == 0 else place for place in series.x]
+    base = {"type": "scatter", "x": x}
+    data: list[dict[str, Any]] = []
+    if not series.plain:
+        none = {"width": 0, "color": f"{series.colour}/0"}
+        band = {**base, "mode": "lines", "line": none, "hoverinfo": "skip", "showlegend": False}
+        fill = {"fill": "tonexty", "fillcolor": f"{series.colour}/0.14"}
+        data.append({**band, "y": [point.low for point in series.points]})
+        data.append({**band, "y": [point.high for point in series.points], **fill})
+    line = {"color": series.colour, "width": 1.8 if series.plain else 2.4, "dash": series.dash}
+    mode = "lines" if len(x) > 12 else "lines+markers" if series.joined else "markers"
+    return [*data, {**base, **_marked(series), "mode": mode, "line": line}]
+
+
+def _dots(series: Series) -> dict[str, Any]:
+    """Over categories there is nothing between two points: dots with bars from 10 to 90 %."""
+    dots = {"type": "scatter", "mode": "markers", "x": list(series.x), **_marked(series)}
+    if series.plain:
+        return dots
+    spans = [(p.mean or 0.0, p.low or 0.0, p.high or 0.0) for p in series.points]
+    bars = {
+        "type": "data",
+        "symmetric": False,
+        "array": [max(high - mean, 0.0) for mean, _, high in spans],
+        "arrayminus": [max(mean - low, 0.0) for mean, low, _ in spans],
+        "color": series.colour,
+        "thickness": 1.6,
+        "width": 4,
+    }
+    return {**dots, "error_y": bars}
+
+
+def _marked(series: Series) -> dict[str, Any]:
+    hollow = series.dash == "dot" or series.marker != "circle"
+    symbol = {"circle": "circle-open"}.get(series.marker, series.marker) if hollow else series.marker
+    return {
+        "y": [point.mean for point in series.points],
+        "marker": {"color": series.colour, "size": 7, "symbol": symbol},
+        "name": label(series.name),
+        "hovertemplate": f"{label(series.name)}: %{{y:.3g}}<extra></extra>",
+    }
+
+
+def _log_ticks(places: Sequence[float]) -> dict[str, Any]:
+    if 0 not in places and len(places) <= 10:
+        return _number_ticks(places)
+    at = [0.5] if 0 in places else []
+    power = 1 if at else min(0, math.floor(math.log10(min(places))))
+    while 10.0**power <= 1.001 * max(places):
+        at.append(10.0**power)
+        power += 1
+    texts = ["0" if value == 0.5 else f"{value:,.0f}" if value >= 1 else f"{value:g}" for value in at]
+    return {"tickvals": at, "ticktext": texts}
+
+
+def _number_ticks(places: Sequence[float]) -> dict[str, Any]:
+    return {"tickvals": places, "ticktext": [_at(place) for place in places]} if len(places) <= 10 else {}
+
+
+def _at(place: Place) -> str:
+    return place if isinstance(place, str) else f"{place:g}"

@@ -1,0 +1,1 @@
+"""The pages of measured language models."""

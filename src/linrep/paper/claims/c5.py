@@ -1,0 +1,92 @@
+"""C5: why Euclid: gradient descent conserves the gauge that the loss does not see."""
+
+import torch
+from torch import Tensor
+
+from linrep.geometry import gauge_imbalance
+from linrep.paper.claims.bench import Bench, free, picked, tables
+from linrep.paper.claims.c4 import wrong_gauge
+from linrep.paper.claims.verdict import Claim, Rule, Trial, estimate
+from linrep.theory.gauge import conserved
+
+HALVES = Rule(kind="near", bound=0.1, target=0.5)
+SMALL = Rule(kind="at most", bound=0.01)
+BALANCED = Rule(kind="at most", bound=0.05)
+
+
+def claim(bench: Bench) -> Claim:
+    """Test C5 by halving the step at equal total time, for gradient descent and for Adam."""
+    narrow = bench.run("narrow")
+    runs = free(narrow)
+    drifts = {name: _drift(bench, name) for name in ("gd", "gd-half", "adam", "adam-half")}
+    sizes = {name: _size(bench, name) for name in ("gd", "adam")}
+
+    def halving(name: str) -> list[float | None]:
+        return (drifts[f"{name}-half"] / drifts[name]).tolist()
+
+    def share(name: str) -> list[float | None]:
+        return (drifts[name] / sizes[name]).tolist()
+
+    def wrong(place: int) -> float:
+        moved = wrong_gauge(*tables(narrow, runs[place]), runs[place])
+        return float(gauge_imbalance(moved[0][None], moved[1][None]))
+
+    halves = "drift of FᵀF − GᵀG with half the step / with the step"
+    relative = "drift of FᵀF − GᵀG / (‖FᵀF‖ + ‖GᵀG‖)"
+    imbalance = "distance from the balanced gauge"
+    adam = "gradient descent (not Adam)"
+    balanced, kept = picked(narrow.summary["gauge_imbalance"], runs), "the gauge that training keeps"
+    unbalanced = bench.compute("wrong-gauge-imbalance", len(runs), wrong, narrow.key)
+    return Claim(
+        id="C5",
+        short="gauge",
+        title="Gradient descent keeps the gauge, and so the Euclidean geometry",
+        statement="(F A, G A⁻ᵀ) has the same loss for every A, but gradient flow with equal step sizes "
+        "conserves FᵀF − GᵀG; gradient descent breaks it in proportion to the step. From a small start "
+        "training stays in the balanced gauge.",
+        trials=(
+            _trial("gradient descent, step halved", halves, halving("gd"), HALVES, "gd", 0.5),
+            _trial("Adam, step halved", halves, halving("adam"), HALVES, "adam", 0.5, adam),
+            _trial("gradient descent", relative, share("gd"), SMALL, "gd", 0.0),
+            _trial("Adam", relative, share("adam"), SMALL, "adam", 0.0, adam),
+            _trial("k = m, free runs", imbalance, balanced, BALANCED, "narrow", 0.0),
+            _trial("the same in a wrong gauge", imbalance, unbalanced, BALANCED, "narrow", 0.0, kept),
+        ),
+    )
+
+
+def _trial(
+    name: str,
+    quantity: str,
+    values: list[float | None],
+    rule: Rule,
+    experiment: str,
+    prediction: float,
+    condition: str = "",
+) -> Trial:
+    used = ("start", experiment, f"{experiment}-half") if rule is HALVES else ("start", experiment)
+    return Trial(
+        name=name,
+        quantity=quantity,
+        role="control" if condition else "test",
+        condition=condition,
+        experiments=(experiment,) if experiment == "narrow" else used,
+        measured=estimate(values),
+        prediction=prediction,
+        rule=rule,
+    )
+
+
+def _drift(bench: Bench, name: str) -> Tensor:
+    """‖Q(end) − Q(start)‖ of each run; its start is the run of the same seed with no steps."""
+    start, end = bench.run("start"), bench.run(name)
+    before = conserved(start.embedding.double(), start.unembedding.double())
+    return torch.linalg.matrix_norm(conserved(end.embedding.double(), end.unembedding.double()) - before)
+
+
+def _size(bench: Bench, name: str) -> Tensor:
+    end = bench.run(name)
+    embedding, unembedding = end.embedding.double(), end.unembedding.double()
+    return torch.linalg.matrix_norm(embedding.mT @ embedding) + torch.linalg.matrix_norm(
+        unembedding.mT @ unembedding
+    )

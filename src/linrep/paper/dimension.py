@@ -1,0 +1,117 @@
+"""The width k of both tables, from 2 to 2^m and beyond, free and stuck runs apart."""
+
+from collections.abc import Iterator
+
+from linrep.page.chart import Dash, Series, chart, numeric
+from linrep.page.numbers import cosine
+from linrep.page.shell import Block
+from linrep.paper.axis_words import point, title
+from linrep.paper.controls import controls
+from linrep.paper.predicted import PREDICTED, predicted_line, predicted_rows
+from linrep.paper.record import (
+    ALIGNMENT,
+    EXCESS,
+    LINEARITY_F,
+    LINEARITY_G,
+    Answer,
+    Experiment,
+    nothing,
+)
+from linrep.paper.stuck import stuck_chart
+from linrep.runs.result import Result
+from linrep.sweeps.numbers import Numbers, Row
+from linrep.theory.predict import predict
+
+M, K = "world.concepts", "model.dim"
+KINDS: tuple[tuple[str, bool, Dash, str], ...] = (
+    ("free runs", True, "solid", "circle"),
+    ("stuck runs", False, "dash", "x"),
+)
+RULE = (
+    "At each width the mean linearity of g is taken over free runs, or over all where none is free. “Yes” if "
+    "its largest value stands at k = m for every number of concepts m, “in part” if for some, else “no”."
+)
+
+
+def answer(numbers: Numbers) -> Answer:
+    """Where the peak is."""
+    peaks: list[bool] = []
+    words: list[str] = []
+    for m, part in numbers.each(M):
+        linear = {k: _linearity(cell) for k, cell in part.each(K)}
+        if m not in linear or len(linear) < 2:
+            continue
+        top, widest = max(linear, key=linear.__getitem__), max(linear, key=int)
+        cell = part.of(**{K: widest})
+        limit = cell.mean(PREDICTED, "unembedding")
+        predicted = f", predicted {cosine(limit)} in the limit" if limit == limit else ""
+        where = "k = m" if top == m else f"k = {top}"
+        beside = "" if top == m else f", {cosine(linear[m])} at k = m"
+        words.append(
+            f"for m = {m} the mean linearity of g is largest at {where} ({cosine(linear[top])}{beside}) and "
+            f"{cosine(linear[widest])} at k = {widest}{predicted}"
+        )
+        peaks.append(top == m)
+    if not peaks:
+        return nothing(RULE)
+    standing = "yes" if all(peaks) else "partly" if any(peaks) else "no"
+    return Answer(standing=standing, finding="; ".join(words) + ".", rule=RULE)
+
+
+def figures(numbers: Numbers) -> list[Block]:
+    """Linearity of g against k, free and stuck runs, with the prediction; and the share of stuck runs."""
+    blocks: list[Block] = []
+    g = ("linearity", "unembedding")
+    for m, part in numbers.each(M):
+        cells = part.each(K)
+
+        def some(free: bool, cells: list[tuple[str, Numbers]] = cells) -> list[tuple[str, Numbers]]:
+            return [(k, cell) for k, cell in cells if cell.runs(free=free)]
+
+        lines = [
+            Series(
+                name=name,
+                colour="--unembedding",
+                dash=dash,
+                marker=marker,
+                x=numeric([k for k, _ in some(free)]),
+                points=[cell.spread(*g, free=free) for _, cell in some(free)],
+            )
+            for name, free, dash, marker in KINDS
+        ]
+        lines.append(predicted_line("predicted limit", "--predicted", cells, "unembedding", joined=False))
+        lines += controls(
+            numeric([k for k, _ in cells]), [cell for _, cell in cells], *g, start="--embedding"
+        )
+        blocks.append(
+            chart(
+                f"dimension-{m}",
+                f"Linearity of g against width, {point(M, m)}",
+                [line for line in lines if line.x],
+                x=title(K),
+                y="mean cosine",
+                log_x=True,
+            )
+        )
+    groups = [(point(M, m), part) for m, part in numbers.each(M)]
+    return [*blocks, stuck_chart("dimension-stuck", groups, K, log_x=True, size="wide")]
+
+
+def extra(result: Result) -> Iterator[Row]:
+    """What theory says of linearity at this width, where it says anything."""
+    yield from predicted_rows(result, predict(result.worlds[0].model.concepts, result.config.model.dim))
+
+
+def _linearity(cell: Numbers) -> float:
+    free = cell.mean("linearity", "unembedding", free=True)
+    return free if free == free else cell.mean("linearity", "unembedding")
+
+
+EXPERIMENT = Experiment(
+    name="dimension",
+    answer=answer,
+    figures=figures,
+    columns=(LINEARITY_G, LINEARITY_F, ALIGNMENT, EXCESS),
+    extra=extra,
+    split=True,
+)

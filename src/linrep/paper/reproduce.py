@@ -1,0 +1,103 @@
+"""Run experiments through the store, and write their pages as each becomes whole."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import replace
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from linrep.paper import experiment
+from linrep.paper.extra_numbers import extra_rows
+from linrep.paper.record import Experiment
+from linrep.paper.report import Report
+from linrep.sweeps.file import Sweep, load_sweep
+from linrep.sweeps.grid import Cell, cells
+from linrep.sweeps.numbers import gather, tidy
+from linrep.sweeps.sweep import Outcome, Watch, run_cells
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Plan = tuple[Experiment, Sweep, tuple[Cell, ...], str]
+"""An experiment, its sweep and cells, and the command that makes it."""
+
+
+def sweep_of(name: str, *, quick: bool = False) -> Sweep:
+    """The sweep that ships with an experiment.
+
+    Example:
+        >>> sweep_of("dimension").axes[1].name
+        'model.dim'
+    """
+    with as_file(files("linrep.paper") / f"{name}.toml") as path:
+        return replace(load_sweep(path, quick=quick), source=f"experiment {name}")
+
+
+def plan(names: Sequence[str], *, quick: bool = False, options: str = "") -> list[Plan]:
+    """Everything that is to be run, checked before anything is.
+
+    Args:
+        names: Of experiments.
+        quick: Smaller and shorter.
+        options: What else stood in the command.
+
+    Raises:
+        InputError: An unknown name.
+    """
+    found: list[Plan] = []
+    for name in dict.fromkeys(names):
+        sweep = sweep_of(name, quick=quick) if experiment(name) else None
+        assert sweep is not None, "experiment() refuses unknown names"
+        command = f"linrep reproduce {name}{' --quick' if quick else ''}{options}"
+        found.append((experiment(name), sweep, cells(sweep), command))
+    return found
+
+
+def reports(
+    plans: Sequence[Plan],
+    runs: Path,
+    *,
+    watch: Watch | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    executor: Executor | None = None,
+    retry: bool = False,
+) -> Iterator[Report]:
+    """Run plans, one after another, under one measure of progress.
+
+    Args:
+        plans: What to run.
+        runs: Folder of runs.
+        watch: Told which cells are at work and how much of everything is done.
+        stop: Asked between steps.
+        executor: Workers; see :func:`linrep.sweeps.sweep.run_cells`.
+        retry: Train again what diverged before.
+
+    Yields:
+        Each experiment when its last cell ends; finished cells are found again, interrupted ones go on.
+
+    Raises:
+        KeyboardInterrupt: When stopped; the same call continues.
+    """
+    grid = [cell for plan in plans for cell in plan[2]]
+    running = run_cells(grid, out=runs, watch=watch, stop=stop, executor=executor, retry=retry)
+    with contextlib.closing(running) as outcomes:
+        for study, sweep, grid, command in plans:
+            frames: list[pd.DataFrame] = []
+            ended: list[Outcome] = []
+            seconds = 0.0
+            for _ in grid:
+                outcome = next(outcomes)
+                if outcome.result is not None:
+                    frames.append(tidy(outcome.cell, outcome.result, extra_rows(study, outcome.result, runs)))
+                    seconds += float(outcome.result.provenance["seconds"])
+                ended.append(replace(outcome, result=None))
+            yield Report(
+                experiment=study,
+                sweep=sweep,
+                numbers=gather(grid, frames),
+                outcomes=ended,
+                seconds=seconds,
+                command=command,
+            )

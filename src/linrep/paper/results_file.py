@@ -1,0 +1,79 @@
+"""All tables of a set of experiments as one Markdown file, with the machine and the commit that made them."""
+
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import linrep
+from linrep.page.numbers import count
+from linrep.paper.report import Report
+from linrep.paper.table import as_markdown, grid
+
+
+def results_text(reports: Sequence[Report], command: str) -> str:
+    """The file's text.
+
+    Args:
+        reports: Finished experiments, in order.
+        command: That made them.
+    """
+    seconds = sum(report.seconds for report in reports)
+    parts = [
+        "# Results",
+        f"Written by `{command}`; not edited by hand.",
+        f"- Version: linrep {linrep.__version__}, {commit()}\n- Machine: {machine()}\n"
+        f"- Compute: {count(round(seconds))} s, added over cells",
+        "Each cell of a table holds the mean over runs [10–90 %]; the null is the same measure on random "
+        "pairs (for log-odds: predicting zero; for simplices and hierarchies: on rows dealt anew); "
+        "“untrained” is step 0; “stuck” the share of runs whose excess loss ended at or above the threshold, "
+        "for whatever reason: a plateau, too few steps, the noise of sampling.",
+    ]
+    for report in reports:
+        study, answer = report.experiment, report.answer
+        titles, body = grid(report.numbers, report.lines(), study.columns, split=study.split)
+        parts += [
+            f"## {report.sweep.title}",
+            f"**{report.sweep.question}** {answer.sentence}",
+            f"Rule: {answer.rule}",
+            as_markdown(titles, body),
+            *(f"- Not in the table: {text}" for text in report.failed),
+            f"`{report.command}`",
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def machine() -> str:
+    """Processor, cores, system and torch, in a line."""
+    import torch
+
+    return (
+        f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
+        f"Python {platform.python_version()}, torch {torch.__version__}"
+    )
+
+
+def commit() -> str:
+    """The commit this package lies in, or that it is an installed copy."""
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short=12", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "an installed copy"
+    return f"commit {found.stdout.strip()}"
+
+
+def processor() -> str:
+    """Its model, as the system names it."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor() or "unknown processor"
+    names = [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown processor"

@@ -1,0 +1,181 @@
+"""A user's own sweep: no question of ours, so its page says what is largest and smallest, and draws it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from linrep.page.chart import Series, chart, colour, heatmap, numeric
+from linrep.page.numbers import cosine, finite, listed
+from linrep.page.runs_plot import MOST_WRITTEN, even_in_log
+from linrep.page.shell import Block
+from linrep.paper import axis_words
+from linrep.paper.controls import controls
+from linrep.paper.record import Answer, Experiment, nothing
+from linrep.paper.stuck import stuck_chart
+from linrep.sweeps.numbers import Numbers
+
+RULE = "The mean linearity of g over runs, free and stuck together, compared over all cells."
+MEASURES = (
+    ("Linearity of g", "linearity", "unembedding"),
+    ("Linearity of f", "linearity", "embedding"),
+    ("Alignment", "alignment", ""),
+)
+SEED = "seed"
+"""An axis that is no choice: another draw of the same."""
+MANY = 10
+"""Most lines in one figure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Which axis of a sweep is drawn how."""
+
+    along: str
+    """Across."""
+    lines: str | None
+    """One line for each of its points."""
+    pooled: tuple[str, ...]
+    """Not told apart."""
+    map: bool
+    """Whether both are numbers, so that a map over them can be drawn."""
+    log: bool
+    """Whether the axis across is logarithmic."""
+
+
+def user_experiment(name: str) -> Experiment:
+    """What the machinery of experiments needs to make pages of any sweep."""
+    return Experiment(name=name, answer=_answer, figures=_figures, split=True)
+
+
+def _answer(numbers: Numbers) -> Answer:
+    found = {
+        label: value
+        for label, cell in _cells(numbers)
+        if (value := cell.mean("linearity", "unembedding")) == value
+    }
+    if not found:
+        return nothing(RULE)
+    low, high = min(found, key=found.__getitem__), max(found, key=found.__getitem__)
+    finding = f"mean linearity of g runs from {cosine(found[low])} ({low}) to {cosine(found[high])} ({high})."
+    return Answer(standing="note", finding=finding, rule=RULE)
+
+
+def _cells(numbers: Numbers) -> list[tuple[str, Numbers]]:
+    parts = [("", numbers)]
+    for axis in numbers.axes:
+        parts = [
+            (f"{words}, {point}" if words else point, inner)
+            for words, part in parts
+            for label, inner in part.each(axis)
+            for point in [axis_words.point(axis, label)]
+        ]
+    return parts
+
+
+def _layout(numbers: Numbers) -> Layout:
+    """The longest axis of numbers (else the first) across, lines by another one, if possible of numbers."""
+    names = [name for name in numbers.axes if name != SEED] or list(numbers.axes)
+    numbered = [name for name in names if _are_numbers(numbers.axes[name])]
+    along = max(numbered or names[:1], key=lambda name: len(numbers.axes[name]))
+    others = sorted((name for name in names if name != along), key=lambda name: name not in numbered)
+    lines = others[0] if others else None
+    return Layout(
+        along=along,
+        lines=lines,
+        pooled=tuple(name for name in numbers.axes if name not in (along, lines)),
+        map=along in numbered and lines in numbered,
+        log=along in numbered and even_in_log([float(each) for each in numbers.axes[along]]),
+    )
+
+
+def _are_numbers(labels: Sequence[str]) -> bool:
+    return not isinstance(numeric(labels)[0], str)
+
+
+def _figures(numbers: Numbers) -> list[Block]:
+    """Measures and the share of stuck runs against one axis, a line per point of another; and as maps."""
+    layout = _layout(numbers)
+    groups = [("trained", numbers)]
+    if layout.lines is not None:
+        groups = [(axis_words.point(layout.lines, at), part) for at, part in numbers.each(layout.lines)]
+    caption = _caption(numbers, layout, len(groups))
+    drawn = groups[:MANY]
+    return [
+        *(_chart(numbers, drawn, layout, measure, caption) for measure in MEASURES),
+        stuck_chart("stuck", drawn, layout.along, log_x=layout.log),
+        *(_maps(numbers, layout.along, layout.lines) if layout.map and layout.lines else ()),
+    ]
+
+
+def _chart(
+    numbers: Numbers,
+    groups: Sequence[tuple[str, Numbers]],
+    layout: Layout,
+    measured: tuple[str, str, str],
+    caption: str,
+) -> Block:
+    along, (title, measure, table) = layout.along, measured
+    lines: list[Series] = []
+    for index, (name, part) in enumerate(groups):
+        x = numeric([at for at, _ in part.each(along)])
+        points = [cell.spread(measure, table) for _, cell in part.each(along)]
+        lines.append(Series(name=name, colour=colour(index), x=x, points=points))
+    whole = numbers.each(along)
+    lines += controls(numeric([at for at, _ in whole]), [cell for _, cell in whole], measure, table)
+    name = f"{measure}-{table}".strip("-")
+    x, y = axis_words.title(along), "mean cosine, 10–90 %"
+    return chart(name, title, lines, x=x, y=y, log_x=layout.log, caption=caption)
+
+
+def _caption(numbers: Numbers, layout: Layout, lines: int) -> str:
+    """What the axes of a figure do not say: the band, what is pooled in it, whose the controls are."""
+    along = axis_words.title(layout.along)
+    band = "shaded" if _are_numbers(numbers.axes[layout.along]) else "with a bar"
+    said = [f"Mean over runs, free and stuck together, {band} from 10 to 90 % of them."]
+    if layout.pooled:
+        pooled = listed([axis_words.title(name) for name in layout.pooled])
+        said.append(f"Runs of every {pooled} are pooled.")
+    if lines > MANY:
+        said.append(f"The first {MANY} of {lines} lines are drawn.")
+    said.append(f"Random pairs and untrained: means over all cells at the same {along}.")
+    return " ".join(said)
+
+
+def _maps(numbers: Numbers, along: str, up: str) -> list[Block]:
+    """Linearity of g and the share of stuck runs over two axes of numbers."""
+
+    def linearity(cell: Numbers) -> float:
+        return cell.mean("linearity", "unembedding")
+
+    return [
+        _map("linearity", "Linearity of g", "Mean over the runs of a cell.", numbers, along, up, linearity),
+        _map("stuck", "Stuck runs", "Share of the runs of a cell.", numbers, along, up, Numbers.stuck_share),
+    ]
+
+
+def _map(
+    name: str,
+    title: str,
+    caption: str,
+    numbers: Numbers,
+    along: str,
+    up: str,
+    number: Callable[[Numbers], float],
+) -> Block:
+    """One number of each cell, the smallest points of both axes at the lower left."""
+    columns, rows = (sorted(numbers.axes[axis], key=float) for axis in (along, up))
+    rows.reverse()
+    values = [[number(numbers.of(**{along: at, up: row})) for at in columns] for row in rows]
+    x, y = axis_words.title(along), axis_words.title(up)
+    return heatmap(
+        f"map-{name}",
+        f"{title} by {x} and {y}",
+        [[finite(value) for value in line] for line in values],
+        rows,
+        columns,
+        x=x,
+        y=y,
+        alt=f"Heatmap: {title} by {x} and {y}. {caption}",
+        caption=caption,
+        written=len(rows) * len(columns) <= MOST_WRITTEN,
+        size="half",
+    )

@@ -1,0 +1,242 @@
+"""From a TOML file and dotted overrides to a checked config, or to one clear line."""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from linrep.errors import InputError, short, shown
+from linrep.runs.config import Config, ContextsConfig, TokensConfig, WorldConfig
+
+LARGEST_BYTES = 2**23
+"""Largest file that is read; what a person writes is far smaller."""
+LONG_KEY = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){1000}""")
+"""A key of a thousand parts."""
+DEEPEST = 32
+"""Tables within tables; deeper ones would exhaust the stack of whatever walks them."""
+
+
+def read_toml(path: Path, *, missing: str) -> dict[str, Any]:
+    """Read a file.
+
+    Args:
+        path: Of a TOML file.
+        missing: What to do where there is none.
+
+    Raises:
+        InputError: No file, too large, no UTF-8, malformed or nested too deeply.
+    """
+    try:
+        size = path.stat().st_size
+        if size > LARGEST_BYTES:
+            raise InputError(f"{path}: expected TOML of at most {LARGEST_BYTES:,} bytes, got {size:,}")
+        text = path.read_text(encoding="utf-8-sig")
+        # The parser's time is quadratic in the length of a dotted key.
+        fields = tomllib.loads(text) if LONG_KEY.search(text) is None else None
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; {missing}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as UTF-8 text ({error}); give a TOML file") from None
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: malformed TOML: {error}") from None
+    if fields is None or deeper(fields, DEEPEST):
+        raise InputError(f"{path}: nested more than {DEEPEST} tables deep; remove what does not belong there")
+    if _holds_huge(fields):
+        raise InputError(f"{path}: holds a whole number beyond 64 bits, which TOML does not know; write less")
+    return fields
+
+
+def is_sweep(fields: Mapping[str, Any]) -> bool:
+    """Whether a file is a sweep, by its tables; else it is the config of a run.
+
+    Example:
+        >>> is_sweep({"base": {"world": {"kind": "chain"}}}), is_sweep({"world": {"kind": "chain"}})
+        (True, False)
+    """
+    return "axes" in fields or "base" in fields
+
+
+def deeper(value: Any, depth: int) -> bool:
+    """Whether plain data is nested more than so many levels deep.
+
+    Example:
+        >>> deeper({"a": {"b": 1}}, 1), deeper({"a": [1]}, 2)
+        (True, False)
+    """
+    level = [value]
+    for _ in range(depth):
+        level = [each for outer in level for each in _within(outer)]
+    return bool(level)
+
+
+def _holds_huge(value: Any) -> bool:
+    """Whether there is an integer larger than TOML allows; hexadecimal ones may have millions of digits."""
+    if isinstance(value, Mapping | list):
+        return any(map(_holds_huge, value.values() if isinstance(value, Mapping) else value))
+    return isinstance(value, int) and not -(2**63) <= value < 2**63
+
+
+def _within(value: Any) -> list[Any]:
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return [each for each in inner if isinstance(each, Mapping | list)]
+
+
+def load(path: Path | str, overrides: Sequence[str] = ()) -> Config:
+    """Read a config file and apply dotted overrides such as ``training.steps=5000``.
+
+    Args:
+        path: A TOML file.
+        overrides: ``key=value`` with a dotted key; the value is TOML, or else taken as a string.
+
+    Returns:
+        The checked config.
+
+    Raises:
+        InputError: Missing or unreadable file, malformed TOML, a sweep, unknown key, wrong type: one line
+            each.
+    """
+    path = Path(path)
+    fields = read_toml(path, missing=f"`linrep init {path}` writes a commented one")
+    if is_sweep(fields):
+        raise InputError(f"{path}: expected the config of a run, got a sweep; `linrep sweep {path}` runs it")
+    for override in overrides:
+        apply_override(fields, override)
+    return parse(fields, source=str(path))
+
+
+def parse(fields: Mapping[str, Any], *, source: str = "config") -> Config:
+    """Check plain data against the schema.
+
+    Args:
+        fields: Nested mappings as read from TOML or JSON.
+        source: Named in the error.
+
+    Raises:
+        InputError: The first thing that is wrong, with its dotted key.
+    """
+    try:
+        return Config.model_validate(fields)
+    except ValidationError as error:
+        raise InputError(f"{source}: {explain(error)}") from None
+
+
+def apply_override(fields: dict[str, Any], override: str) -> None:
+    """Set one dotted key of nested plain data in place."""
+    key, equals, text = override.partition("=")
+    parts = [part.strip() for part in key.split(".")]
+    if not equals or not all(parts) or "\n" in text:
+        raise InputError(f"--set: expected key=value such as training.steps=5000, got {shown(override)}")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except ValueError:
+        value = text
+    except RecursionError:
+        raise InputError(f"--set {short(key)}: nested too deeply; give a plain value") from None
+    table = fields
+    for part in parts[:-1]:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise InputError(
+                f"--set {short(override)}: {shown(part)} is a value, not a table; name a key inside a table"
+            )
+    table[parts[-1]] = value
+
+
+LEAST_ALIKE = 0.65
+"""Of two keys, one of which may be meant by the other."""
+LONGEST_KEY = 100
+"""Characters; more is no misspelt name, and comparing takes time."""
+TOML_TYPES = dict.fromkeys(
+    ("model_type", "model_attributes_type", "dict_type", "dataclass_type"), "expected a table"
+) | {"tuple_type": "expected a list"}
+"""Kinds of errors, and what a file should have had, by the names that TOML has for it."""
+_UNIONS = {"world": WorldConfig, "contexts": ContextsConfig, "tokens": TokensConfig}
+
+
+def explain(error: ValidationError) -> str:
+    """A validation error in one line: the dotted key, what was expected, what was got, a near name."""
+    # A misspelt key is more telling than the missing one it was meant to be.
+    found = error.errors(include_url=False)
+    problems = sorted(found, key=lambda problem: problem["type"] != "extra_forbidden")
+    first = problems[0]
+    location = [str(part) for part in first["loc"]]
+    # Below a table with kinds, the second part of the location is the kind, not a key.
+    kind = location.pop(1) if len(location) > 1 and location[0] in _UNIONS else None
+    key = short(".".join(location)) or "config"
+    context = first.get("ctx", {})
+    rest = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    match first["type"]:
+        case "extra_forbidden":
+            where = f" for kind = {kind!r}" if kind else ""
+            whole = _whole(location, first["input"])
+            near = _near(whole, kind)
+            message = f"unknown key {shown('.'.join(whole))}{where}{near}; remove it or correct its name"
+        case "missing":
+            message = f"{key}: missing; it has no default, set it"
+        case "union_tag_not_found":
+            message = f"{key}: needs a kind; set {key}.kind to one of {', '.join(_kinds(location[0]))}"
+        case "union_tag_invalid":
+            kinds = ", ".join(_kinds(location[0]))
+            message = f"{key}.kind: expected one of {kinds}, got {shown(context['tag'])}"
+        case "value_error":
+            message = f"{key}: {context['error']}" if location else str(context["error"])
+        case _:
+            words = first["msg"].replace("Input should be", "expected")
+            expected = TOML_TYPES.get(first["type"], words.replace("Tuple should have", "expected a list of"))
+            message = f"{key}: {expected[0].lower()}{expected[1:]}, got {shown(first['input'])}"
+    return message + rest
+
+
+def _kinds(table: str) -> dict[str, type[BaseModel]]:
+    """The kinds of a table with kinds, and the model behind each."""
+    models = get_args(get_args(_UNIONS[table])[0])
+    return {get_args(model.model_fields["kind"].annotation)[0]: model for model in models}
+
+
+def _whole(location: list[str], value: Any) -> list[str]:
+    """An unknown key, as far as it was written: below an unknown table of one key, with that key."""
+    while isinstance(value, Mapping) and len(value) == 1:
+        ((key, value),) = value.items()
+        location = [*location, str(key)]
+    return location
+
+
+def _near(location: Sequence[str], kind: str | None) -> str:
+    """The whole name of the key that an unknown one was most likely meant to be."""
+    if len(".".join(location)) > LONGEST_KEY:
+        return ""
+    given = [*(part for part in location[:-1] if not part.isdigit()), location[-1]]
+    # What a table's kind does not know is hardly meant for another table.
+    names = _names(_kinds(given[0])[kind], f"{given[0]}.") if kind else _names(Config)
+    alike = {name: _alike(given, name.split(".")) for name in names}
+    nearest = max(alike, key=alike.__getitem__)
+    if alike[nearest] < LEAST_ALIKE:
+        return ""
+    *table, last = nearest.split(".")
+    if table == given[:-1]:  # with the places in lists that were given
+        nearest = ".".join([*location[:-1], last])
+    return f", did you mean {nearest!r}?"
+
+
+def _alike(given: list[str], name: list[str]) -> float:
+    """How alike two dotted keys are, from 0 to 1; their last parts count for half."""
+    last = difflib.SequenceMatcher(None, given[-1], name[-1]).ratio()
+    whole = difflib.SequenceMatcher(None, ".".join(given), ".".join(name)).ratio()
+    return (last + whole) / 2
+
+
+def _names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Every dotted key below a table, of every kind where there are several."""
+    for key, field in model.model_fields.items():
+        yield prefix + key
+        # A table, one that may be absent, or a list of them.
+        tables: list[Any] = [field.annotation, *get_args(field.annotation)]
+        for table in _kinds(key).values() if not prefix and key in _UNIONS else tables:
+            if isinstance(table, type) and issubclass(table, BaseModel):
+                yield from _names(table, f"{prefix}{key}.")

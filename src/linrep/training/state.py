@@ -1,0 +1,114 @@
+"""What training changes: parameters, unembedding, moments, the order of minibatches; and how it starts."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from linrep.population.gradient import Population
+from linrep.population.sharding import Shard
+from linrep.training.encoder import Encoder, Table
+from linrep.training.normals import Normals
+
+Optimizer = Literal["gd", "sgd", "adam"]
+
+
+@dataclass(slots=True, kw_only=True)
+class State:
+    """Everything that training changes, in place."""
+
+    step: int
+    encoder: Encoder
+    """What the parameters are parameters of; itself never changed."""
+    parameters: list[Tensor]
+    """Of the encoder, run axis first; for a table the embedding alone."""
+    unembedding: Float[Tensor, "runs tokens dim"]
+    moments: list[Tensor]
+    """Adam's first moments, then second moments, of all that is trained; empty for gd and sgd."""
+    order: torch.Generator
+    """Draws the minibatches."""
+    order_before: Tensor
+    """State of ``order`` before the chunk under way was drawn."""
+    diverged_at: Int[Tensor, " runs"]
+    """First step after which a run's numbers were not finite; -1 while they are."""
+
+    @property
+    def embedding(self) -> Float[Tensor, "runs contexts dim"]:
+        """F of every context, by the encoder as it stands."""
+        return self.encoder.embed(self.parameters)
+
+    @property
+    def tables(self) -> list[Tensor]:
+        """Embedding and unembedding: what is measured."""
+        return [self.embedding, self.unembedding]
+
+    @property
+    def trained(self) -> list[Tensor]:
+        """The encoder's parameters and the unembedding: what training moves."""
+        return [*self.parameters, self.unembedding]
+
+    @property
+    def alive(self) -> Tensor:
+        """Which runs have stayed finite."""
+        return self.diverged_at < 0
+
+
+def start(
+    population: Population,
+    dim: int,
+    *,
+    init_scale: float,
+    optimizer: Optimizer,
+    generators: Iterable[torch.Generator],
+    order: torch.Generator,
+    encoder: Encoder | None = None,
+) -> State:
+    """A normal start: an unembedding of standard deviation ``init_scale``, and the encoder's parameters.
+
+    Args:
+        population: The batch of runs.
+        dim: k, the width of both tables.
+        init_scale: Standard deviation of every entry of a table.
+        optimizer: "adam" gets its moments.
+        generators: One a run, so that a run's start does not depend on how many train beside it.
+        order: Draws the minibatches later.
+        encoder: From contexts to embeddings; by default a table of ``init_scale``.
+
+    Returns:
+        A fresh state.
+    """
+    contexts, tokens = population.context_index.shape[1], population.token_index.shape[1]
+    if encoder is None:
+        encoder = Table(contexts, dim, init_scale=init_scale)
+    draws = [Normals(encoder.numbers + tokens * dim, each) for each in generators]
+    started = encoder.start(draws, population.dtype)
+    unembedding = torch.empty(len(draws), tokens, dim, dtype=population.dtype)
+    for run, draw in enumerate(draws):
+        draw.fill(unembedding[run], init_scale)
+    trained = [each.to(population.device) for each in (*started, unembedding)]
+    return State(
+        step=0,
+        encoder=encoder,
+        parameters=trained[:-1],
+        unembedding=trained[-1],
+        moments=[torch.zeros_like(each) for each in trained * 2] if optimizer == "adam" else [],
+        order=order,
+        order_before=order.get_state(),
+        diverged_at=torch.full((len(draws),), -1, dtype=torch.int64, device=population.device),
+    )
+
+
+def gathered(state: State, shard: Shard) -> State | None:
+    """The state with the embedding of all contexts and no moments, to be measured; None but on rank 0.
+
+    Args:
+        state: This rank's; alone, the result is the same object.
+        shard: Which contexts it has.
+    """
+    if shard.team.ranks == 1:
+        return state
+    embedding = shard.gather(state.parameters[0])
+    return None if embedding is None else replace(state, parameters=[embedding], moments=[])

@@ -1,0 +1,133 @@
+"""Training encoder and unembedding of many runs at once: gradient descent, the paper's SGD, Adam.
+
+The gradient with respect to every embedding f(d), exact or sampled, reaches the encoder's parameters by its
+pull-back; for a table of embeddings that is the gradient itself.
+
+The state is a record of tensors; :func:`train` moves it forward and yields it wherever it may be measured or
+saved. Minibatches are drawn a chunk of steps at a time; the record keeps the generator as it was before, so
+that a resumed run draws the same chunk again and is bit-equal to one that never stopped.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from linrep.population.gradient import Method, Population
+from linrep.training.dataset import Dataset
+from linrep.training.descent import Descent
+from linrep.training.schedule import Schedule
+from linrep.training.state import Optimizer, State
+
+CHUNK = 256
+"""Steps of sgd drawn at once."""
+MOST_STEPS, MOST_LOGITS = 64, 2**26
+"""Steps, and logits of exact steps, between looks: at a stop, at divergence, at the clock."""
+
+Batch = tuple[Int[Tensor, "runs batch"], Int[Tensor, "runs batch"]]
+
+
+def train(
+    population: Population,
+    state: State,
+    *,
+    optimizer: Optimizer,
+    schedule: Schedule,
+    steps: int,
+    stops: Sequence[int] = (),
+    batch_size: int = 100,
+    dataset: Dataset | None = None,
+    method: Method = "auto",
+) -> Iterator[State]:
+    """Train up to ``steps``, handing out the state at every stop, every few steps, and at the end.
+
+    Args:
+        population: The batch of runs.
+        state: Where to begin: fresh, or saved at any step. Changed in place.
+        optimizer: gd and adam follow the exact gradient; sgd samples contexts and tokens.
+        schedule: Step size of each step.
+        steps: Number of steps in all.
+        stops: Steps at which the state is wanted.
+        batch_size: Pairs of context and token in a step of sgd.
+        dataset: What sgd draws its pairs from; by default the population itself.
+        method: Form of the exact gradient.
+
+    Yields:
+        The same state object, further on. A run whose numbers stop being finite is marked in ``diverged_at``
+        with the exact step; the others go on.
+    """
+    wanted = {stop for stop in stops if state.step < stop <= steps}
+    batches: list[Batch] = []
+    state.order.set_state(state.order_before)
+    descent = None if optimizer == "sgd" else Descent(population, state, method)
+
+    def advance(first: int, last: int, watch: bool = False) -> None:
+        for step in range(first, last):
+            if descent is None:
+                _sgd_step(population, state, schedule(step), batches[step % CHUNK])
+            else:
+                descent.step(schedule(step), step + 1)
+            if watch:
+                _mark_diverged(population, state, step + 1)
+
+    while state.step < steps:
+        look = steps_between_looks(population, optimizer)
+        stop = min({(state.step // look + 1) * look, steps} | {each for each in wanted if each > state.step})
+        if optimizer == "sgd" and (state.step % CHUNK == 0 or not batches):
+            batches = _draw(dataset or population, batch_size, state.order)
+        before = [tensor.clone() for tensor in (*state.trained, *state.moments)]
+        advance(state.step, stop)
+        if bool((state.alive & ~_finite(population, state)).any()):
+            # Walk the same steps again, looking after each: which step broke is what the user must know.
+            for tensor, saved in zip((*state.trained, *state.moments), before, strict=True):
+                tensor.copy_(saved)
+            advance(state.step, stop, watch=True)
+        state.step = stop
+        if stop % CHUNK == 0:
+            state.order_before = state.order.get_state()
+        yield state
+
+
+def steps_between_looks(population: Population, optimizer: Optimizer) -> int:
+    """Few enough that a large world answers to a stop, enough that a small one loses no time to looking."""
+    if optimizer == "sgd":
+        return MOST_STEPS
+    # Of all contexts, not this rank's: ranks look together.
+    contexts = math.prod(states + 1 for states in population.sizes)
+    logits = population.runs * contexts * population.token_index.shape[1]
+    return max(1, min(MOST_STEPS, MOST_LOGITS // logits))
+
+
+def _draw(source: Population | Dataset, batch_size: int, generator: torch.Generator) -> list[Batch]:
+    contexts, tokens = source.sample(CHUNK * batch_size, generator=generator)
+    return list(zip(contexts.split(batch_size, 1), tokens.split(batch_size, 1), strict=True))
+
+
+def _sgd_step(population: Population, state: State, step_size: float, batch: Batch) -> None:
+    """One step on sampled pairs: softmax minus one-hot, for the sampled embeddings alone."""
+    contexts, tokens = batch
+    sampled, descend = state.encoder.sampled(state.parameters, contexts)
+    logits = sampled @ state.unembedding.mT
+    if population.token_mask is not None:
+        logits.masked_fill_(~population.token_mask[:, None, :], -torch.inf)
+    residual = torch.softmax(logits, dim=-1)
+    residual.scatter_add_(2, tokens[..., None], residual.new_full((), -1.0).expand(*tokens.shape, 1))
+    scale = -step_size / contexts.shape[1]
+    slope = residual @ state.unembedding
+    state.unembedding.baddbmm_(residual.mT, sampled, alpha=scale)
+    descend(slope, scale)
+
+
+def _finite(population: Population, state: State) -> Tensor:
+    # The sum is finite exactly when every entry is, short of overflow, which is divergence too.
+    sums = [each.sum(tuple(range(1, each.ndim))) for each in state.trained]
+    finite = torch.isfinite(torch.stack(sums).sum(0))
+    # A run that left on one rank has left on all: every rank goes on alike.
+    return population.shard.team.total((~finite).long()) == 0
+
+
+def _mark_diverged(population: Population, state: State, step: int) -> None:
+    fresh = state.alive & ~_finite(population, state)
+    state.diverged_at[fresh] = step

@@ -1,0 +1,135 @@
+r"""A world's record and its exact truths: conditional, entropy and log-odds."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float64, Int8, Int64
+from torch import Tensor
+
+from linrep.worlds.codes import labels
+from linrep.worlds.concepts import ConceptModel
+from linrep.worlds.tokens import ravel
+from linrep.worlds.transforms import subset_sum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What a predictor is trained on: contexts with their weights, tokens with their probabilities."""
+
+    model: ConceptModel
+    codes: Int8[Tensor, "contexts concepts"]
+    """Contexts in use, ascending by flat index, all possible."""
+    weights: Float64[Tensor, " contexts"]
+    """ω(d), sums to 1; 0 for contexts held out of training."""
+    tokens: Int64[Tensor, " tokens"]
+    """Tokens in use: indices into the joint, ascending, all of positive probability."""
+    token_codes: Int8[Tensor, "tokens concepts"]
+    """The concept vector of each token in use."""
+    joint: Float64[Tensor, " joint"]
+    """p over all concept vectors, zero off the tokens in use, sums to 1."""
+    dropped_contexts: int
+    """How many of the contexts asked for cannot occur, Z(d) = 0, and were left out."""
+
+    @property
+    def held_out(self) -> Bool[Tensor, " contexts"]:
+        """Contexts that training never sees."""
+        return self.weights == 0
+
+    def context_labels(self) -> tuple[str, ...]:
+        """Readable contexts, such as ``smoke=yes lung=?``."""
+        return labels(self.model, self.codes)
+
+    def token_labels(self) -> tuple[str, ...]:
+        """Readable tokens, such as ``smoke=yes lung=no``."""
+        return labels(self.model, self.token_codes)
+
+
+def distinct(worlds: Iterable[World]) -> list[World]:
+    """The different worlds of a batch of runs, in order of first appearance.
+
+    Example:
+        >>> from linrep.worlds.concepts import independent
+        >>> from linrep.worlds.contexts import world
+        >>> coin = world(independent(1, probabilities=[0.5], generator=None))
+        >>> len(distinct([coin, coin]))
+        1
+    """
+    return list({id(each): each for each in worlds}.values())
+
+
+def conditional(world: World) -> Float64[Tensor, "contexts tokens"]:
+    r"""Exact distribution of tokens in each context, :math:`p(c \mid d) = p(c)\,1[c \sim d] / Z(d)`, dense.
+
+    The reference for small worlds, in float64; training stores at most small ones.
+
+    Naively: ``[[p[c] * compatible(c, d) / Z(d) for c in tokens] for d in contexts]``.
+
+    Returns:
+        Probabilities; rows sum to 1.
+
+    Example:
+        >>> from linrep.worlds.concepts import independent
+        >>> from linrep.worlds.contexts import world
+        >>> model = independent(1, probabilities=[0.25], generator=None)
+        >>> conditional(world(model))
+        tensor([[1.0000, 0.0000],
+                [0.0000, 1.0000],
+                [0.7500, 0.2500]], dtype=torch.float64)
+    """
+    compatible = torch.ones(len(world.codes), len(world.tokens), dtype=torch.bool)
+    for size, asked, state in zip(world.model.sizes, world.codes.T, world.token_codes.T, strict=True):
+        compatible &= (asked[:, None] == state) | (asked[:, None] == size)
+    mass = compatible * world.joint[world.tokens]
+    return mass / mass.sum(1, keepdim=True)
+
+
+def entropy(world: World) -> Float64[Tensor, " contexts"]:
+    r"""Entropy in each context, :math:`H(d) = \ln Z(d) - (A^{\otimes m}(p \ln p))(d) / Z(d)`, in nats.
+
+    Naively: ``-(P * P.log()).nansum(1)`` with ``P = conditional(world)``.
+
+    Returns:
+        Nats, >= 0.
+
+    Example:
+        >>> from linrep.worlds.concepts import independent
+        >>> from linrep.worlds.contexts import world
+        >>> entropy(world(independent(1, probabilities=[0.5], generator=None)))
+        tensor([0.0000, 0.0000, 0.6931], dtype=torch.float64)
+    """
+    index = ravel(world.codes, [size + 1 for size in world.model.sizes])
+    mass = subset_sum(world.joint, world.model.sizes)[index]
+    plogp = subset_sum(torch.xlogy(world.joint, world.joint), world.model.sizes)[index]
+    return (mass.log() - plogp / mass).clamp_min(0)
+
+
+def log_odds(world: World, *, low: int = 0, high: int = 1) -> Float64[Tensor, "tokens concepts"]:
+    r"""True log-odds of each concept at each token, :math:`\ln p(c_{i \to 1}) / p(c_{i \to 0})`, in nats.
+
+    Naively: ``[[log(p[replace(c, i, 1)] / p[replace(c, i, 0)]) for i in concepts] for c in tokens]``.
+
+    Args:
+        world: Whose tokens and joint.
+        low: The state in the denominator.
+        high: The state in the numerator.
+
+    Returns:
+        Nats; infinite where one of the two tokens is not in use, NaN where neither is (three states or more).
+
+    Example:
+        >>> from linrep.worlds.concepts import independent
+        >>> from linrep.worlds.contexts import world
+        >>> log_odds(world(independent(1, probabilities=[0.75], generator=None)))
+        tensor([[1.0986],
+                [1.0986]], dtype=torch.float64)
+    """
+    sizes = world.model.sizes
+    logs = world.joint.log()
+    columns: list[Tensor] = []
+    for concept, state in enumerate(world.token_codes.T.long()):
+        stride = math.prod(sizes[concept + 1 :])
+        base = world.tokens - state * stride
+        columns.append(logs[base + high * stride] - logs[base + low * stride])
+    return torch.stack(columns, 1)

@@ -1,0 +1,54 @@
+"""Numbers of a sweep with a known answer: what each measure is at the end, in every run of every cell."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from linrep.sweeps.numbers import Numbers, collect
+
+STEPS = (0, 10, 100, 1000)
+G = ("linearity", "unembedding")
+F = ("linearity", "embedding")
+ALIGNMENT = ("alignment", "")
+OVERLAP = ("orthogonality_mean", "unembedding")
+EXCESS = ("excess_loss_nats", "")
+GAP = ("log_odds_rmse_nats", "")
+MARGIN = ("margin", "")
+
+Value = float | Sequence[float]
+"""One value for all runs at the end (0 before it), or one for each of STEPS."""
+
+
+def numbers(
+    axes: Mapping[str, Sequence[str]],
+    cells: Mapping[tuple[str, ...], Mapping[tuple[str, str], Value]],
+    *,
+    null: Mapping[tuple[str, str], Value] | None = None,
+    runs: int = 4,
+    stuck: Mapping[tuple[str, ...], int] | None = None,
+) -> Numbers:
+    """Planted numbers.
+
+    Args:
+        axes: Labels of each axis.
+        cells: By labels, by (measure, table).
+        null: The same null in every cell.
+        runs: In every cell.
+        stuck: How many first runs of a cell are stuck.
+    """
+    rows: list[dict[str, Any]] = []
+    for labels, measures in cells.items():
+        coordinates = dict(zip(axes, labels, strict=True))
+        held = (stuck or {}).get(labels, 0)
+        known = {EXCESS: 0.001, **measures}
+        for kind, source in (("value", known), ("null", null or {})):
+            for (measure, table), value in source.items():
+                series = list(value) if isinstance(value, Sequence) else [0.0] * (len(STEPS) - 1) + [value]
+                for step, at in zip(STEPS, series, strict=True):
+                    for run in range(runs):
+                        rows.append(
+                            {**coordinates, "step": step, "run": run, "measure": measure, "table": table,
+                             "kind": kind, "value": at, "free": run >= held}
+                        )  # fmt: skip
+    return collect({name: list(given) for name, given in axes.items()}, pd.DataFrame(rows))

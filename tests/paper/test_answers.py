@@ -1,0 +1,378 @@
+"""Every answer sentence follows from its numbers: planted results flip it."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from linrep.laboratory.shapes import DEVIATION
+from linrep.laboratory.shapes import OVERLAP as CHILD
+from linrep.page.print_plot import figure
+from linrep.paper import NAMES, experiment
+from linrep.paper.complexity import BYTES, DENSE, FUSED, MACHINE, SECONDS, STORED
+from linrep.paper.entanglement import MOVED
+from linrep.paper.generalisation import ALIGNMENT as HELD_ALIGNMENT
+from linrep.paper.generalisation import GAP as GENERALISATION_GAP
+from linrep.paper.graphs import DEPENDENCE
+from linrep.paper.hierarchy import CAUSAL
+from linrep.paper.implicit_bias import ANGLE, SEPARABLE
+from linrep.paper.orthogonality import GAUGES, INNER
+from linrep.paper.orthogonality import OVERLAP as IN_INNER
+from linrep.paper.record import Answer
+from linrep.paper.shift import BACK, STEPS_BACK, STEPS_FIRST, TURN
+from linrep.sweeps.numbers import Numbers
+
+from .planted import ALIGNMENT, EXCESS, GAP, MARGIN, OVERLAP, F, G, numbers
+
+HELD_GAP = (GENERALISATION_GAP, "")
+PREDICTED = ("predicted_linearity", "unembedding")
+
+
+def emergence(linear: float, aligned: float = 0.98, overlap: float = 0.02) -> Numbers:
+    measures = {G: linear, F: linear, ALIGNMENT: aligned, OVERLAP: overlap}
+    axes = {"concepts": ["3", "4"], "optimizer": ["SGD", "full-batch GD"]}
+    cells: dict[tuple[str, ...], Any] = {
+        ("3", "SGD"): {**measures, G: 0.97},
+        ("4", "SGD"): measures,
+        ("3", "full-batch GD"): {**measures, G: 0.8},
+        ("4", "full-batch GD"): measures,
+    }
+    return numbers(axes, cells, null={G: 0.01, F: 0.01, ALIGNMENT: 0.0})
+
+
+def kept(half: float, most: float = 0.97) -> Numbers:
+    cells: dict[tuple[str, ...], Any] = {
+        ("0.1",): {G: 0.2, F: 0.2, ALIGNMENT: 0.2, GAP: 1.0},
+        ("0.5",): {G: half, F: half, ALIGNMENT: half, GAP: 0.5},
+        ("0.75",): {G: most, F: most, ALIGNMENT: most, GAP: 0.2},
+        ("1.0",): {G: 0.98, F: 0.98, ALIGNMENT: 0.98, GAP: 0.1},
+    }
+    return numbers({"kept": ["0.1", "0.5", "0.75", "1.0"]}, cells, null={G: 0.0, GAP: 0.6})
+
+
+def dimension(three: float, four: float) -> Numbers:
+    """m = 3 peaks at k = 3 if ``three`` is large, m = 4 at k = 4 if ``four`` is."""
+    cells: dict[tuple[str, ...], Any] = {
+        ("3", "2"): {G: 0.6}, ("3", "3"): {G: three}, ("3", "4"): {G: 0.7},
+        ("3", "16"): {G: 0.3, PREDICTED: 0.226},
+        ("4", "2"): {G: 0.5}, ("4", "3"): {G: 0.7}, ("4", "4"): {G: four},
+        ("4", "16"): {G: 0.3, PREDICTED: 0.175},
+    }  # fmt: skip
+    axes = {"world.concepts": ["3", "4"], "model.dim": ["2", "3", "4", "16"]}
+    return numbers(axes, cells, null={G: 0.0}, stuck={("3", "3"): 2})
+
+
+def graphs(dense: float) -> Numbers:
+    cells: dict[tuple[str, ...], Any] = {
+        ("independent",): {G: 0.99, ALIGNMENT: 0.9, GAP: 0.1, (DEPENDENCE, ""): 0.0},
+        ("dense",): {G: dense, ALIGNMENT: 0.9, GAP: 0.4, (DEPENDENCE, ""): 1.5},
+    }
+    return numbers({"graph": ["independent", "dense"]}, cells, null={G: 0.0, GAP: 0.7})
+
+
+def log_odds(linear: list[float], gap: list[float]) -> Numbers:
+    one = {G: linear, GAP: gap, ALIGNMENT: 0.9}
+    return numbers(
+        {"method": ["GD", "SGD"]},
+        {("GD",): one, ("SGD",): {**one, G: [0.0, 0.8, 0.9, 0.9], GAP: [1.0, 0.9, 0.8, 0.8]}},
+        null={GAP: [1.0] * 4, G: [0.0] * 4},
+    )
+
+
+def implicit_bias(angle: float, random: float = 60.0) -> Numbers:
+    margin = [0.0, 2.0, 4.0, 6.0]
+    key = (ANGLE, "unembedding")
+    cells: dict[tuple[str, ...], Any] = {
+        ("0",): {key: 80.0, (SEPARABLE, ""): 0.5, MARGIN: 0.0},
+        ("1000",): {key: angle, (SEPARABLE, ""): 1.0, MARGIN: margin},
+    }
+    return numbers({"training.steps": ["0", "1000"]}, cells, null={key: random})
+
+
+def orthogonality(euclid: float, untrained: float = 0.3) -> Numbers:
+    measures = {(IN_INNER, f"{gauge}, {inner}"): 0.4 for gauge in GAUGES for inner in INNER}
+    measures[IN_INNER, "as trained, Euclid"] = euclid
+    measures[IN_INNER, "untrained, Euclid"] = untrained
+    return numbers({"world.concepts": ["3", "4"]}, {("3",): measures, ("4",): measures})
+
+
+def optimizers(gd: int, sgd: int) -> Numbers:
+    axes = {"method": ["GD", "SGD", "Adam"], "model.init_scale": ["0.1", "1.0"]}
+    cells: dict[tuple[str, ...], Any] = {
+        (method, start): {ALIGNMENT: 0.9, G: 0.9} for method in axes["method"] for start in ("0.1", "1.0")
+    }
+    stuck = {("GD", start): gd for start in ("0.1", "1.0")} | {
+        ("SGD", start): sgd for start in ("0.1", "1.0")
+    }
+    return numbers(axes, cells, stuck=stuck, null={ALIGNMENT: 0.0})
+
+
+def knowledge(two: float, three: float) -> Numbers:
+    cells: dict[tuple[str, ...], Any] = {
+        ("1",): {G: 0.99, F: 0.9, PREDICTED: 1.0},
+        ("2",): {G: two, F: 0.9, PREDICTED: 1.0},
+        ("3",): {G: three, F: 0.3, PREDICTED: 0.226},
+    }
+    return numbers({"known": ["1", "2", "3"]}, cells, null={G: 0.0})
+
+
+def hierarchy(
+    degrees: float,
+    slant: float,
+    *,
+    twice: float | None = None,
+    start: float = 0.3,
+    dealt: tuple[float, float] = (15.0, 0.3),
+) -> Numbers:
+    """Flat and nested worlds; ``twice``: the overlap of the one that is nested twice, at the widest."""
+    simplex, g = (DEVIATION, "unembedding"), (CHILD, "unembedding")
+    cells: dict[tuple[str, ...], Any] = {}
+    for k in ("3", "6", "24"):
+        far, aslant = (30.0, 0.5) if k == "3" else (degrees, slant)
+        turned = {g: [start, 0.2, 0.2, aslant], (CHILD, CAUSAL): 0.0 if k == "24" else 0.25}
+        cells[("GD", "3 states", k)] = {simplex: [20.0, 9.0, 9.0, far]}
+        cells[("GD", "nested", k)] = {simplex: [20.0, 9.0, 9.0, far], **turned}
+        other = twice if twice is not None and k == "24" else aslant
+        cells[("GD", "nested twice", k)] = {**turned, g: [start, 0.2, 0.2, other]}
+    axes = {"method": ["GD"], "world": ["3 states", "nested", "nested twice"], "model.dim": ["3", "6", "24"]}
+    nulls = {simplex: [dealt[0]] * 4, g: [dealt[1]] * 4, (CHILD, CAUSAL): [0.125] * 4}
+    return numbers(axes, cells, null=nulls)
+
+
+def overfitting(
+    slope: float, level: float = 0.1, *, zero: float = 3.0, rising: tuple[int, ...] = (100,)
+) -> Numbers:
+    """Sampling adds a gap of N to the ``slope`` to the ``level`` of the true distribution."""
+    falls, rises = [2.0, 1.0, 0.5, 0.1], [2.0, 1.0, 0.5, 1.5]
+    cells: dict[tuple[str, ...], Any] = {
+        (str(n),): {
+            GAP: math.hypot(level, 2.0 * (n / 1000) ** slope),
+            EXCESS: rises if n in rising else falls,
+            G: 0.9,
+        }
+        for n in (100, 1000, 10_000, 100_000, 1_000_000)
+    }
+    cells["true distribution",] = {GAP: level, EXCESS: falls, G: 0.95}
+    return numbers({"pairs": [label for (label,) in cells]}, cells, null={G: 0.0, GAP: zero})
+
+
+def entanglement(own: float, wide: float, random: float = 1.5) -> Numbers:
+    key = (MOVED, "unembedding")
+    cells: dict[tuple[str, ...], Any] = {
+        ("3", "2"): {key: 2.0, G: 0.6}, ("3", "3"): {key: 0.05, G: 0.99}, ("3", "16"): {key: 0.06, G: 0.3},
+        ("4", "2"): {key: 3.0, G: 0.6}, ("4", "4"): {key: own, G: 0.99}, ("4", "16"): {key: wide, G: 0.3},
+    }  # fmt: skip
+    axes = {"world.concepts": ["3", "4"], "model.dim": ["2", "3", "4", "16"]}
+    return numbers(axes, cells, null={key: random, G: 0.0})
+
+
+def generalisation(gaps: list[float], aligned: list[float], table: float = 0.1) -> Numbers:
+    """At two shares held out: RMSE and alignment of the MLP's f; the transformer does the same."""
+    shares = ["0.1", "0.5"]
+    cells: dict[tuple[str, ...], Any] = {}
+    for share, gap, alignment in zip(shares, gaps, aligned, strict=True):
+        network = {HELD_GAP: gap, (HELD_ALIGNMENT, ""): alignment, G: 0.9}
+        cells |= {("MLP", share): network, ("transformer", share): network}
+        cells[("table", share)] = {HELD_GAP: 0.7, (HELD_ALIGNMENT, ""): table, G: 0.9}
+    axes = {"encoder": ["table", "MLP", "transformer"], "contexts.held_out": shares}
+    return numbers(axes, cells, null={HELD_GAP: 0.6})
+
+
+def shift(turned: float, back: float = 1.0, random: float = 90.0) -> Numbers:
+    turn = {(TURN, "unembedding"): turned, (TURN, "embedding"): turned}
+    first = {GAP: [1.0, 0.5, 0.2, 0.2], (STEPS_FIRST, ""): 400.0}
+    changed: dict[tuple[str, str], Any] = {**first, **turn, (BACK, ""): back, (STEPS_BACK, ""): 321.0}
+    unchanged: dict[tuple[str, str], Any] = {**first, **dict.fromkeys(turn, 0.5), (BACK, ""): 1.0}
+    cells: dict[tuple[str, ...], Any] = {
+        (method, world): found
+        for method in ("GD", "SGD")
+        for world, found in (("changed", changed), ("unchanged", unchanged))
+    }
+    axes = {"method": ["GD", "SGD"], "world": ["changed", "unchanged"]}
+    return numbers(axes, cells, null={**dict.fromkeys(turn, random), GAP: 0.6})
+
+
+def complexity(fast: float, bent: float = 1.0, small: float = 3.0, stored: float = 6.0) -> Numbers:
+    """Overhead up to m = 6, then time × ``fast`` (``bent`` at m = 8), memory × ``small`` and ``stored``."""
+    labels = [str(m) for m in range(4, 10)]
+    cells: dict[tuple[str, ...], Any] = {}
+    for m, label in enumerate(labels, 4):
+        time = 1e-3 * fast ** (m - 6) * (bent if m == 8 else 1.0) if m > 6 else 1e-3
+        cells[(label,)] = {
+            (SECONDS, FUSED): time, (SECONDS, DENSE): 2 * time, (MACHINE, "Abacus, 1 thread"): 1.0,
+            (BYTES, FUSED): 1e6 * small ** (m - 9), (BYTES, DENSE): 1e8 * stored ** (m - 9),
+            (STORED, DENSE): 4 * 6.0**m,
+        }  # fmt: skip
+    return numbers({"world.concepts": labels}, cells)
+
+
+EARLY, LATE = [0.0, 0.9, 0.95, 0.95], [0.0, 0.1, 0.2, 0.95]
+MATCHED_LATE, MATCHED_EARLY = [1.0, 0.9, 0.8, 0.2], [1.0, 0.2, 0.2, 0.2]
+
+PLANTED = {
+    "emergence": (emergence(0.95), emergence(0.8), emergence(0.3)),
+    "incomplete-contexts": (kept(0.95), kept(0.5), kept(0.5, most=0.4)),
+    "incomplete-tokens": (kept(0.95), kept(0.5), kept(0.5, most=0.4)),
+    "dimension": (dimension(0.99, 0.98), dimension(0.99, 0.6), dimension(0.5, 0.6)),
+    "graphs": (graphs(0.95), graphs(0.8), graphs(0.4)),
+    "log-odds": (log_odds(EARLY, MATCHED_LATE), log_odds(LATE, MATCHED_EARLY), None),
+    "implicit-bias": (implicit_bias(4.0), implicit_bias(20.0), implicit_bias(50.0)),
+    "orthogonality": (orthogonality(0.02), orthogonality(0.15), orthogonality(0.5)),
+    "optimizers": (optimizers(2, 0), optimizers(4, 4), None),
+    "entanglement": (entanglement(0.04, 0.07), entanglement(0.07, 0.2), entanglement(0.5, 0.2)),
+    "generalisation": (
+        generalisation([0.1, 0.2], [0.97, 0.95]),
+        generalisation([0.5, 0.8], [0.97, 0.6]),
+        generalisation([0.5, 0.8], [0.6, 0.5]),
+    ),
+    "hierarchy": (hierarchy(1.0, 0.02), hierarchy(9.0, 0.02), hierarchy(9.0, 0.1)),
+    "shift": (shift(6.0), shift(30.0), shift(70.0)),
+    "complexity": (complexity(5.5), complexity(5.5, bent=0.6), complexity(7.0)),
+    "overfitting": (overfitting(-0.5), overfitting(-0.7), overfitting(0.2)),
+    "knowledge": (knowledge(0.97, 0.3), knowledge(0.7, 0.5), knowledge(0.7, 0.8)),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_planted_results_flip_the_answer(name: str) -> None:
+    study = experiment(name)
+    found: list[Answer] = [study.answer(each) for each in PLANTED[name] if each is not None]
+    standings = [answer.standing for answer in found]
+    assert standings[0] == "yes"
+    assert len(set(standings)) == len(standings), standings
+    assert len({answer.sentence for answer in found}) == len(found)
+    assert all(answer.sentence.startswith(("Yes: ", "In part: ", "No: ")) for answer in found)
+    assert len({answer.rule for answer in found}) == 1
+    if len(found) == 3:
+        assert standings == ["yes", "partly", "no"]
+
+
+def test_sentences_quote_the_numbers() -> None:
+    assert "0.93" in experiment("emergence").answer(emergence(0.931)).finding
+    assert "0.42" in experiment("graphs").answer(graphs(0.42)).finding
+    assert "predicted 0.17" in experiment("dimension").answer(dimension(0.99, 0.98)).finding
+    assert "0.07 nats at k = 16" in experiment("entanglement").answer(entanglement(0.04, 0.07)).finding
+    held = experiment("generalisation").answer(generalisation([0.1, 0.43], [0.97, 0.95])).finding
+    assert "kept by the MLP at every share" in held
+    assert "matched by the MLP with 10 % held out" in held
+    assert "table 0.70, predicting zero 0.60 nats" in held
+    nested = experiment("hierarchy").answer(hierarchy(9.125, 0.03, twice=0.17)).finding
+    assert (
+        "regular simplices in 0 of 4 cells (off by on average 9.12° at k = 6 (dealt labels 15.00°" in nested
+    )
+    assert "in 3 of 4 (|cosine| on average 0.03 at k = 6 (dealt labels 0.30, untrained 0.30)" in nested
+    assert "farthest 0.17 for nested twice, GD, k = 24" in nested
+    assert "it is 0.25 at k = 3 (dealt labels 0.12), 0.25 at k = 6 (dealt labels 0.12) and 0.00" in nested
+    assert "after 321 steps (at first 400)" in experiment("shift").answer(shift(6.0)).finding
+    assert "turned by 6.0°" not in experiment("shift").answer(shift(7.0)).finding
+    cost = experiment("complexity").answer(complexity(5.5)).finding
+    for quoted in ("5.50 times the time", "Abacus, 1 thread", "8.71 GB and 313 GB", "27 MB and 243 MB"):
+        assert quoted in cost
+    assert "50 %" in experiment("optimizers").answer(optimizers(2, 0)).finding
+
+
+def test_controls_count_against_the_claim() -> None:
+    """An angle no smaller than that of random pairs, or an overlap no smaller than untrained, is no."""
+    assert experiment("implicit-bias").answer(implicit_bias(8.0, random=8.0)).standing == "no"
+    assert experiment("orthogonality").answer(orthogonality(0.04, untrained=0.03)).standing == "no"
+    assert experiment("entanglement").answer(entanglement(0.04, 0.07, random=0.06)).standing == "no"
+    assert experiment("hierarchy").answer(hierarchy(1.0, 0.02, start=0.03, dealt=(1.5, 0.3))).standing == "no"
+    assert experiment("hierarchy").answer(hierarchy(9.0, 0.02, dealt=(15.0, 0.03))).standing == "no"
+    copied = generalisation([0.5, 0.8], [0.97, 0.95], table=0.98)
+    assert experiment("generalisation").answer(copied).standing == "no"
+
+
+def test_directions_kept_without_matching_again_are_half_an_answer() -> None:
+    assert experiment("shift").answer(shift(6.0, back=0.5)).standing == "partly"
+    assert experiment("shift").answer(shift(6.0, random=5.0)).standing == "no"
+
+
+def test_memory_counts_and_so_does_the_form_that_stores() -> None:
+    """A fused form that grows faster than tables do, or no slower than storing p(c|d), is no."""
+    assert experiment("complexity").answer(complexity(5.5, small=4.0)).standing == "no"
+    assert experiment("complexity").answer(complexity(5.5, small=3.0, stored=2.9)).standing == "no"
+
+
+def test_times_of_two_machines_are_not_fitted_together() -> None:
+    planted = complexity(5.5)
+    frame = planted.frame.copy()
+    frame.loc[(frame["measure"] == MACHINE) & (frame["world.concepts"] == "9"), "table"] = "Fingers"
+    answer = experiment("complexity").answer(Numbers(axes=planted.axes, frame=frame))
+    assert answer.standing == "note"
+    assert "Abacus, 1 thread; Fingers" in answer.sentence
+
+
+def test_what_is_mere_overhead_is_not_fitted() -> None:
+    planted = complexity(5.5)
+    small = planted.frame[planted.frame["world.concepts"].isin(["4", "5", "6", "7"])]
+    assert experiment("complexity").answer(Numbers(axes=planted.axes, frame=small)).standing == "note"
+
+
+def test_the_law_is_read_where_log_odds_are_matched_and_overfitting_is_named() -> None:
+    def found(**planted: Any) -> str:
+        return experiment("overfitting").answer(overfitting(-0.5, **planted)).finding
+
+    assert "from N = 1,000 to 1,000,000 like N^(−0.50) [−0.50, −0.50]; 1,000,000 pairs leave 0.12" in found()
+    assert "N = 100 overfit." in found()
+    late = found(zero=1.0, rising=(100, 1_000_000))
+    assert "from N = 10,000 to 1,000,000 like N^(−0.50) [−0.50, −0.50], from 1,000 to 10,000 like" in late
+    assert "N = 100 and 1,000,000 overfit." in late
+    assert "no N overfits." in found(rising=())
+
+
+def test_the_most_pairs_must_reach_the_level_and_beat_predicting_zero() -> None:
+    study = experiment("overfitting")
+    assert study.answer(overfitting(-0.5, 0.09)).standing == "yes"
+    assert study.answer(overfitting(-0.5, 0.01)).standing == "partly"
+    worse = study.answer(overfitting(-0.5, zero=0.01))
+    assert worse.standing == "no"
+    assert worse.finding.startswith("at only 0 N is the gap below that of predicting zero")
+
+
+def test_what_sampling_adds_joins_the_numbers_of_one_run() -> None:
+    """Runs of different size share a slope; one that diverged at some N leaves the others' alone."""
+    study, planted = experiment("overfitting"), overfitting(-0.5)
+    frame = planted.frame.copy()
+    frame.loc[frame["measure"] == "log_odds_rmse_nats", "value"] *= 1 + 0.1 * frame["run"]
+    for kept in (frame, frame[(frame["run"] != 0) | (frame["pairs"] != "10000")]):
+        found = study.answer(replace(planted, frame=kept)).finding
+        assert "like N^(−0.50) [−0.50, −0.50]" in found
+
+
+def test_free_and_stuck_runs_are_told_apart() -> None:
+    planted = dimension(0.99, 0.98).of(**{"world.concepts": "3", "model.dim": "3"})
+    assert planted.runs(free=True) == planted.runs(free=False) == 2
+    assert planted.stuck_share() == 0.5
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_numbers_give_no_answer(name: str) -> None:
+    some = next(each for each in PLANTED[name] if each is not None)
+    empty = Numbers(axes=some.axes, frame=some.frame.iloc[:0])
+    answer = experiment(name).answer(empty)
+    assert answer.standing == "note"
+    assert "No answer" in answer.sentence
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_controls_stand_in_every_figure(name: str) -> None:
+    some = next(each for each in PLANTED[name] if each is not None)
+    blocks = experiment(name).figures(some)
+    names = {trace.get("name", "") for block in blocks for trace in (block.spec or {})["data"]}
+    assert any(word in each for each in names for word in ("random", "untrained", "storing p")), names
+    assert all(block.alt for block in blocks)
+    assert len({block.id for block in blocks}) == len(blocks)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_plot_has_its_panel_on_paper(name: str) -> None:
+    blocks = experiment(name).figures(next(each for each in PLANTED[name] if each is not None))
+    drawn = figure(blocks)
+    titles = [axes.get_title(loc="left") for axes in drawn.axes]
+    assert len(titles) == len(blocks)
+    drawn.draw_without_rendering()
+
+
+def test_excess_loss_is_planted_too() -> None:
+    assert emergence(0.9).of(concepts="3", optimizer="SGD").mean(*EXCESS) == pytest.approx(0.001)

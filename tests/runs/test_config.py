@@ -1,0 +1,199 @@
+"""Every mistake in a config is one line that names the key; what does not apply never reaches a run's key."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from linrep.errors import InputError, shown
+from linrep.runs.config import Config
+from linrep.runs.toml import LONGEST_KEY, _names, _near, apply_override, load, parse  # pyright: ignore[reportPrivateUsage]
+
+WORLD = {"kind": "random", "concepts": 3}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "world: missing"),
+        ({"world": {"concepts": 3}}, "set world.kind to one of network, independent"),
+        ({"world": {"kind": "foo"}}, "world.kind: expected one of network, .* got 'foo'"),
+        ({"world": WORLD | {"edge_probabilty": 0.1}}, "did you mean 'world.edge_probability'"),
+        ({"world": WORLD | {"concepts": 0}}, "world.concepts: expected greater than or equal to 1, got 0"),
+        ({"world": WORLD | {"concepts": "3"}}, "world.concepts: expected a valid integer, got '3'"),
+        ({"world": WORLD | {"probability_range": [0.7, 0.3]}}, "low <= high"),
+        ({"world": WORLD | {"probability_range": [0.3, 1.3]}}, "less than or equal to 1"),
+        ({"world": WORLD, "model": 3}, "model: expected a table, got 3$"),
+        ({"world": 3}, "world: expected a table, got 3$"),
+        ({"world": WORLD, "shift": [3]}, r"shift: expected a table, got \[3\]$"),
+        ({"world": WORLD | {"probability_range": 0.5}}, "probability_range: expected a list, got 0.5$"),
+        ({"world": WORLD | {"probability_range": [0.1, 0.2, 0.3]}}, "expected a list of at most 2 items"),
+        ({"world": WORLD, "model": {"dim": 0}}, "model.dim: expected greater than or equal to 1"),
+        ({"world": WORLD, "model": {"dim": 2.5}}, "model.dim: expected a valid integer"),
+        (
+            {"world": WORLD, "model": {"encoder": "lstm"}},
+            "model.encoder: expected 'table', 'mlp' or 'transformer'",
+        ),
+        (
+            {"world": WORLD, "model": {"encoder": "transformer", "heads": 5}},
+            "heads: expected a divisor of the width, 32",
+        ),
+        (
+            {"world": WORLD, "model": {"encoder": "mlp", "width": 0}},
+            "model.width: expected greater than or equal to 1",
+        ),
+        (
+            {"world": WORLD, "model": {"encoder": "mlp", "layers": 0}},
+            "model.layers: expected greater than or equal",
+        ),
+        ({"world": WORLD, "runs": True}, "runs: expected a valid integer"),
+        ({"world": WORLD, "training": {"step_size": float("nan")}}, "training.step_size"),
+        (
+            {"world": WORLD, "training": {"schedule": "geometric"}},
+            "final_step_size: a geometric schedule needs",
+        ),
+        (
+            {"world": WORLD, "training": {"optimizer": "lbfgs"}},
+            "training.optimizer: expected 'gd', 'sgd' or 'adam'",
+        ),
+        (
+            {"world": WORLD, "training": {"optimizer": "gd", "samples": 7}},
+            "samples: needs optimizer 'sgd', got 'gd'",
+        ),
+        ({"world": WORLD, "training": {"optimizer": "adam", "samples": 7}}, "leave it out"),
+        (
+            {"world": WORLD, "training": {"samples": 0}},
+            "training.samples: expected greater than or equal to 1",
+        ),
+        ({"world": WORLD, "training": {"samples": 1.5}}, "training.samples: expected a valid integer"),
+        ({"world": WORLD, "contexts": {"kind": "known"}}, "contexts.at_most: missing"),
+        ({"world": WORLD, "contexts": {"kind": "fraction", "fraction": 0}}, "greater than 0"),
+        ({"world": WORLD, "seed": -1}, "seed: expected greater than or equal to 0"),
+        ({"world": {"kind": "independent", "concepts": 2, "probabilities": [0.5]}}, "one per concept"),
+        ({"wrold": WORLD}, "unknown key 'wrold', did you mean 'world'"),
+        ({"world": WORLD, "contexts": {"kind": "known", "at_mots": 1}}, "did you mean 'contexts.at_most'"),
+        (
+            {"world": WORLD, "contexts": {"kind": "complete", "fraction": 1}},
+            "for kind = 'complete'; remove it",
+        ),
+        (
+            {"world": {"kind": "tables", "variables": [{"name": "a"}, {"nmae": "b"}]}},
+            "unknown key 'world.variables.1.nmae' for kind = 'tables', did you mean 'world.variables.1.name'",
+        ),
+    ],
+)
+def test_mistakes(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        parse(fields)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "nearest"),
+    [
+        ("trainig.steps=5", "training.steps"),
+        ("training.stps=5", "training.steps"),
+        ("trainig.stps=5", "training.steps"),
+        ("steps=5", "training.steps"),
+        ("model.steps=5", "training.steps"),
+        ("model.dims=5", "model.dim"),
+        ("wrold.kind=chain", "world.kind"),
+        ("world.concept=5", "world.concepts"),
+        ("shift.stpe=5", "shift.step"),
+        ("trainig=5", "training"),
+        ("training.colour=5", None),
+        ("steps" * 10**5 + "=5", None),
+        ("7=5", None),
+        ("training.7=5", None),
+        ("7.steps=5", "training.steps"),
+        ("colour.steeps.high=5", None),
+    ],
+    ids=lambda text: (text or "none")[:30],
+)
+def test_a_misspelt_key_is_told_with_the_whole_name_of_the_nearest(
+    override: str, nearest: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text("world = { kind = 'random', concepts = 3 }")
+    with pytest.raises(InputError) as caught:
+        load(path, [override])
+    said, given = str(caught.value), shown(override.partition("=")[0])
+    assert said.startswith(f"{path}: unknown key {given}")
+    assert (f", did you mean '{nearest}'?" in said) if nearest else ("did you mean" not in said)
+    assert "\n" not in said
+
+
+def test_every_key_is_nearest_to_itself() -> None:
+    """What is told can be set: every name leads to a field of the schema."""
+    names = set(_names(Config))
+    assert max(map(len, names)) < LONGEST_KEY / 2
+    assert {"seed", "world.network", "contexts.at_most", "training.steps", "shift.step"} <= names
+    for name in names:
+        assert name in _near([*name.split(".")[:-1], name.split(".")[-1] + "x"], None)
+
+
+def test_only_what_applies_is_kept() -> None:
+    adam = parse({"world": WORLD, "training": {"optimizer": "adam", "batch_size": 7, "final_step_size": 1.0}})
+    assert adam.training.batch_size is None
+    assert adam.training.final_step_size is None
+    assert adam.training.step_size == 0.01
+    sgd = parse({"world": WORLD})
+    assert (sgd.training.batch_size, sgd.training.step_size) == (100, 5.0)
+
+
+def test_a_table_has_no_width_and_networks_have_defaults() -> None:
+    def sizes(**model: object) -> tuple[int | None, ...]:
+        found = parse({"world": WORLD, "model": model}).model
+        return found.width, found.layers, found.heads
+
+    assert sizes(width=7, layers=3, heads=2) == (None, None, None)
+    assert sizes(encoder="mlp", heads=2) == (64, 2, None)
+    assert sizes(encoder="transformer", width=8) == (8, 2, 4)
+
+
+def test_json_round_trip() -> None:
+    config = parse({"world": {"kind": "tables", "variables": [{"name": "a", "table": [[0.5, 0.5]]}]}})
+    assert Config.model_validate_json(config.model_dump_json()) == config
+    assert parse(config.model_dump(mode="json")) == config
+
+
+def test_overrides(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text('[world]\nkind = "random"\nconcepts = 3\n')
+    config = load(path, ["training.steps=7", "training.optimizer=gd", "world.probability_range=[0.1, 0.2]"])
+    assert config.training.steps == 7
+    assert config.training.optimizer == "gd"
+    assert config.world.probability_range == (0.1, 0.2)  # pyright: ignore
+    for wrong in ("training.steps", "=3", "world.kind.x=1", ".=1"):
+        with pytest.raises(InputError, match="--set"):
+            load(path, [wrong])
+    fields: dict[str, object] = {}
+    apply_override(fields, "a.b=text")
+    assert fields == {"a": {"b": "text"}}
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"[world", b"world = 3", b""])
+def test_malformed_files(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "c.toml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"c\.toml: "):
+        load(path)
+    with pytest.raises(InputError, match="linrep init"):
+        load(tmp_path / "missing.toml")
+    with pytest.raises(InputError, match="cannot be read"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["template.toml", "demo.toml"])
+def test_shipped_configs_are_valid(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes((files("linrep") / name).read_bytes())
+    load(path)
+
+
+def test_template_shows_every_key() -> None:
+    text = (files("linrep") / "template.toml").read_text()
+    config = parse({"world": WORLD, "shift": {"step": 1}}).model_dump()  # the table that may be absent
+    for section, value in config.items():
+        for key in value if isinstance(value, dict) else [section]:
+            assert f"{key} = " in text, f"{section}.{key} is missing from the template"
