@@ -15,11 +15,12 @@ from linrep.llm.paired_contexts import read_paired_contexts
 from linrep.llm.winograd import read_winograd
 from linrep.llm.word_pairs import PAIR_FILES, read_word_pairs
 from linrep.runs import folder as run_folder
-from linrep.runs.config import CategoricalWorld, Config, NetworkWorld, TablesWorld
+from linrep.runs.config import Config
 from linrep.runs.formats import parquet_schema, tensor_shapes
 from linrep.runs.keys import run_key
 from linrep.runs.store import ANSWER, CONFIG, PROVENANCE, RESULT, SNAPSHOTS, TABLES, WORLDS, Store
 from linrep.runs.toml import is_sweep, parse, read_toml
+from linrep.runs.world_config import CategoricalWorld, NetworkWorld, TablesWorld
 from linrep.sweeps.file import Sweep, parse_sweep
 from linrep.sweeps.grid import Coordinates, configs, require_distinct
 from linrep.vectors.reading import frame_of, read_vectors

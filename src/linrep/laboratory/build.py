@@ -10,12 +10,12 @@ from jaxtyping import Int8, Int64
 from torch import Tensor
 
 from linrep.errors import InputError, short, shown
-from linrep.runs.config import (
+from linrep.runs.config import Config
+from linrep.runs.world_config import (
     CategoricalWorld,
     ChainWorld,
     CompleteContexts,
     CompleteTokens,
-    Config,
     FractionContexts,
     FractionTokens,
     IndependentWorld,

@@ -10,7 +10,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from linrep.errors import InputError, short, shown
-from linrep.runs.config import Config, ContextsConfig, TokensConfig, WorldConfig
+from linrep.runs.config import Config
+from linrep.runs.world_config import ContextsConfig, TokensConfig, WorldConfig
 
 LARGEST_BYTES = 2**23
 """Largest file that is read; what a person writes is far smaller."""

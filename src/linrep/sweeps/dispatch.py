@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from linrep.errors import FolderError, LostError
-from linrep.runs.config import Config, NetworkWorld
+from linrep.runs.config import Config
+from linrep.runs.world_config import NetworkWorld
 from linrep.sweeps import worker
 from linrep.sweeps.board import Board, hung
 from linrep.sweeps.worker import End
