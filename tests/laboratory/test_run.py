@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 import linrep
 from linrep.errors import DamagedError, DivergedError, FolderError, InputError
 from linrep.files import one_line_errors
-from linrep.laboratory import run as experiment
+from linrep.laboratory import trajectory
 from linrep.laboratory.build import worlds
 from linrep.population.gradient import Population
 from linrep.runs import folder as run_folder
@@ -199,14 +199,14 @@ def test_one_diverged_run_is_named_and_the_others_kept(monkeypatch: pytest.Monke
     """A start that overflows in one run only."""
     settings = config(training={"optimizer": "gd", "steps": 40})
     healthy = linrep.run(settings)
-    begin = experiment.start
+    begin = trajectory.start
 
     def spoiled(*arguments: Any, **more: Any) -> Any:
         state = begin(*arguments, **more)
         state.embedding[1] *= 1e38
         return state
 
-    monkeypatch.setattr(experiment, "start", spoiled)
+    monkeypatch.setattr(trajectory, "start", spoiled)
     summary = linrep.run(settings).summary
     assert [(entry["run"], entry["step"] <= 3) for entry in summary["diverged"]] == [(1, True)]
     assert summary["final"]["linearity"]["unembedding"]["per_run"][1] is None

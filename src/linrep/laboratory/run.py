@@ -5,21 +5,21 @@ counts, whether or not it was stopped and resumed on the way.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from linrep.errors import DivergedError, InputError
+from linrep.errors import InputError
 from linrep.laboratory.build import data_hash, resolve, worlds
 from linrep.laboratory.machine import enough_memory, keep_freed_memory, require_device, threads
 from linrep.laboratory.ruler import excess_loss, trace_frame
-from linrep.laboratory.stage import Stage, stages_of
+from linrep.laboratory.stage import stages_of
 from linrep.laboratory.summary import summarise
-from linrep.laboratory.turning import directions, turns
-from linrep.population.gradient import Population
+from linrep.laboratory.trajectory import DIRECTIONS, SNAPSHOTS, Progress, step_sizes, trajectory
+from linrep.laboratory.turning import turns
 from linrep.population.sharding import ALONE, Team
 from linrep.runs import folder as run_folder
 from linrep.runs.config import Config
@@ -28,19 +28,9 @@ from linrep.runs.provenance import provenance
 from linrep.runs.result import Result
 from linrep.runs.store import Store
 from linrep.runs.toml import load, parse
-from linrep.seeds import generator
-from linrep.training import checkpoint
-from linrep.training.encoder import Encoder, ShardedTable, Table, encoder
-from linrep.training.schedule import Schedule, schedule, snapshot_steps
-from linrep.training.state import State, gathered, start
-from linrep.training.training import train
+from linrep.training.encoder import Table
+from linrep.training.state import State, gathered
 from linrep.worlds.contexts import World
-
-Progress = Callable[[int, int, float], None]
-"""Called with steps done, steps in all, and the mean excess loss last measured."""
-
-SNAPSHOT_BYTES = 64 * 2**20
-"""Room for the unembeddings kept over training."""
 
 
 def run(
@@ -152,18 +142,19 @@ def _train_and_measure(
     began, read = time.time(), data_hash(config)
     with threads(config.compute.threads), enough_memory():
         stages = stages_of(config, built, team)
-        part, history, steps = _train(config, stages, partial, progress, stop)
+        part, history = trajectory(config, stages, partial, progress, stop)
         last = stages[-1]
         loss = excess_loss(last.population, part, config.compute.method)
         state = gathered(part, last.population.shard)
         if last.ruler is None or state is None:
             return None
-        summary = summarise(last.ruler, state, loss, key, _rate(config))
+        summary = summarise(last.ruler, state, loss, key, step_sizes(config))
         if last.apart is not None:
             summary["held_out"] = last.apart.summarise(last.ruler, state)
-    kept = history.pop("snapshots")
+    measured, steps = history.stacked(), history.steps
+    snapshots = measured.pop(SNAPSHOTS)
     if config.shift is not None:
-        history |= turns(history.pop("directions"), steps, config.shift.step)
+        measured |= turns(measured.pop(DIRECTIONS), steps, config.shift.step)
     return Result(
         key=key,
         config=config,
@@ -171,122 +162,11 @@ def _train_and_measure(
         embedding=_by_rows(state.embedding),
         unembedding=_by_rows(state.unembedding),
         parameters=_parameters(state),
-        trace=trace_frame(history, steps, built[0].model.names),
+        trace=trace_frame(measured, steps, built[0].model.names),
         snapshot_steps=tuple(steps),
-        snapshots=kept,
+        snapshots=snapshots,
         summary=summary,
         provenance=provenance(config, read, began, processes=team.ranks),
-    )
-
-
-def _train(
-    config: Config,
-    stages: Sequence[Stage],
-    partial: Path | None,
-    progress: Progress | None,
-    stop: Callable[[], bool],
-) -> tuple[State, dict[str, Tensor], list[int]]:
-    """Train to the end, measuring at the snapshots and saving on the way."""
-    settings = config.training
-    dim = config.model.dim
-    assert dim is not None, "resolve() fills it in"
-    population = stages[0].population
-    shard = population.shard
-    state = start(
-        population,
-        dim,
-        init_scale=config.model.init_scale,
-        optimizer=settings.optimizer,
-        generators=[generator(config.seed, "start", run) for run in range(config.runs)],
-        # On the CPU whatever the device: minibatches are the same everywhere.
-        order=generator(config.seed, "order"),
-        encoder=_encoder(config, population, dim),
-    )
-    rate = _rate(config)
-    wanted = snapshot_steps(settings.steps, settings.snapshots, config.shift and config.shift.step)
-    rows: list[dict[str, Tensor]] = []
-    steps: list[int] = []
-    (stored,) = shard.team.any(partial is not None)
-    if stored:
-        past, steps = checkpoint.restore(partial, state, shard)
-        rows = [{name: value[row] for name, value in past.items()} for row in range(len(steps))]
-    saved = time.monotonic()
-
-    def look(stage: Stage) -> None:
-        loss = excess_loss(stage.population, state, config.compute.method)
-        whole = gathered(state, shard)
-        seen: dict[str, Tensor] = {}
-        if stage.ruler is not None and whole is not None:
-            seen |= stage.ruler.observe(whole, loss, rate(max(state.step - 1, 0)))
-            if stage.apart is not None:
-                seen |= stage.apart.observe(stage.ruler, whole)
-            if config.shift is not None:
-                seen["directions"] = directions(stage.ruler, whole)
-        rows.append(seen | {"snapshots": _kept(config, state)})
-        steps.append(state.step)
-
-    if not steps:
-        look(stages[0])
-    for stage in _steps(config, stages, state, rate, wanted):
-        if not bool(state.alive.any()):
-            step = int(state.diverged_at.max())
-            size = rate(step - 1)
-            raise DivergedError(
-                f"training diverged: no run stayed finite, the last left at step {step} with step size "
-                f"{size:g}; lower training.step_size"
-            )
-        if state.step in wanted:
-            look(stage)
-        if progress is not None:
-            progress(state.step, settings.steps, float(rows[-1]["excess_loss_nats||value"].nanmean()))
-        if stored:
-            late = time.monotonic() - saved > config.output.checkpoint_seconds
-            stopping, saving = shard.team.any(stop(), late)
-            if stopping or saving:
-                checkpoint.save(partial, state, shard, _stacked(rows), steps)
-                saved = time.monotonic()
-            if stopping:
-                raise KeyboardInterrupt
-    return state, _stacked(rows), steps
-
-
-def _steps(
-    config: Config, stages: Sequence[Stage], state: State, rate: Schedule, wanted: Sequence[int]
-) -> Iterator[Stage]:
-    """Train to the end, handing out the stage under way wherever the state may be looked at.
-
-    What a stage drew ahead of its end is dropped: each draws its minibatches in its own world.
-    """
-    settings = config.training
-    for stage in stages:
-        for _ in train(
-            stage.population,
-            state,
-            optimizer=settings.optimizer,
-            schedule=rate,
-            steps=stage.until,
-            stops=wanted,
-            batch_size=settings.batch_size or 1,
-            dataset=stage.dataset,
-            method=config.compute.method,
-        ):
-            yield stage
-
-
-def _encoder(config: Config, population: Population, dim: int) -> Encoder:
-    model = config.model
-    if population.shard.team.ranks > 1:
-        return ShardedTable(population.shard, dim, init_scale=model.init_scale)
-    return encoder(
-        model.encoder,
-        population.context_index,
-        population.sizes,
-        dim,
-        init_scale=model.init_scale,
-        width=model.width,
-        layers=model.layers,
-        heads=model.heads,
-        dtype=population.dtype,
     )
 
 
@@ -300,18 +180,3 @@ def _parameters(state: State) -> dict[str, Tensor]:
     if isinstance(state.encoder, Table):
         return {}
     return {name: each.cpu() for name, each in zip(state.encoder.shapes, state.parameters, strict=True)}
-
-
-def _rate(config: Config) -> Schedule:
-    settings = config.training
-    return schedule(settings.schedule, settings.step_size or 0.0, settings.steps, settings.final_step_size)
-
-
-def _kept(config: Config, state: State) -> Tensor:
-    """The unembeddings that are kept over training: those of as many first runs as fit the budget."""
-    one = state.unembedding[0].numel() * 4 * config.training.snapshots
-    return state.unembedding[: max(1, SNAPSHOT_BYTES // one)].detach().to("cpu", torch.float32, copy=True)
-
-
-def _stacked(rows: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    return {name: torch.stack([row[name] for row in rows]) for name in rows[0]}

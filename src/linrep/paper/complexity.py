@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import torch
 
-from linrep.laboratory.run import threads
+from linrep.laboratory.machine import threads
 from linrep.page.chart import Series, chart, means
 from linrep.page.numbers import count, listed, short
 from linrep.page.shell import Block

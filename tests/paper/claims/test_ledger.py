@@ -74,7 +74,7 @@ def test_a_second_call_trains_and_computes_nothing(
     def never(*given: object) -> None:
         raise AssertionError("done before")
 
-    monkeypatch.setattr(experiment, "_train", never)
+    monkeypatch.setattr(experiment, "trajectory", never)
     for module, name in ((c2, "_fixed"), (c2, "_joint"), (c1, "context_gap"), (c1, "agreement")):
         monkeypatch.setattr(module, name, never)
     again = make_ledger(made[0], scale=TINY)

@@ -1,0 +1,216 @@
+"""A training from first step to last: measured at snapshots, saved on the way, stopped when asked."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from linrep.errors import DivergedError
+from linrep.laboratory.ruler import excess_loss
+from linrep.laboratory.stage import Stage
+from linrep.laboratory.turning import directions
+from linrep.population.gradient import Population
+from linrep.population.sharding import Shard
+from linrep.runs.config import Config
+from linrep.seeds import generator
+from linrep.training import checkpoint
+from linrep.training.encoder import Encoder, ShardedTable, encoder
+from linrep.training.schedule import Schedule, schedule, snapshot_steps
+from linrep.training.state import State, gathered, start
+from linrep.training.training import train
+
+Progress = Callable[[int, int, float], None]
+"""Called with steps done, steps in all, and the mean excess loss last measured."""
+
+SNAPSHOTS, DIRECTIONS = "snapshots", "directions"
+"""In a history, beside the measures: unembeddings of the first runs, and all mean steering directions."""
+SNAPSHOT_BYTES = 64 * 2**20
+"""Room for the unembeddings kept over training."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What was measured so far, and at which steps."""
+
+    steps: list[int] = field(default_factory=list)
+    rows: list[dict[str, Tensor]] = field(default_factory=list)
+
+    def stacked(self) -> dict[str, Tensor]:
+        """Every measure over all steps, steps first."""
+        return {name: torch.stack([row[name] for row in self.rows]) for name in self.rows[0]}
+
+    def mean_excess_loss(self) -> float:
+        """Over the runs that are alive, when last measured, in nats."""
+        return float(self.rows[-1]["excess_loss_nats||value"].nanmean())
+
+
+def trajectory(
+    config: Config,
+    stages: Sequence[Stage],
+    partial: Path | None,
+    progress: Progress | None,
+    stop: Callable[[], bool],
+) -> tuple[State, History]:
+    """Train to the end, or go on from a checkpoint.
+
+    Args:
+        config: Resolved.
+        stages: Of this rank.
+        partial: Folder for checkpoints; only rank 0 may have one, and without it none is written.
+        progress: Called between steps.
+        stop: Asked between steps.
+
+    Returns:
+        This rank's state at the last step, and what was measured; other ranks than 0 have snapshots alone.
+
+    Raises:
+        DivergedError: When every run diverged.
+        KeyboardInterrupt: When stopped; a checkpoint is left.
+    """
+    population = stages[0].population
+    state, rate = _start(config, population), step_sizes(config)
+    wanted = snapshot_steps(
+        config.training.steps, config.training.snapshots, config.shift and config.shift.step
+    )
+    saving = _Saving(partial, population.shard, config.output.checkpoint_seconds)
+    history = saving.restore(state)
+
+    def look(stage: Stage) -> None:
+        history.rows.append(_observed(config, stage, state, rate))
+        history.steps.append(state.step)
+
+    if not history.steps:
+        look(stages[0])
+    for stage in _under_way(config, stages, state, rate, wanted):
+        _require_alive(state, rate)
+        if state.step in wanted:
+            look(stage)
+        if progress is not None:
+            progress(state.step, config.training.steps, history.mean_excess_loss())
+        saving.save_if_due(state, history, stop)
+    return state, history
+
+
+def step_sizes(config: Config) -> Schedule:
+    """The step size of every step of a training."""
+    settings = config.training
+    return schedule(settings.schedule, settings.step_size or 0.0, settings.steps, settings.final_step_size)
+
+
+def _start(config: Config, population: Population) -> State:
+    """Every run's tables before the first step, each from a seed of its own."""
+    dim = config.model.dim
+    assert dim is not None, "resolve() fills it in"
+    return start(
+        population,
+        dim,
+        init_scale=config.model.init_scale,
+        optimizer=config.training.optimizer,
+        generators=[generator(config.seed, "start", run) for run in range(config.runs)],
+        # On the CPU whatever the device: minibatches are the same everywhere.
+        order=generator(config.seed, "order"),
+        encoder=_encoder(config, population, dim),
+    )
+
+
+def _encoder(config: Config, population: Population, dim: int) -> Encoder:
+    model = config.model
+    if population.shard.team.ranks > 1:
+        return ShardedTable(population.shard, dim, init_scale=model.init_scale)
+    return encoder(
+        model.encoder,
+        population.context_index,
+        population.sizes,
+        dim,
+        init_scale=model.init_scale,
+        width=model.width,
+        layers=model.layers,
+        heads=model.heads,
+        dtype=population.dtype,
+    )
+
+
+def _under_way(
+    config: Config, stages: Sequence[Stage], state: State, rate: Schedule, wanted: Sequence[int]
+) -> Iterator[Stage]:
+    """Train to the end, handing out the stage under way wherever the state may be looked at.
+
+    What a stage drew ahead of its end is dropped: each draws its minibatches in its own world.
+    """
+    settings = config.training
+    for stage in stages:
+        for _ in train(
+            stage.population,
+            state,
+            optimizer=settings.optimizer,
+            schedule=rate,
+            steps=stage.until,
+            stops=wanted,
+            batch_size=settings.batch_size or 1,
+            dataset=stage.dataset,
+            method=config.compute.method,
+        ):
+            yield stage
+
+
+def _require_alive(state: State, rate: Schedule) -> None:
+    if not bool(state.alive.any()):
+        step = int(state.diverged_at.max())
+        raise DivergedError(
+            f"training diverged: no run stayed finite, the last left at step {step} with step size "
+            f"{rate(step - 1):g}; lower training.step_size"
+        )
+
+
+def _observed(config: Config, stage: Stage, state: State, rate: Schedule) -> dict[str, Tensor]:
+    """One row of the history. Every rank has a part in it; only rank 0 has the measures."""
+    loss = excess_loss(stage.population, state, config.compute.method)
+    whole = gathered(state, stage.population.shard)
+    row: dict[str, Tensor] = {}
+    if stage.ruler is not None and whole is not None:
+        row |= stage.ruler.observe(whole, loss, rate(max(state.step - 1, 0)))
+        if stage.apart is not None:
+            row |= stage.apart.observe(stage.ruler, whole)
+        if config.shift is not None:
+            row[DIRECTIONS] = directions(stage.ruler, whole)
+    return row | {SNAPSHOTS: _snapshot(config, state)}
+
+
+def _snapshot(config: Config, state: State) -> Tensor:
+    """The unembeddings of as many first runs as fit the budget over all snapshots."""
+    bytes_per_run = state.unembedding[0].numel() * 4 * config.training.snapshots
+    runs = max(1, SNAPSHOT_BYTES // bytes_per_run)
+    return state.unembedding[:runs].detach().to("cpu", torch.float32, copy=True)
+
+
+class _Saving:
+    """Checkpoints of one training, written by all ranks together into the folder that rank 0 has."""
+
+    def __init__(self, folder: Path | None, shard: Shard, seconds: float) -> None:
+        self._folder, self._shard, self._seconds = folder, shard, seconds
+        (self._wanted,) = shard.team.any(folder is not None)
+        self._saved = time.monotonic()
+
+    def restore(self, state: State) -> History:
+        """Bring a fresh state to where the last checkpoint left it, with what was measured until then."""
+        if not self._wanted:
+            return History()
+        past, steps = checkpoint.restore(self._folder, state, self._shard)
+        rows = [{name: value[row] for name, value in past.items()} for row in range(len(steps))]
+        self._saved = time.monotonic()
+        return History(steps, rows)
+
+    def save_if_due(self, state: State, history: History, stop: Callable[[], bool]) -> None:
+        """Write one when the last is old, or when asked to stop, which is raised once it is written."""
+        if not self._wanted:
+            return
+        late = time.monotonic() - self._saved > self._seconds
+        stopping, saving = self._shard.team.any(stop(), late)
+        if stopping or saving:
+            checkpoint.save(self._folder, state, self._shard, history.stacked(), history.steps)
+            self._saved = time.monotonic()
+        if stopping:
+            raise KeyboardInterrupt
