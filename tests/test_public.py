@@ -24,6 +24,19 @@ def test_every_public_name_is_there() -> None:
         _ = linrep.nothing  # pyright: ignore
 
 
+ROOMS = sorted(name for name in linrep.__all__ if isinstance(getattr(linrep, name), ModuleType))
+
+
+@pytest.mark.parametrize("name", [room for room in ROOMS if room != "cli"])
+def test_a_room_shows_its_nouns_and_no_module_hides_one(name: str) -> None:
+    room = getattr(linrep, name)
+    modules = {path.stem for path in Path(room.__file__).parent.glob("*")}
+    assert room.__all__
+    assert not modules & set(room.__all__), "a module would hide the noun of its name"
+    for noun in room.__all__:
+        assert not isinstance(getattr(room, noun), ModuleType)
+
+
 def test_importing_loads_nothing_heavy() -> None:
     heavy = "{'torch', 'plotly', 'matplotlib', 'transformers'}"
     code = f"import sys, linrep; print(sorted({heavy} & set(sys.modules)))"

@@ -30,7 +30,7 @@ from .worlds.contexts import world as world
 from .worlds.network import load_network as load_network
 from .worlds.network import read_bif as read_bif
 from .worlds.network import write_bif as write_bif
-from .worlds.world import World as World
+from .worlds.truth import World as World
 
 __version__: str
 __all__: list[str]

@@ -9,7 +9,7 @@ import torch
 from linrep.theory.additive import additive_logits
 from linrep.theory.factors import balanced_factors
 from linrep.theory.log_odds import agreement, agreement_basis, predicted_log_odds
-from linrep.theory.ridge_path import excess_terms
+from linrep.theory.ridge import excess_terms
 from linrep.worlds.concepts import chain, independent, random_dag
 from linrep.worlds.contexts import conditional, world
 

@@ -7,7 +7,7 @@ import torch
 from linrep.theory.additive import additive_logits
 from linrep.theory.factors import balanced_factors
 from linrep.theory.log_odds import predicted_log_odds
-from linrep.theory.ridge_path import ridge_path
+from linrep.theory.ridge import ridge_path
 from linrep.worlds.concepts import chain, from_tables
 from linrep.worlds.contexts import world
 

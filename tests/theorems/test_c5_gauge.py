@@ -5,7 +5,7 @@ import itertools
 import torch
 
 from linrep.theory.gauge import balanced_gauge, conserved, regauge
-from linrep.theory.ridge_path import excess_terms
+from linrep.theory.ridge import excess_terms
 from linrep.worlds.concepts import random_dag
 from linrep.worlds.contexts import conditional, world
 

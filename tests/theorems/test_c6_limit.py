@@ -5,9 +5,9 @@ import torch
 
 from linrep.theory.additive import limit_is_linear
 from linrep.theory.factors import factor_geometry
+from linrep.theory.limits import predict
 from linrep.theory.nuclear_norm import nuclear_norm_limit
-from linrep.theory.predict import predict
-from linrep.theory.ridge_path import extrapolate, ridge_path
+from linrep.theory.ridge import extrapolate, ridge_path
 from linrep.worlds.concepts import chain, independent
 from linrep.worlds.contexts import conditional, known, world
 

@@ -9,7 +9,7 @@ from linrep.theory.additive import additive_logits
 from linrep.theory.factors import balanced_factors, factor_geometry
 from linrep.theory.limit_geometry import symmetric_geometry
 from linrep.theory.nuclear_norm import least_dimension, nuclear_norm_limit
-from linrep.theory.symmetric_limit import symmetric_limit
+from linrep.theory.symmetric import symmetric_limit
 from linrep.worlds.concepts import from_tables, independent
 from linrep.worlds.contexts import complete, conditional, known, world
 

@@ -52,7 +52,7 @@ def predict(
 ) -> int:
     """Compute the geometry that training must approach: singular values, linearity, alignment."""
     from linrep.laboratory.comparison import for_config
-    from linrep.theory.predict import predict as predict_symmetric
+    from linrep.theory.limits import predict as predict_symmetric
 
     if (config is None) == (concepts is None):
         given = "both" if config is not None else "neither"

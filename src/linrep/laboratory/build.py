@@ -28,13 +28,13 @@ from linrep.runs.world_config import (
 )
 from linrep.seeds import generator
 from linrep.worlds import contexts as context_sets
-from linrep.worlds.categorical import categorical
+from linrep.worlds.categories import categorical
 from linrep.worlds.codes import parse_contexts
 from linrep.worlds.concepts import ConceptModel, chain, drawn, from_tables, independent, random_dag
 from linrep.worlds.contexts import World, world
 from linrep.worlds.network import load_network, network_path
 from linrep.worlds.tokens import affine_rank, token_fraction, token_list
-from linrep.worlds.world import distinct
+from linrep.worlds.truth import distinct
 
 
 def worlds(config: Config) -> tuple[World, ...]:

@@ -14,13 +14,13 @@ from linrep.errors import InputError
 from linrep.laboratory.build import resolve, worlds
 from linrep.runs.config import Config
 from linrep.runs.result import Result
+from linrep.theory.limits import predict_world
 from linrep.theory.nuclear_norm import LARGEST_TABLE
-from linrep.theory.predict import predict_world
 from linrep.theory.prediction import Prediction
 from linrep.training.schedule import schedule
 from linrep.worlds.contexts import World, part
 from linrep.worlds.tokens import affine_rank
-from linrep.worlds.world import distinct
+from linrep.worlds.truth import distinct
 
 LARGEST_DRAWN = 2**11
 """Most entries (contexts × tokens) of a world without symmetry whose limit is computed for a page."""
@@ -55,7 +55,7 @@ def for_config(config: Config, dim: int | None = None) -> Prediction:
         dim: Width asked about instead of the config's.
 
     Returns:
-        What :func:`linrep.theory.predict.predict_world` says.
+        What :func:`linrep.theory.limits.predict_world` says.
 
     Raises:
         InputError: A world that cannot be built, or a program too large, with its size.

@@ -1,46 +1,5 @@
-"""The experiments of the paper and beyond it.
+"""THE PAPER. Its experiments and those beyond it, run and written up; its claims, each with a verdict."""
 
-Each is two files of one name: a sweep (TOML) and the code that makes answer, figures and table of its cells.
-One is added by laying both here and naming it in :data:`NAMES`.
-"""
+import lazy_loader
 
-from linrep.errors import InputError
-from linrep.paper.record import Experiment
-
-NAMES = (
-    "emergence",
-    "incomplete-contexts",
-    "incomplete-tokens",
-    "dimension",
-    "graphs",
-    "log-odds",
-    "implicit-bias",
-    "orthogonality",
-    "optimizers",
-    "knowledge",
-    "hierarchy",
-    "overfitting",
-    "entanglement",
-    "generalisation",
-    "shift",
-    "complexity",
-)
-"""In the order in which they are run and shown: the paper's own first."""
-
-
-def experiment(name: str) -> Experiment:
-    """An experiment by name.
-
-    Raises:
-        InputError: Unknown; names those there are.
-
-    Example:
-        >>> experiment("dimension").split
-        True
-    """
-    from importlib import import_module
-
-    if name not in NAMES:
-        raise InputError(f"experiment {name!r}: unknown; expected {', '.join(NAMES)}, or --all")
-    found: Experiment = import_module(f"linrep.paper.{name.replace('-', '_')}").EXPERIMENT
-    return found
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

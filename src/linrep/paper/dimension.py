@@ -20,7 +20,7 @@ from linrep.paper.record import (
 from linrep.paper.stuck import stuck_chart
 from linrep.runs.result import Result
 from linrep.sweeps.numbers import Numbers, Row
-from linrep.theory.predict import predict
+from linrep.theory.limits import predict
 
 M, K = "world.concepts", "model.dim"
 KINDS: tuple[tuple[str, bool, Dash, str], ...] = (

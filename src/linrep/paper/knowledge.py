@@ -11,7 +11,7 @@ from linrep.paper.predicted import PREDICTED, predicted_line, predicted_rows
 from linrep.paper.record import Answer, Experiment, nothing
 from linrep.runs.result import Result
 from linrep.sweeps.numbers import Numbers, Row
-from linrep.theory.predict import predict
+from linrep.theory.limits import predict
 
 AXIS = "known"
 NEAR = 0.15

@@ -14,7 +14,7 @@ from linrep.page.print_style import STYLE, save
 from linrep.page.recipe import to_toml
 from linrep.page.shell import Block, Page, Section, assemble
 from linrep.page.shell import Line as Sentence
-from linrep.paper import NAMES
+from linrep.paper.catalogue import NAMES
 from linrep.paper.record import Answer, Experiment
 from linrep.paper.table import Line, as_csv, grid, lines
 from linrep.runs.store import ANSWER, read_json

@@ -8,7 +8,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from linrep.paper import experiment
+from linrep.paper.catalogue import experiment
 from linrep.paper.extra_numbers import extra_rows
 from linrep.paper.record import Experiment
 from linrep.paper.report import Report

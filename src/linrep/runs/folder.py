@@ -35,7 +35,7 @@ from linrep.runs.toml import parse
 from linrep.worlds.concepts import from_tables
 from linrep.worlds.contexts import World
 from linrep.worlds.tokens import ravel
-from linrep.worlds.world import distinct
+from linrep.worlds.truth import distinct
 
 PARAMETER = "encoder/"
 TRACE_COLUMNS = ("step", "run", "measure", "table", "concept", "kind", "value")

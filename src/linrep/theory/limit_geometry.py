@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from math import comb
 
-from linrep.theory.symmetric_limit import SymmetricLimit
+from linrep.theory.symmetric import SymmetricLimit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +96,7 @@ def symmetric_geometry(limit: SymmetricLimit) -> LimitGeometry:
         The geometry of balanced tables, no unit; None where no pair exists. *Not* invariant to the gauge.
 
     Example:
-        >>> from linrep.theory.symmetric_limit import symmetric_limit
+        >>> from linrep.theory.symmetric import symmetric_limit
         >>> round(symmetric_geometry(symmetric_limit(2)).alignment, 3)
         0.587
 

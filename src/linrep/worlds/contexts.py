@@ -26,7 +26,7 @@ from linrep.worlds.tokens import (
     unravel,
 )
 from linrep.worlds.transforms import subset_sum
-from linrep.worlds.world import World, conditional, entropy, log_odds
+from linrep.worlds.truth import World, conditional, entropy, log_odds
 
 __all__ = [
     "Weighting",

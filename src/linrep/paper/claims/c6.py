@@ -8,8 +8,8 @@ from linrep.paper.claims.verdict import Claim, Rule, Trial, estimate
 from linrep.runs.result import Result
 from linrep.seeds import generator
 from linrep.theory.factors import factor_geometry
-from linrep.theory.predict import predict
-from linrep.theory.ridge_path import extrapolate, ridge_path
+from linrep.theory.limits import predict
+from linrep.theory.ridge import extrapolate, ridge_path
 from linrep.worlds.concepts import independent
 from linrep.worlds.contexts import world
 

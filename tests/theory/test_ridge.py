@@ -8,8 +8,8 @@ import torch
 from linrep.errors import InputError
 from linrep.theory.factors import factor_geometry
 from linrep.theory.limit_geometry import symmetric_geometry
-from linrep.theory.ridge_path import excess_terms, extrapolate, ridge_path
-from linrep.theory.symmetric_limit import symmetric_limit
+from linrep.theory.ridge import excess_terms, extrapolate, ridge_path
+from linrep.theory.symmetric import symmetric_limit
 from linrep.worlds.concepts import independent
 from linrep.worlds.contexts import conditional, world
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from linrep.errors import InputError
-from linrep.theory.predict import predict
+from linrep.theory.limits import predict
 from linrep.theory.prediction import prediction_rows
 
 

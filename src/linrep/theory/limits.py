@@ -12,7 +12,7 @@ from linrep.theory.factors import balanced_factors, factor_geometry
 from linrep.theory.limit_geometry import LimitGeometry, additive_geometry, context_pairs, symmetric_geometry
 from linrep.theory.nuclear_norm import LARGEST_TABLE, NuclearNormLimit, least_dimension, nuclear_norm_limit
 from linrep.theory.prediction import Prediction, SingularValue
-from linrep.theory.symmetric_limit import SymmetricLimit, symmetric_limit
+from linrep.theory.symmetric import SymmetricLimit, symmetric_limit
 from linrep.worlds.contexts import World, conditional
 
 

@@ -10,7 +10,7 @@ import torch
 from linrep.errors import InputError
 from linrep.theory.additive import degree_weight, limit_is_linear
 from linrep.theory.limit_geometry import symmetric_geometry
-from linrep.theory.symmetric_limit import krawtchouk, solve_symmetric_program, symmetric_limit
+from linrep.theory.symmetric import krawtchouk, solve_symmetric_program, symmetric_limit
 
 TABLE = {  # theory C6, complete contexts
     2: (4.464, (1.732, 1.000), 3, 0.268, 0.314, 0.587, 0.366, 0.423, 0.776, 0.690),

@@ -15,7 +15,7 @@ from linrep.laboratory.shapes import DEVIATION, OVERLAP, SHARE, known_values, sh
 from linrep.population.gradient import Population, population_gradient
 from linrep.runs import folder as run_folder
 from linrep.runs.toml import parse
-from linrep.worlds.categorical import categorical
+from linrep.worlds.categories import categorical
 from linrep.worlds.concepts import ConceptModel, random_dag
 from linrep.worlds.contexts import conditional, world
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from linrep.errors import InputError
-from linrep.theory.predict import predict, predict_world
+from linrep.theory.limits import predict, predict_world
 from linrep.worlds.concepts import chain, from_tables, independent
 from linrep.worlds.contexts import complete, known, world
 from linrep.worlds.network import load_network

@@ -1,0 +1,72 @@
+"""A result as one HTML file that opens offline, and its figures for a paper."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def render(result: Any, predictions: Mapping[str, Any] | None = None) -> str:
+    """The page of a result.
+
+    Args:
+        result: What :func:`linrep.run` returns.
+        predictions: What theory says, drawn beside what was measured. Keys are ``measure.table`` or
+            ``measure`` with the names of the trace (``linearity.unembedding``), values numbers;
+            ``spectrum.unembedding`` takes shares by degree from 1. A rate is given as (step, value) pairs,
+            ``singular_values`` as (measured, predicted) pairs, ``sentence`` as words.
+
+    Returns:
+        One HTML file with everything inside; it makes no network request.
+    """
+    from linrep.page.run_page import page
+    from linrep.page.shell import assemble
+    from linrep.page.view import view
+
+    return assemble(page(view(result, predictions)))
+
+
+def figures(result: Any, predictions: Mapping[str, Any] | None = None) -> "dict[str, Figure]":
+    """The figures of a result for a paper, by name; one that does not exist for it is left out.
+
+    Args:
+        result: What :func:`linrep.run` returns.
+        predictions: As for :func:`render`.
+    """
+    from matplotlib import rc_context
+
+    from linrep.page import cube, graph, heatmaps, odds, spectrum, traces
+    from linrep.page.print_style import STYLE
+    from linrep.page.view import view
+
+    seen = view(result, predictions)
+    makers = {
+        "hypercube": cube.paper,
+        "traces": traces.paper,
+        "overlap": heatmaps.paper,
+        "alignment": heatmaps.paper_alignment,
+        "spectrum": spectrum.paper,
+        "log-odds": odds.paper,
+        "concept-graph": graph.paper,
+    }
+    with rc_context(STYLE):
+        drawn = {name: make(seen) for name, make in makers.items()}
+    return {name: figure for name, figure in drawn.items() if figure is not None}
+
+
+def save_figures(result: Any, folder: Path | str, predictions: Mapping[str, Any] | None = None) -> list[Path]:
+    """Save every figure as PDF, SVG and PNG.
+
+    Args:
+        result: What :func:`linrep.run` returns.
+        folder: Made if it is not there.
+        predictions: As for :func:`render`.
+
+    Returns:
+        The files written, three for each figure. Equal results give equal bytes.
+    """
+    from linrep.page.print_style import save
+
+    return save(figures(result, predictions), folder)
