@@ -66,7 +66,13 @@ def test_width_decides(
 def test_a_config_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "small.toml"
     path.write_text('model.dim = 7\n[world]\nkind = "chain"\nconcepts = 3\n')
-    assert predict(capsys, "--config", str(path)) == predict(capsys, "--concepts", "3", "--dim", "7")
+    found = predict(capsys, "--config", str(path))
+    price = found.pop("price_of_linearity")
+    assert 0 < price["nats"] < 0.1
+    assert (price["width"], price["closed_form"]) == (3, True)
+    symmetric = predict(capsys, "--concepts", "3", "--dim", "7")
+    assert symmetric.pop("price_of_linearity") is None
+    assert found == symmetric
     assert predict(capsys, "--config", str(path), "--dim", "2")["status"] == "unreachable"
 
 
@@ -75,6 +81,14 @@ def test_the_table_can_be_read(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     assert "4.464" in said
     assert "singular value, degree 1" in said
+    assert "price" not in said
+
+
+def test_the_price_of_a_network_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "cancer.toml"
+    path.write_text('model.dim = 5\n[world]\nkind = "network"\nnetwork = "cancer"\n')
+    assert cli.execute(["predict", "--config", str(path)]) == 0
+    assert "0.009262" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from linrep.errors import InputError
 if TYPE_CHECKING:
     from linrep.paper.claims.ledger import Ledger
     from linrep.theory.prediction import Prediction
+    from linrep.theory.price import Price
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no words.")]
 PRINTED = (
@@ -23,6 +24,7 @@ PRINTED = (
     "orthogonality",
     "additive_share",
     "certificate",
+    "price_of_linearity",
 )
 """Keys of ``linrep predict --json``."""
 
@@ -50,8 +52,7 @@ def predict(
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """Compute the geometry that training must approach: singular values, linearity, alignment."""
-    from linrep.laboratory.comparison import for_config
+    """Compute what training must approach (singular values, linearity, alignment) and linearity's price."""
     from linrep.theory.limits import predict as predict_symmetric
 
     if (config is None) == (concepts is None):
@@ -60,23 +61,36 @@ def predict(
     if config is not None:
         if known is not None:
             raise InputError("--known: the config names its contexts; set contexts.kind = 'known' there")
-        from linrep.runs.toml import load
-
-        found = for_config(load(config), dim)
+        found, price = _of_config(config, dim)
     else:
         assert concepts is not None, "one of the two was given"
-        found = predict_symmetric(concepts, dim, known)
+        # How many concepts says nothing of their probabilities, on which the price depends.
+        found, price = predict_symmetric(concepts, dim, known), None
     if as_json:
-        whole = found.as_json()
+        whole = found.as_json() | {"price_of_linearity": price.as_json() if price else None}
         print_json({name: whole[name] for name in PRINTED})
         if found.status != "optimal":
             typer.echo(f"linrep: {found.status.replace('_', ' ')}: {found.reason}", err=True)
     else:
-        _show_prediction(found)
+        _show_prediction(found, price)
     return 1 if found.status == "solver_failed" else 0
 
 
-def _show_prediction(prediction: "Prediction") -> None:
+def _of_config(path: Path, dim: int | None) -> tuple["Prediction", "Price | None"]:
+    """Both answers for the world of a config; no price, and why on stderr, where its problem is too large."""
+    from linrep.laboratory.comparison import for_config, price_for_config
+    from linrep.runs.toml import load
+
+    config = load(path)
+    found = for_config(config, dim)
+    try:
+        return found, price_for_config(config)
+    except InputError as error:
+        typer.echo(f"linrep: {error}", err=True)
+        return found, None
+
+
+def _show_prediction(prediction: "Prediction", price: "Price | None") -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -85,6 +99,8 @@ def _show_prediction(prediction: "Prediction") -> None:
     table = Table("quantity", "value", "", box=None)
     for row in prediction_rows(prediction):
         table.add_row(*row)
+    if price is not None:
+        table.add_row("price of linearity (nats)", f"{price.nats:.6f}", f"at width {price.width}")
     Console().print(table)
 
 

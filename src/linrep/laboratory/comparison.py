@@ -17,6 +17,7 @@ from linrep.runs.result import Result
 from linrep.theory.limits import predict_world
 from linrep.theory.nuclear_norm import LARGEST_TABLE
 from linrep.theory.prediction import Prediction
+from linrep.theory.price import Price, price_of_linearity
 from linrep.training.schedule import schedule
 from linrep.worlds.contexts import World, part
 from linrep.worlds.tokens import affine_rank
@@ -65,9 +66,34 @@ def for_config(config: Config, dim: int | None = None) -> Prediction:
         >>> for_config(parse({"world": {"kind": "chain", "concepts": 3}}), 7).rank
         7
     """
-    built = worlds(config.model_copy(update={"runs": 1}))
-    trained = part(built[0], ~built[0].held_out)
-    return predict_world(trained, resolve(config, built).model.dim if dim is None else dim)
+    world = _trained(config)
+    return predict_world(world, resolve(config, (world,)).model.dim if dim is None else dim)
+
+
+def price_for_config(config: Config) -> Price:
+    """The price of linearity on the world of a config, that of run 0 where runs draw their own.
+
+    Args:
+        config: Checked; its training and width play no part.
+
+    Returns:
+        What :func:`linrep.theory.price_of_linearity` says.
+
+    Raises:
+        InputError: A world that cannot be built, or a convex problem too large, with its size.
+
+    Example:
+        >>> from linrep.runs.toml import parse
+        >>> price_for_config(parse({"world": {"kind": "independent", "concepts": 3}})).nats < 1e-12
+        True
+    """
+    return price_of_linearity(_trained(config))
+
+
+def _trained(config: Config) -> World:
+    """The world of run 0, its held-out contexts left out."""
+    (built,) = worlds(config.model_copy(update={"runs": 1}))
+    return part(built, ~built.held_out)
 
 
 def for_result(result: Result) -> dict[str, Any]:

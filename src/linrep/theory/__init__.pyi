@@ -16,6 +16,8 @@ from .nuclear_norm import NuclearNormLimit as NuclearNormLimit
 from .nuclear_norm import nuclear_norm_limit as nuclear_norm_limit
 from .prediction import Prediction as Prediction
 from .prediction import prediction_rows as prediction_rows
+from .price import Price as Price
+from .price import price_of_linearity as price_of_linearity
 from .ridge import RidgePoint as RidgePoint
 from .ridge import ridge_path as ridge_path
 from .symmetric import SymmetricLimit as SymmetricLimit
