@@ -12,12 +12,12 @@ import plotly.graph_objects as go
 import pytest
 
 from linrep import page
-from linrep.page import heat, recipe, trace_curves, verdict
+from linrep.page import heat, trace_curves, verdict
 from linrep.page.cube import cube, edges_by_concept
 from linrep.page.run_page import page as run_page
 from linrep.page.shell import Block, Page, Section, assemble, safe_json
 from linrep.page.view import view
-from linrep.runs.toml import parse
+from linrep.runs.toml import as_toml, parse
 
 from .planted import DAGS, HOSTILE_NAMES, planted
 
@@ -217,7 +217,7 @@ def test_cube_in_few_dimensions(dim: int) -> None:
 
 def test_config_round_trip(dags: Any, hostile: Any) -> None:
     for result in (dags, hostile):
-        text = recipe.to_toml(result.config.model_dump(mode="json", exclude_none=True))
+        text = as_toml(result.config.model_dump(mode="json", exclude_none=True))
         assert parse(tomllib.loads(text)) == result.config
     assert HOSTILE_NAMES[0] in text
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import linrep
 from linrep.files import one_line_errors, write_file
-from linrep.page.recipe import to_toml
 from linrep.page.shell import Block, Line, Page, Section, assemble, label
+from linrep.runs.toml import as_toml
 
 if TYPE_CHECKING:
     from linrep.paper.claims.ledger import Ledger
@@ -236,8 +236,8 @@ def _experiments(ledger: "Ledger") -> Section:
                 id=f"config-{name}",
                 kind="code",
                 title=name,
-                text=to_toml(config),
-                download=(f"{name}.toml", to_toml(config) + "\n"),
+                text=as_toml(config),
+                download=(f"{name}.toml", as_toml(config)),
             )
             for name, config in ledger.configs.items()
         ],

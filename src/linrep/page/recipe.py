@@ -1,12 +1,9 @@
 """How to get the same again, and whom to cite."""
 
-import json
-from collections.abc import Mapping
-from typing import Any
-
 import linrep
 from linrep.page.shell import Block
 from linrep.page.view import View
+from linrep.runs.toml import as_toml
 
 PAPER = """@inproceedings{jiang2024origins,
   title     = {On the Origins of Linear Representations in Large Language Models},
@@ -17,44 +14,6 @@ PAPER = """@inproceedings{jiang2024origins,
   note      = {arXiv:2403.03867}
 }
 """
-
-
-def to_toml(config: Mapping[str, Any]) -> str:
-    """A config as TOML: what has no value is left out, tables come after values.
-
-    Example:
-        >>> print(to_toml({"seed": 0, "world": {"kind": "network", "network": "asia"}}))
-        seed = 0
-        <BLANKLINE>
-        [world]
-        kind = "network"
-        network = "asia"
-    """
-    values = [
-        f"{_key(k)} = {_value(v)}" for k, v in config.items() if not isinstance(v, Mapping) and v is not None
-    ]
-    parts = ["\n".join(values)] if values else []
-    for name, table in config.items():
-        if isinstance(table, Mapping):
-            lines = [f"{_key(k)} = {_value(v)}" for k, v in table.items() if v is not None]
-            parts.append("\n".join([f"[{_key(name)}]", *lines]))
-    return "\n\n".join(parts)
-
-
-def _key(name: str) -> str:
-    bare = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
-    return name if bare else _value(name)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, Mapping):
-        inside = ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items() if v is not None)
-        return f"{{ {inside} }}" if inside else "{}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_value(item) for item in value) + "]"
-    if isinstance(value, str):  # JSON escapes are TOML escapes, but for DEL
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    return json.dumps(value)
 
 
 def software() -> str:
@@ -68,7 +27,7 @@ def software() -> str:
 
 def blocks(view: View) -> list[Block]:
     """Config, command and citation."""
-    config = to_toml(view.config) + "\n"
+    config = as_toml(view.config)
     cite = PAPER + "\n" + software()
     return [
         Block(

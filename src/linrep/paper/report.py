@@ -11,13 +11,13 @@ from linrep.files import one_line_errors, write_file
 from linrep.page.numbers import count
 from linrep.page.print_plot import figure
 from linrep.page.print_style import STYLE, save
-from linrep.page.recipe import to_toml
 from linrep.page.shell import Block, Page, Section, assemble
 from linrep.page.shell import Line as Sentence
 from linrep.paper.catalogue import NAMES
 from linrep.paper.record import Answer, Experiment
 from linrep.paper.table import Line, as_csv, grid, lines
 from linrep.runs.store import ANSWER, read_json
+from linrep.runs.toml import as_toml
 from linrep.sweeps.file import Sweep
 from linrep.sweeps.numbers import Numbers
 from linrep.sweeps.sweep import Outcome
@@ -139,7 +139,7 @@ def page(report: Report) -> Page:
         download=(f"{experiment.name}.csv", as_csv(report.numbers, found)),
     )
     blocks = [Block(id="command", kind="code", title="Command", text=report.command, size="half")]
-    base = to_toml(report.outcomes[0].cell.config.model_dump(mode="json"))
+    base = as_toml(report.outcomes[0].cell.config.model_dump(mode="json"))
     blocks.append(Block(id="config", kind="code", title="Config of the first cell", text=base, size="half"))
     return Page(
         title=sweep.question or sweep.title,

@@ -5,6 +5,10 @@
     world.concepts >= 5 and final.linearity.unembedding.median < 0.9
     training.optimizer in ("gd", "adam") and not 0.1 <= final.excess_loss_nats.median < 1
     model.dim > concepts
+
+Only the grammar is ours: pyarrow compares. In DuckDB a dotted column would need quotes, text in double quotes
+would be a column, a missing value would pass neither a condition nor its opposite, and files could be read;
+``pandas.query`` calls methods. All of that would have to be refused by reading the expression first, as here.
 """
 
 import ast

@@ -1,4 +1,4 @@
-"""From a TOML file and dotted overrides to a checked config, or to one clear line."""
+"""From a TOML file and dotted overrides to a checked config, or to one clear line; and back to TOML."""
 
 import difflib
 import re
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+import tomli_w
 from pydantic import BaseModel, ValidationError
 
 from linrep.errors import InputError, short, shown
@@ -74,6 +75,30 @@ def deeper(value: Any, depth: int) -> bool:
     for _ in range(depth):
         level = [each for outer in level for each in _within(outer)]
     return bool(level)
+
+
+def as_toml(config: Mapping[str, Any]) -> str:
+    """A config as the text of a TOML file, without what has no value.
+
+    Args:
+        config: Nested plain data.
+
+    Example:
+        >>> print(as_toml({"seed": 0, "model": {"dim": None}, "world": {"kind": "chain"}}), end="")
+        seed = 0
+        <BLANKLINE>
+        [model]
+        <BLANKLINE>
+        [world]
+        kind = "chain"
+    """
+    return tomli_w.dumps(_present(config))
+
+
+def _present(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _present(each) for key, each in value.items() if each is not None}
+    return [_present(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _holds_huge(value: Any) -> bool:

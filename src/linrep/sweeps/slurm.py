@@ -1,4 +1,9 @@
-"""Workers in jobs of SLURM, submitted by dask-jobqueue; told in one line where the jobs come to nothing."""
+"""Workers in jobs of SLURM, submitted by dask-jobqueue; told in one line where the jobs come to nothing.
+
+Not by submitit: there every cell is a job of its own that waits in the queue, imports torch and hands its
+result over as a pickle, while a worker here takes cell after cell; and to tell whether jobs still come, the
+queue would have to be asked there too.
+"""
 
 import contextlib
 import os

@@ -8,10 +8,10 @@ from typing import Any
 
 from linrep.files import one_line_errors, write_file
 from linrep.laboratory.machine import threads
-from linrep.page.recipe import to_toml
 from linrep.paper.claims import c1, c2, c3, c4, c5, c6
 from linrep.paper.claims.bench import FULL, QUICK, Bench, Scale, configs
 from linrep.paper.claims.verdict import RULE, Claim, Trial
+from linrep.runs.toml import as_toml
 
 CLAIMS = (c1.claim, c2.claim, c3.claim, c4.claim, c5.claim, c6.claim)
 JSON_FILE = "ledger.json"
@@ -83,7 +83,7 @@ def make_ledger(
     with one_line_errors(out):
         folder.mkdir(parents=True, exist_ok=True)
         for name, config in wanted.items():
-            write_file(folder / f"{name}.toml", f"{to_toml(config)}\n".encode())
+            write_file(folder / f"{name}.toml", as_toml(config).encode())
     bench = Bench(out=out, scale=scale, configs=wanted, say=say, stop=stop)
     with threads(1):
         ledger = Ledger(scale=scale.name, claims=tuple(claim(bench) for claim in CLAIMS), configs=wanted)
