@@ -11,10 +11,10 @@ from safetensors.torch import load_file, save_file
 
 from linrep.cli import execute
 from linrep.llm import LMResult
-from linrep.llm.result import Row
 from linrep.page.lm.page import render
 from linrep.page.lm.verdict import lines
 from linrep.page.lm.view import View
+from linrep.runs.row import Null, Row
 
 Ran = tuple[int, str, str]
 
@@ -275,7 +275,7 @@ def test_a_model_of_the_hub_that_is_not_at_hand_offline(
 
 def test_a_direction_that_is_first_but_not_beyond_its_null_is_not_aligned(result: dict[str, Any]) -> None:
     rows = tuple(
-        Row(**{**row, "value": 0.0 if row["metric"] in ("aligned", "found") else row["value"]} | nothing(row))
+        read({**row, "value": 0.0 if row["metric"] in ("aligned", "found") else row["value"]})
         for row in result["rows"]
     )
     summary = {k: v for k, v in result.items() if k not in ("rows", "matrices")}
@@ -287,7 +287,7 @@ def test_a_direction_that_is_first_but_not_beyond_its_null_is_not_aligned(result
 def test_a_name_is_never_markup(result: dict[str, Any]) -> None:
     hostile = "<script>alert(1)</script>"
     rows = tuple(
-        Row(**{**row, "concept": hostile if row["concept"] == "old-new" else row["concept"]} | nothing(row))
+        read({**row, "concept": hostile if row["concept"] == "old-new" else row["concept"]})
         for row in result["rows"]
     )
     summary = {k: v for k, v in result.items() if k not in ("rows", "matrices")}
@@ -297,5 +297,8 @@ def test_a_name_is_never_markup(result: dict[str, Any]) -> None:
     assert View(LMResult(summary=summary, rows=rows)).concepts[0] == hostile
 
 
-def nothing(row: dict[str, Any]) -> dict[str, float]:
-    return {key: float("nan") for key, value in row.items() if value is None}
+def read(record: dict[str, Any]) -> Row:
+    """A row back from JSON, where null stands for NaN."""
+    given = {name: float("nan") if value is None else value for name, value in record.items()}
+    null = Null(mean=given.pop("null"), low=given.pop("null_low"), high=given.pop("null_high"))
+    return Row(**given, null=null)

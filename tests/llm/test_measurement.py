@@ -37,7 +37,7 @@ def test_planted_linearity_is_read_back_from_the_head(result):
         row = result.value("linearity", concept, table="unembedding")
         assert row.value == pytest.approx(0.8, abs=0.05)
         assert row.low < row.value < row.high
-        assert row.null_high < 0.1
+        assert row.null.high < 0.1
         assert result.value("found", concept, table="unembedding").value == 1
         assert result.value("projection", concept).value == pytest.approx(0.8**0.5, abs=0.05)
         assert result.value("projection_auc", concept).value > 0.99
@@ -48,7 +48,7 @@ def test_planted_linearity_and_alignment_are_read_back_from_states(result):
     for concept in REAL:
         assert result.value("found", concept, table="embedding").value == 1
         row = result.value("alignment_direction", concept)
-        assert row.low > row.null_high
+        assert row.low > row.null.high
         assert row.value > 0.7
         assert result.value("alignment_rank", concept).value == 1
         assert result.value("alignment_other", concept).value < 0.3
@@ -72,7 +72,7 @@ def test_a_zero_signal_is_not_found(result):
         assert result.value("found", EMPTY, table=table).value == 0
     assert result.value("aligned", EMPTY).value == 0
     row = result.value("linearity", EMPTY, table="unembedding")
-    assert row.low < row.null_high
+    assert row.low < row.null.high
     assert result.value("projection_auc", EMPTY).value == pytest.approx(0.5, abs=0.15)
     shift = abs(result.value("log_odds_shift", EMPTY).value)
     assert shift < 0.1 * min(result.value("log_odds_shift", concept).value for concept in REAL)
@@ -120,14 +120,14 @@ def test_the_ruler_of_the_tables_gives_the_same_numbers(world, result):
 def test_log_odds_are_the_models_own(world, result):
     for concept in CONCEPTS:
         row = result.value("log_odds_gap", concept)
-        assert row.value < 1e-5 < row.null
+        assert row.value < 1e-5 < row.null.mean
     assert result.summary["warnings"] == []
     assert result.summary["self_check"]["explained"]
 
 
 def test_referents_align_and_a_dealt_deck_does_not(result, world):
     row = result.value("alignment", "winograd")
-    assert row.low > row.null_high
+    assert row.low > row.null.high
     assert result.value("referent_accuracy", "winograd").value > 0.9
     crossed = type(world.winograd)(
         text0=world.winograd.text0,
@@ -147,7 +147,7 @@ def test_heatmaps_under_three_inner_products(result):
         assert matrix.loc["red", "red"] == pytest.approx(1)
         row = result.value("orthogonality_mean", "red", inner=inner)
         assert row.value == pytest.approx(matrix.loc["red"].drop("red").mean())
-        assert row.null > 0
+        assert row.null.mean > 0
     assert result.matrix("alignment, euclid, head").loc["red"].idxmax() == "red"
     figure = result.plot("orthogonality_mean, causal")
     assert figure.data[0].type == "heatmap"
@@ -168,7 +168,7 @@ def test_additive_squares_have_no_interaction(world):
     result = measure(world.pair, world.pairs, seed=0, squares=[squares], options=EUCLID)
     row = result.value("interaction_share", "a × b")
     assert row.value == pytest.approx(0, abs=1e-9)
-    assert row.null == pytest.approx(1 / 3, abs=0.05)
+    assert row.null.mean == pytest.approx(1 / 3, abs=0.05)
     with torch.no_grad():
         model.lm_head.weight.copy_(before)
     result = measure(world.pair, world.pairs, seed=0, squares=[squares], options=EUCLID)

@@ -43,7 +43,7 @@ def test_planted_directions_and_cosines_are_recovered(cosine: float) -> None:
     linear = found.value("linearity", "a")
     assert linear.value == pytest.approx(1 / (1 + 2 * 0.05**2 * 11), abs=0.01)
     assert linear.low < linear.value < linear.high
-    assert linear.low > max(linear.shuffled_q95, linear.random_q95)
+    assert linear.low > max(linear.shuffled.q95, linear.null.q95)
     assert found.value("split_half", "a").value > 0.99
     assert found.value("additive_share").value > 0.99
 
@@ -113,7 +113,7 @@ def test_the_ruler_is_the_ruler() -> None:
     for i, name in enumerate("abcd"):
         assert found.value("linearity", name).value == pytest.approx(float(linearity[i]), abs=1e-12)
     torch.testing.assert_close(
-        torch.tensor(found.matrices["orthogonality_rms"], dtype=torch.float64),
+        torch.tensor(found.matrices["orthogonality_rms"].values, dtype=torch.float64),
         geometry.orthogonality_rms(moments)[0],
     )
     share = geometry.additive_share(table[None], codes, (2, 2, 2, 2)).share

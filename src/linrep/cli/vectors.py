@@ -113,7 +113,7 @@ def _show(result: "VectorsResult", page: Path | None) -> None:
             escape(name),
             {True: "yes", False: "no", None: "–"}[each["found"]],
             escape(cosine(linear.value) + bounds),
-            cosine(linear.shuffled_q95),
+            cosine(linear.shuffled.q95),
             f"{each['pairs_used']:,} pairs" if paired else "class means",
         ]
         shown.add_row(*cells, *([cosine(result.value("transfer", name).value)] if carried else []))

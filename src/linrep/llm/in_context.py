@@ -20,15 +20,14 @@ from linrep.llm.resampling import (
     NullPool,
     auc,
     cluster_weights,
-    interval,
     null_pool,
     units_by_group,
     weighted_linearity,
 )
-from linrep.llm.result import CHANCE, Matrix, Null, Row, Subject
 from linrep.llm.states import States
 from linrep.llm.tokens import TokenPairs
-from linrep.llm.words import WordGeometry, as_matrix
+from linrep.llm.words import WordGeometry
+from linrep.runs.row import CHANCE, Matrix, Null, Row, Subject, interval
 from linrep.seeds import generator
 
 
@@ -183,7 +182,7 @@ def alignment_rows(geometry: ContextGeometry, words: WordGeometry) -> tuple[list
     directions = words.unit_directions()
     toward = geometry.moments.direction @ directions.mT
     label = f"alignment, {inner}, {geometry.place}"
-    matrices = {label: as_matrix(label, geometry.contexts.concepts, names, whole)}
+    matrices = {label: Matrix.of(label, geometry.contexts.concepts, names, whole)}
     rows: list[Row] = []
     for concept, name in enumerate(geometry.contexts.concepts):
         if name not in names or not int(geometry.moments.count[concept]):

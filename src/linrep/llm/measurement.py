@@ -22,7 +22,7 @@ from linrep.llm.inputs import (
 )
 from linrep.llm.loading import LanguageModel, load_model, load_tokenizer, wrap
 from linrep.llm.options import MeasureOptions
-from linrep.llm.result import LMResult, Matrix, Row
+from linrep.llm.result import LMResult
 from linrep.llm.source import LoadOptions, locate
 from linrep.llm.state_reader import StateReader
 from linrep.llm.states import Progress
@@ -31,6 +31,7 @@ from linrep.llm.weights import TableName, VocabularyTable, model_table, read_tab
 from linrep.llm.winograd import WinogradPairs
 from linrep.llm.word_squares import WordSquares
 from linrep.llm.words import WordGeometry, interaction_rows, linearity_rows, orthogonality_rows, word_geometry
+from linrep.runs.row import Matrix, Row
 from linrep.seeds import generator
 
 Model = str | Path | tuple[Any, Any] | LanguageModel

@@ -7,12 +7,12 @@ from typing import Any
 import torch
 
 from linrep.llm.inner import InnerProduct
-from linrep.llm.resampling import cluster_weights, interval
-from linrep.llm.result import CHANCE, Null, Row, Subject
+from linrep.llm.resampling import cluster_weights
 from linrep.llm.states import States
 from linrep.llm.tokens import TokenPairs, usable_ids
 from linrep.llm.weights import VocabularyTable
 from linrep.llm.winograd import WinogradPairs
+from linrep.runs.row import CHANCE, Null, Row, Subject, interval
 from linrep.seeds import generator
 
 

@@ -13,7 +13,6 @@ from torch import Tensor
 from linrep.geometry import Pairs
 from linrep.linalg import normalise
 
-LEVELS = (0.025, 0.975)
 POOL = 1000
 """Random pairs drawn once for projections: each concept's null are their cosines with its direction."""
 
@@ -40,15 +39,6 @@ def weighted_linearity(
     """
     own = weights.square().sum(1)
     return (((weights @ gram) * weights).sum(1) - own) / (weights.sum(1).square() - own)
-
-
-def interval(drawn: Float64[Tensor, " draws"]) -> tuple[float, float]:
-    """The percentile 95 % interval; (NaN, NaN) where no draw is defined."""
-    present = drawn[~drawn.isnan()]
-    if len(present) == 0:
-        return float("nan"), float("nan")
-    low, high = torch.quantile(present, torch.tensor(LEVELS, dtype=present.dtype)).tolist()
-    return low, high
 
 
 def auc(positive: Float64[Tensor, " positive"], negative: Float64[Tensor, " negative"]) -> float:

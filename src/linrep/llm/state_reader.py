@@ -21,13 +21,13 @@ from linrep.llm.inner import euclid
 from linrep.llm.loading import LanguageModel
 from linrep.llm.options import MeasureOptions
 from linrep.llm.referents import referent_rows
-from linrep.llm.result import Matrix, Row
 from linrep.llm.self_check import self_check
 from linrep.llm.states import Progress, States, read_states
 from linrep.llm.tokens import TokenPairs
 from linrep.llm.weights import VocabularyTable
 from linrep.llm.winograd import WinogradPairs
 from linrep.llm.words import WordGeometry
+from linrep.runs.row import Matrix, Row
 
 log = logging.getLogger("linrep.llm")
 

@@ -25,15 +25,14 @@ from linrep.llm.resampling import (
     NullPool,
     auc,
     cluster_weights,
-    interval,
     null_pool,
     units_by_group,
     weighted_linearity,
 )
-from linrep.llm.result import CHANCE, Matrix, Null, Row, Subject
 from linrep.llm.tokens import TokenPairs, usable_ids
 from linrep.llm.weights import VocabularyTable
 from linrep.llm.word_squares import WordSquares
+from linrep.runs.row import CHANCE, Matrix, Null, Row, Subject, interval
 from linrep.seeds import generator
 
 NULL_ROWS = 2000
@@ -148,7 +147,7 @@ def orthogonality_rows(geometry: WordGeometry) -> tuple[list[Row], dict[str, Mat
         ),
         ("orthogonality_rms", orthogonality_rms(geometry.moments)[0], Null(mean=rms)),
     ):
-        matrices[f"{metric}, {inner}"] = as_matrix(f"{metric}, {inner}", names, names, matrix)
+        matrices[f"{metric}, {inner}"] = Matrix.of(f"{metric}, {inner}", names, names, matrix)
         others = off_diagonal(matrix[None])[0]
         for i, name in enumerate(names):
             about = Subject(table="unembedding", inner=inner, layer="", concept=name, pairs=int(counts[i]))
@@ -206,13 +205,3 @@ def _interaction(vectors: Float64[Tensor, "words dim"]) -> Float64[Tensor, " squ
     energy = energy_by_degree(vectors.reshape(-1, 4, vectors.shape[1]), (2, 2))
     varying = energy[:, 1] + energy[:, 2]
     return energy[:, 2] / varying.clamp(min=1e-300)
-
-
-def as_matrix(name: str, rows: Sequence[str], columns: Sequence[str], values: Tensor) -> Matrix:
-    """A labelled matrix out of a tensor."""
-    return Matrix(
-        name=name,
-        rows=tuple(rows),
-        columns=tuple(columns),
-        values=tuple(tuple(row) for row in values.tolist()),
-    )

@@ -7,8 +7,9 @@ import linrep
 from linrep.page import heat, palette
 from linrep.page.numbers import ABSENT, cosine, count, short
 from linrep.page.shell import Block, Line, Page, Section, assemble, label
+from linrep.runs.tidy import plain
 from linrep.vectors import VectorsResult
-from linrep.vectors.result import POINT, plain
+from linrep.vectors.result import POINT
 
 CAMERA = {"eye": {"x": 1.7, "y": 1.7, "z": 1.2}, "center": {"x": 0, "y": 0, "z": -0.25}}
 """Far enough to leave room for the names of the axes."""
@@ -63,7 +64,7 @@ def _lines(result: VectorsResult) -> list[Line]:
         linear, halves = (result.value(metric, each["name"]) for metric in ("linearity", "split_half"))
         if linear.value == linear.value:
             detail = f"Linearity {cosine(linear.value)} over {count(each['pairs_used'])} matched pairs, "
-            detail += f"{cosine(linear.shuffled_q95)} is the shuffled attribute's 95 % quantile."
+            detail += f"{cosine(linear.shuffled.q95)} is the shuffled attribute's 95 % quantile."
         else:
             detail = f"Difference of class means; two halves of the rows agree to {cosine(halves.value)}."
         states = f"{each['low']} → {each['high']}"
@@ -143,7 +144,7 @@ def _concepts(result: VectorsResult) -> Block:
                 short(each["p"]),
                 cosine(linear.value),
                 bounds,
-                cosine(linear.shuffled_q95),
+                cosine(linear.shuffled.q95),
                 cosine(result.value("orthogonality_mean", each["name"]).value),
                 cosine(halves.value),
                 f"{count(each['pairs_used'])} of {count(each['matched_pairs'])} matched pairs"
@@ -166,7 +167,7 @@ def _concepts(result: VectorsResult) -> Block:
 
 def _heat(result: VectorsResult, name: str) -> Block:
     what, unit = MATRICES[name]
-    matrix: list[list[float | None]] = plain(result.matrices[name])
+    matrix: list[list[float | None]] = plain(result.matrices[name].values)
     cells = [[cosine(value) for value in row] for row in matrix]
     return Block(
         id=f"overlap-{name.removeprefix('orthogonality_')}",

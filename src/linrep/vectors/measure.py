@@ -11,6 +11,8 @@ from torch import Tensor
 import linrep
 from linrep.errors import InputError
 from linrep.linalg import whiten
+from linrep.runs.row import NAN, Matrix
+from linrep.runs.tidy import plain
 from linrep.seeds import generator
 from linrep.vectors.attributes import Sample, join
 from linrep.vectors.directions import CHUNK_ROWS, class_mean, directions
@@ -26,7 +28,7 @@ from linrep.vectors.record import (
     tidy_rows,
     transfer_record,
 )
-from linrep.vectors.result import NAN, VectorsResult, plain
+from linrep.vectors.result import VectorsResult
 from linrep.vectors.ruler import rule
 from linrep.vectors.stability import Stability, stability
 from linrep.vectors.transfer import transfer
@@ -150,7 +152,7 @@ def measure_vectors(
     return VectorsResult(
         summary=plain(summary),
         rows=tuple(tidy_rows(plan, ruled, stable, carried)),
-        matrices=ruled.matrices,
+        matrices={name: Matrix.of(name, names, names, each) for name, each in ruled.matrices.items()},
         points=map_points(sample, drawn),
     )
 

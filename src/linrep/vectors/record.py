@@ -3,17 +3,17 @@
 from dataclasses import asdict, replace
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from linrep.runs.row import NAN, Null, Row, Subject, interval
 from linrep.vectors.anomalies import pair_anomalies, row_anomalies
 from linrep.vectors.attributes import Sample
 from linrep.vectors.map import ConceptMap
 from linrep.vectors.pairs import Design
-from linrep.vectors.result import NAN, POINT, Row
-from linrep.vectors.ruler import Ruled
+from linrep.vectors.result import POINT
+from linrep.vectors.ruler import Ruled, subject
 from linrep.vectors.stability import Stability
-from linrep.vectors.transfer import Transfer
+from linrep.vectors.transfer import Carried, Transfer
 
 FOUND = 0.05
 """A concept is found when shuffling its attribute does as well at most this often."""
@@ -130,47 +130,36 @@ def tidy_rows(plan: Design, ruled: Ruled, stable: list[Stability], carried: Tran
     """Every number of every concept, and those of none."""
     found: list[Row] = [*ruled.overall]
     for i, concept in enumerate(plan.concepts):
-        each, mine = stable[i], [row for row in ruled.rows if row.concept == concept.name]
-        base = Row(
-            concept=concept.name,
-            metric="",
-            value=NAN,
-            method=plan.methods[i],
-            pairs=int((plan.pairs.group == i).sum()),
-        )
+        each, about = stable[i], subject(plan, i)
         paired = plan.methods[i] == "matched pairs"
-        for row in mine:
+        for row in ruled.rows:
+            if row.concept != concept.name:
+                continue
             if row.metric == "linearity" and paired:
-                row = replace(row, p=each.p, **_null(each.shuffled))
-            found.append(replace(row, method=base.method, pairs=base.pairs))
-        p = NAN if paired else each.p
-        halves = replace(
-            base, metric="split_half", value=float(each.halves.mean()), p=p, **_range(each.halves)
-        )
-        found.append(replace(halves, **_null(each.halves_shuffled)))
-        resampled = float(each.resampled.mean())
-        found.append(replace(base, metric="resampled", value=resampled, **_range(each.resampled)))
+                row = replace(row, p=each.p, shuffled=Null.of(each.shuffled))
+            found.append(row)
+        halves, resampled = (float(drawn.mean()) for drawn in (each.halves, each.resampled))
+        dealt, p = Null.of(each.halves_shuffled), NAN if paired else each.p
+        found.append(about.row("split_half", halves, _between(each.halves), shuffled=dealt, p=p))
+        found.append(about.row("resampled", resampled, _between(each.resampled)))
         for level, cosine, linear in each.noise:
-            found.append(replace(base, metric=f"noise_{level:g}", value=cosine))
-            found.append(replace(base, metric=f"linearity_noise_{level:g}", value=linear))
+            found.append(about.row(f"noise_{level:g}", cosine))
+            found.append(about.row(f"linearity_noise_{level:g}", linear))
         if carried is not None:
-            c = carried.concepts[i]
-            limits = {"low": c.low, "high": c.high, "random": c.null, "random_q95": c.null_high}
-            found.append(replace(base, metric="transfer", value=c.mapped, **limits | {"pairs": c.held_out}))
-            found.append(replace(base, metric="transfer_own", value=c.own, pairs=c.held_out))
-            found.append(replace(base, metric="transfer_unmapped", value=c.unmapped, pairs=c.held_out))
+            found += _transfer_rows(about, carried.concepts[i])
     return found
 
 
-def _null(drawn: Tensor) -> dict[str, Any]:
-    present = drawn[~drawn.isnan()]
-    if not len(present):
-        return {}
-    return {"shuffled": float(present.mean()), "shuffled_q95": float(present.quantile(0.95))}
+def _transfer_rows(about: Subject, found: Carried) -> list[Row]:
+    """How a direction carries over; its null are maps fitted to shuffled rows, up to the largest draw."""
+    null, pairs = Null(mean=found.null, q95=found.null_high), found.held_out
+    return [
+        about.row("transfer", found.mapped, (found.low, found.high), null, pairs=pairs),
+        about.row("transfer_own", found.own, pairs=pairs),
+        about.row("transfer_unmapped", found.unmapped, pairs=pairs),
+    ]
 
 
-def _range(drawn: Tensor) -> dict[str, Any]:
-    if bool(drawn.isnan().any()):
-        return {}
-    low, high = drawn.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-    return {"low": low, "high": high}
+def _between(drawn: Tensor) -> tuple[float, float]:
+    """The interval, if every draw is defined."""
+    return (NAN, NAN) if bool(drawn.isnan().any()) else interval(drawn)

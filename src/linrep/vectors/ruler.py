@@ -18,11 +18,11 @@ from linrep.geometry import (
     steering_moments,
 )
 from linrep.geometry.values import Side, similarity_values
+from linrep.runs.row import NAN, NONE, Null, Row, Subject
 from linrep.seeds import generator
 from linrep.vectors.attributes import MISSING, Attributes
 from linrep.vectors.directions import CHUNK_ROWS, with_class_means
 from linrep.vectors.pairs import Design, of_group
-from linrep.vectors.result import NAN, Row
 
 DRAWS = 20
 RESAMPLES = 1000
@@ -39,7 +39,7 @@ class Ruled:
     additive: Mapping[str, Any] | None
     overall: tuple[Row, ...]
     rows: tuple[Row, ...]
-    matrices: Mapping[str, tuple[tuple[float, ...], ...]]
+    matrices: Mapping[str, Float64[Tensor, "concepts concepts"]]
 
 
 def rule(table: Float[Tensor, "rows dim"], attributes: Attributes, plan: Design, *, seed: int) -> Ruled:
@@ -77,12 +77,13 @@ def rule(table: Float[Tensor, "rows dim"], attributes: Attributes, plan: Design,
         given: Similarity = getattr(found, name)["unembedding"]
         measures[name] = given if plainly else _elsewhere(given, matrices[name], owner)
     null = _random_linearity(table, plan, seed)
+    subjects = [subject(plan, i) for i in range(len(names))]
     rows = [_linear_row(table, plan, i, linear.per_concept[i], null[:, i], seed) for i in range(len(names))]
     for name in OVERLAPS:
         values = measures[name].per_concept
         rows += [
-            Row(concept=concept, metric=name, value=NAN if value is None else value)
-            for concept, value in zip(names, values, strict=True)
+            about.row(name, NAN if value is None else value)
+            for about, value in zip(subjects, values, strict=True)
         ]
     additive = _additive(table, attributes)
     overall = [_overall(name, record) for name, record in measures.items()]
@@ -93,7 +94,7 @@ def rule(table: Float[Tensor, "rows dim"], attributes: Attributes, plan: Design,
         additive=additive,
         overall=tuple(overall),
         rows=tuple(rows),
-        matrices={name: tuple(map(tuple, matrix.tolist())) for name, matrix in matrices.items()},
+        matrices=matrices,
     )
 
 
@@ -107,11 +108,17 @@ def _random_linearity(table: Tensor, plan: Design, seed: int) -> Float64[Tensor,
     return torch.stack(drawn)
 
 
+def subject(plan: Design, i: int) -> Subject:
+    """What the rows of one concept share."""
+    pairs = int((plan.pairs.group == i).sum())
+    return Subject(concept=plan.concepts[i].name, method=plan.methods[i], pairs=pairs)
+
+
 def _linear_row(table: Tensor, plan: Design, i: int, value: float | None, null: Tensor, seed: int) -> Row:
     """One concept's linearity with its bootstrap interval over pairs."""
-    row = Row(concept=plan.concepts[i].name, metric="linearity", value=NAN if value is None else value)
+    about = subject(plan, i)
     if value is None:
-        return row
+        return about.row("linearity", NAN)
     one = of_group(plan.pairs, i)
     side = Side(table=table[None], pairs=one, rows=torch.tensor([len(table)]))
     intervals = intervals_over_vectors(
@@ -120,8 +127,7 @@ def _linear_row(table: Tensor, plan: Design, i: int, value: float | None, null: 
         resamples=RESAMPLES,
         generator=generator(seed, "bootstrap", i),
     )
-    low, high = intervals["linearity", "vectors"] or (NAN, NAN)
-    return replace(row, low=low, high=high, random=float(null.mean()), random_q95=float(null.quantile(0.95)))
+    return about.row("linearity", value, intervals["linearity", "vectors"] or (NAN, NAN), Null.of(null))
 
 
 def _elsewhere(given: Similarity, matrix: Tensor, owner: Tensor) -> Similarity:
@@ -143,18 +149,9 @@ def _elsewhere(given: Similarity, matrix: Tensor, owner: Tensor) -> Similarity:
 
 def _overall(name: str, record: Similarity) -> Row:
     """The mean over concepts."""
-    low, high = record.interval95 or (NAN, NAN)
-    null = record.null
-    return Row(
-        concept="",
-        metric=name,
-        value=NAN if record.mean is None else record.mean,
-        low=low,
-        high=high,
-        random=NAN if null is None else null.mean,
-        random_q95=NAN if null is None else null.q95,
-        pairs=record.pairs,
-    )
+    null = NONE if record.null is None else Null(mean=record.null.mean, q95=record.null.q95)
+    value = NAN if record.mean is None else record.mean
+    return Subject(concept="", pairs=record.pairs).row(name, value, record.interval95 or (NAN, NAN), null)
 
 
 def _additive(table: Tensor, attributes: Attributes) -> dict[str, Any] | None:

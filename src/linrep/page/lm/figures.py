@@ -4,11 +4,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from linrep.llm.result import Matrix, Row
 from linrep.page import heat, palette
 from linrep.page.lm.view import INNER, View
 from linrep.page.numbers import cosine
 from linrep.page.shell import Block, label
+from linrep.runs.row import Matrix, Row
 
 NUMBERED = 10
 SIGNED = [[0, "--embedding"], [0.5, "--heat-0"], [1, "--unembedding"]]
@@ -73,9 +73,9 @@ def _dots(
     traces: list[dict[str, Any]] = []
     for shown, (name, colour, shift, rows) in enumerate(series):
         at = [(i + shift, row) for i, row in enumerate(rows) if row is not None]
-        nulls = [(x, row) for x, row in at if math.isfinite(row.null_low)]
+        nulls = [(x, row) for x, row in at if math.isfinite(row.null.low)]
         if nulls:
-            ends = [value for _, row in nulls for value in (row.null_low, row.null_high, None)]
+            ends = [value for _, row in nulls for value in (row.null.low, row.null.high, None)]
             traces.append(
                 {
                     "type": "scatter",

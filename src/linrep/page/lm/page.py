@@ -130,7 +130,7 @@ def _apart(view: View) -> list[Block]:
         numbers: list[str] = []
         for metric in ("orthogonality_mean", "orthogonality_rms"):
             found = view.rows(metric, inner=inner)
-            for values in ([row.value for row in found], [row.null for row in found]):
+            for values in ([row.value for row in found], [row.null.mean for row in found]):
                 numbers.append(cosine(sum(values) / len(values)) if values else ABSENT)
         rows.append([name, *numbers])
     table = Block(
@@ -150,8 +150,8 @@ def _squares(view: View) -> list[Block]:
         [
             row.concept,
             with_interval(row),
-            cosine(row.null),
-            f"[{cosine(row.null_low)}, {cosine(row.null_high)}]",
+            cosine(row.null.mean),
+            f"[{cosine(row.null.low)}, {cosine(row.null.high)}]",
             count(row.pairs),
         ]
         for row in view.crossings
@@ -185,7 +185,7 @@ def _contexts(view: View) -> list[Block]:
                 with_interval(probe) if probe else ABSENT,
                 view.cell("word_probe_auc", name),
                 with_interval(shift, nats) if shift else ABSENT,
-                f"{short(gap.value)} of {short(gap.null)}" if gap else ABSENT,
+                f"{short(gap.value)} of {short(gap.null.mean)}" if gap else ABSENT,
                 count(linear.pairs) if linear else "0",
             ]
         )
@@ -234,7 +234,7 @@ def _contexts(view: View) -> list[Block]:
                     [
                         "referents",
                         with_interval(twins),
-                        f"[{cosine(twins.null_low)}, {cosine(twins.null_high)}]",
+                        f"[{cosine(twins.null.low)}, {cosine(twins.null.high)}]",
                         cosine(accuracy.value) if accuracy else ABSENT,
                         count(twins.pairs),
                     ]

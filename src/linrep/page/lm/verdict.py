@@ -48,7 +48,7 @@ def lines(view: View) -> list[Line]:
 def _linear(view: View) -> Line:
     flags = {name: view.flag("found", name, table="unembedding") for name in view.concepts}
     missing = [name for name, flag in flags.items() if not flag]
-    null = max((row.null_high for row in view.rows("linearity", table="unembedding")), default=float("nan"))
+    null = max((row.null.high for row in view.rows("linearity", table="unembedding")), default=float("nan"))
     detail = f"Median linearity {cosine(view.middle('linearity', table='unembedding'))}; "
     detail += f"random word pairs stay below {cosine(null)}."
     if missing:
@@ -71,7 +71,7 @@ def _apart(view: View) -> Line:
     if len(found) < 2:
         return Line(standing="note", claim="Fewer than two concepts are directions: none to be apart from.")
     means = {inner: _overlap(view, inner, found) for inner in ("euclid", "causal", "random")}
-    null = fmean(row.null for row in view.rows("orthogonality_mean", inner="causal"))
+    null = fmean(row.null.mean for row in view.rows("orthogonality_mean", inner="causal"))
     below = (means["causal"] < null) + (means["causal"] < means["random"])
     return Line(
         standing=("no", "partly", "yes")[below],
@@ -94,7 +94,7 @@ def _additive(view: View) -> list[Line]:
     rows = view.crossings
     if not rows:
         return []
-    below = sum(row.high < row.null_low for row in rows)
+    below = sum(row.high < row.null.low for row in rows)
     worst = max(rows, key=lambda row: row.value)
     return [
         Line(
@@ -102,7 +102,7 @@ def _additive(view: View) -> list[Line]:
             claim=f"Words that cross two concepts: additive beyond chance in {below} of {len(rows)} "
             "crossings.",
             detail=f"Interaction takes {cosine(median(row.value for row in rows))} of their variation "
-            f"(median), {cosine(rows[0].null)} in four random words; most in {worst.concept}, "
+            f"(median), {cosine(rows[0].null.mean)} in four random words; most in {worst.concept}, "
             f"{cosine(worst.value)}.",
         )
     ]
@@ -181,13 +181,13 @@ def _winograd(view: View) -> list[Line]:
             if aligned
             else "Winograd pairs: states do not move from one referent to the other.",
             detail=f"Mean cosine {with_interval(row)} over {count(row.pairs)} pairs; dealt anew it stays "
-            f"below {cosine(row.null_high)}.",
+            f"below {cosine(row.null.high)}.",
         )
     ]
 
 
 def _log_odds(view: View) -> list[Line]:
-    gaps = [(row.value, row.null) for row in view.rows("log_odds_gap")]
+    gaps = [(row.value, row.null.mean) for row in view.rows("log_odds_gap")]
     if not gaps:
         return []
     share = max(gap / size if size else 0.0 for gap, size in gaps)

@@ -5,8 +5,8 @@ from functools import cached_property
 from statistics import median
 
 from linrep.llm import LMResult
-from linrep.llm.result import Row
 from linrep.page.numbers import ABSENT, cosine, count
+from linrep.runs.row import Row
 
 INNER = {"euclid": "Euclidean", "causal": "causal, Cov(g)⁻¹", "random": "random turn of the causal"}
 TABLES = {"output": "output (unembedding) table", "input": "input table"}
@@ -82,7 +82,7 @@ class View:
         """Pairs, value with interval, the null's upper end, found or not."""
         if row is None:
             return [ABSENT] * 4
-        return [count(row.pairs), with_interval(row), cosine(row.null_high), yes(found)]
+        return [count(row.pairs), with_interval(row), cosine(row.null.high), yes(found)]
 
     def middle(self, metric: str, **where: str) -> float | None:
         """Median of a metric over concepts."""
