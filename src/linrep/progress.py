@@ -5,8 +5,10 @@ import logging
 import re
 import signal
 import sys
+import threading
 import warnings
-from collections.abc import Callable, Generator
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
 from types import FrameType
 
 Advance = Callable[[int, int, float], None]
@@ -78,7 +80,8 @@ def stop_on_signal(*, patient: bool = False) -> Generator[Callable[[], bool], No
         patient: However many come, stop soon: torchrun passes on a Ctrl-C, then SIGTERM, then kills.
 
     Yields:
-        A function that says whether a stop was asked for.
+        A function that says whether a stop was asked for. Signals are the main thread's: in another it always
+        says no, and whoever runs that thread stops it.
     """
     asked: list[int] = []
 
@@ -88,11 +91,15 @@ def stop_on_signal(*, patient: bool = False) -> Generator[Callable[[], bool], No
             raise KeyboardInterrupt
         asked.append(number)
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    # A handler that was not set from Python is None here, and could not be given back.
+    ours = threading.current_thread() is threading.main_thread() and None not in before.values()
+    for number in before if ours else ():
+        signal.signal(number, ask)
     try:
         yield lambda: bool(asked)
     finally:
-        for number, handler in before.items():
+        for number, handler in before.items() if ours else ():
             signal.signal(number, handler)
 
 
@@ -112,11 +119,44 @@ def interrupts_held() -> Generator[None, None, None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+class _Silence:
+    """What is held back for several threads at once comes back when the last of them is through."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holders: Counter[logging.Logger | None] = Counter()  # None: the warnings
+        self._levels: dict[logging.Logger, int] = {}
+        self._warnings = contextlib.ExitStack()
+
+    def begin(self, loggers: Sequence[logging.Logger]) -> None:
+        with self._lock:
+            for each in loggers:
+                if not self._holders[each]:
+                    self._levels[each] = each.level
+                    each.setLevel(logging.CRITICAL + 1)
+            if not self._holders[None]:
+                self._warnings.enter_context(warnings.catch_warnings())
+                warnings.simplefilter("ignore")
+            self._holders.update([*loggers, None])
+
+    def end(self, loggers: Sequence[logging.Logger]) -> None:
+        with self._lock:
+            self._holders.subtract([*loggers, None])
+            for each in loggers:
+                if not self._holders[each]:
+                    each.setLevel(self._levels.pop(each))
+            if not self._holders[None]:
+                self._warnings.close()
+
+
+_silence = _Silence()
+
+
 @contextlib.contextmanager
 def silenced(libraries: str) -> Generator[None, None, None]:
     """Keep the log lines and warnings of libraries from the user while we use them, and only then.
 
-    What matters of them is told by us, in one line.
+    What matters of them is told by us, in one line. In several threads at once, until the last is through.
 
     Args:
         libraries: A regular expression for how the names of their loggers begin; import them first.
@@ -128,13 +168,8 @@ def silenced(libraries: str) -> Generator[None, None, None]:
     loggers = [
         logging.getLogger(name) for name in logging.root.manager.loggerDict if re.match(libraries, name)
     ]
-    levels = [each.level for each in loggers]
-    for each in loggers:
-        each.setLevel(logging.CRITICAL + 1)
+    _silence.begin(loggers)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     finally:
-        for each, level in zip(loggers, levels, strict=True):
-            each.setLevel(level)
+        _silence.end(loggers)

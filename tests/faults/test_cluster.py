@@ -210,7 +210,10 @@ def test_a_scheduler_that_does_not_answer_is_one_line(
 def test_a_worker_is_no_scheduler(
     cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    address = asyncio.run(_address_of_a_worker(cluster.address))
+    from distributed.utils import LoopRunner
+
+    # A test in a browser leaves a running loop in this thread, where asyncio.run is refused.
+    address = LoopRunner().run_sync(_address_of_a_worker, cluster.address)
     path = sweep(tmp_path, 2, 10)
     assert execute(["sweep", str(path), "--out", str(tmp_path / "o"), "--scheduler", address]) == 1
     assert "is no scheduler but a worker" in capsys.readouterr().err

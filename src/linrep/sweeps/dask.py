@@ -24,16 +24,21 @@ def require_scheduler(address: str) -> None:
     """
     from distributed.core import rpc
     from distributed.security import Security
+    from distributed.utils import LoopRunner
 
     keys = Security().get_connection_args("client")  # as a client has them, for tls://
 
     async def who() -> str:
-        async with rpc(address, timeout=SECONDS_TO_CONNECT, connection_args=keys) as peer:
+        async with (
+            asyncio.timeout(SECONDS_TO_CONNECT),
+            rpc(address, timeout=SECONDS_TO_CONNECT, connection_args=keys) as peer,
+        ):
             answer: Any = await peer.identity()
             return str(answer["type"])
 
     try:
-        found = asyncio.run(asyncio.wait_for(who(), SECONDS_TO_CONNECT))
+        # On a loop in a thread of its own: here one may run already, as in every notebook.
+        found = cast("str", LoopRunner().run_sync(who))
     except (OSError, ValueError, TimeoutError) as error:
         reason = _words(error) or f"not a word in {SECONDS_TO_CONNECT} s"
         raise LostError(f"scheduler {address}: cannot be reached ({reason}); is it running?") from None

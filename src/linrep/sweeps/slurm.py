@@ -94,12 +94,13 @@ def _require_welcome(script: str) -> None:
 
 @contextlib.contextmanager
 def _own_interrupt() -> Generator[None, None, None]:
-    """Ctrl-C stays ours: dask-jobqueue, when it is imported, makes it a silent exit with code 0."""
-    handler = signal.getsignal(signal.SIGINT)
+    """Ctrl-C stays ours: dask-jobqueue, when imported, makes it a silent exit; in a thread it would fail."""
+    setter = signal.signal
+    signal.signal = lambda signalnum, handler: signal.getsignal(signalnum)  # noqa: ARG005
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        signal.signal = setter
 
 
 class Watched(Executor):
