@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+import linrep
 from linrep.cli import execute
 from linrep.laboratory.build import worlds
 from linrep.laboratory.shapes import hierarchies
@@ -17,6 +18,7 @@ from linrep.paper.hierarchy import RANK
 from linrep.paper.implicit_bias import hidden_problems
 from linrep.paper.orthogonality import coordinates, inner_products
 from linrep.paper.reproduce import plan, sweep_of
+from linrep.paper.results_file import commit
 from linrep.runs.toml import parse
 from linrep.sweeps.file import Sweep
 from linrep.worlds.concepts import independent
@@ -93,7 +95,7 @@ def test_the_whole_set_writes_pages_tables_index_and_results(
         lines = (out / each["table"]).read_text().splitlines()
         assert len(lines) > each["cells"]
         assert lines[0].endswith("measure,table,runs,mean,median,q10,q90,null,untrained,stuck_share")
-    assert "commit" in text
+    assert f"linrep {linrep.__version__}, {commit()}" in text
     assert "cores" in text
     before = (out / "knowledge.csv").read_bytes()
     figures = ["--figures", str(tmp_path / "figures"), "--format", "svg", "--format", "pdf"]

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from linrep.errors import InputError
+from linrep.laboratory.machine import threads
 from linrep.population import residual_sums, tiling
 from linrep.population.gradient import population_gradient, table_gradients
 from tests.support.populations import autograd, random_population, random_tables
@@ -72,14 +73,10 @@ def test_float32_stays_in_its_budget(case, method, scale):
 def test_a_lone_large_run_is_cut_for_the_cores(dtype):
     population = random_population((2,) * 8, dtype=dtype)
     f, g = random_tables(population, 8)
-    threads = torch.get_num_threads()
-    try:
-        for cores in (1, 2, 3):
-            torch.set_num_threads(cores)
+    for cores in (1, 2, 3):
+        with threads(cores):
             found = population_gradient(population, f, g, method="fused")
-            assert_within(population, f, g, found, 1e-6 if dtype == torch.float32 else 1e-13)
-    finally:
-        torch.set_num_threads(threads)
+        assert_within(population, f, g, found, 1e-6 if dtype == torch.float32 else 1e-13)
 
 
 @pytest.mark.parametrize("method", ["dense", "fused"])

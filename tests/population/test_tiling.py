@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 
+from linrep.laboratory.machine import threads
 from linrep.population import tiling
 from linrep.population.tiling import ALIGNED, Tiling
 
@@ -14,14 +15,12 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(params=[1, 2, 3])
 def cores(request):
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
+    with threads(request.param):
+        yield request.param
 
 
 @pytest.mark.parametrize(
-    ("runs", "contexts", "tile"), itertools.product((1, 2, 5), (1, 16, 243, 250), (8, 640))
+    ("runs", "contexts", "tile"), [*itertools.product((1, 2, 5), (1, 16, 243, 250), (8, 640))]
 )
 def test_a_table_cut_and_joined_is_itself(monkeypatch, cores, runs, contexts, tile):
     monkeypatch.setattr(tiling, "TILE", tile)

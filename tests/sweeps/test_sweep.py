@@ -110,7 +110,7 @@ def test_the_example_in_the_docs_is_a_sweep() -> None:
 
 def test_quick_may_only_replace_axes_that_exist() -> None:
     with pytest.raises(InputError, match=r"quick.axes: no axis 'seed'"):
-        sweep({"model.dim": [1, 2]}, quick={"axes": {"seed": [1, 2]}}) and parse_sweep(
+        parse_sweep(
             {"base": BASE, "axes": {"model.dim": [1, 2]}, "quick": {"axes": {"seed": [1, 2]}}}, quick=True
         )
 

@@ -19,7 +19,7 @@ from linrep.theory.price import price_of_linearity
 from linrep.worlds.concepts import chain, from_tables, independent, random_dag
 from linrep.worlds.contexts import World, conditional, known, token_fraction, world
 from linrep.worlds.network import load_network
-from tests.support.strategies import models
+from tests.support.strategies import Tables, tables
 
 
 def additive_excess(given_world: World, rows: range) -> list[float]:
@@ -68,10 +68,10 @@ def test_random_worlds_cost_little() -> None:
     assert max(prices) < 0.03
 
 
-@given(models(), st.integers(0, 2**30))
+@given(tables(), st.integers(0, 2**30))
 @settings(max_examples=25, deadline=None)
-def test_the_slow_twin_over_all_tokens_agrees(model, seed: int) -> None:
-    whole = world(model)
+def test_the_slow_twin_over_all_tokens_agrees(drawn: Tables, seed: int) -> None:
+    whole = world(drawn.model())
     price = price_of_linearity(whole)
     rows = range(seed % len(whole.codes), len(whole.codes), 7)
     for row, slow in zip(rows, additive_excess(whole, rows), strict=True):

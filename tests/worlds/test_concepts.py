@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from linrep.errors import InputError
 from linrep.seeds import generator
 from linrep.worlds.concepts import (
-    ConceptModel,
     chain,
     from_tables,
     independent,
@@ -20,12 +19,13 @@ from linrep.worlds.concepts import (
 )
 from linrep.worlds.network import NETWORKS, load_network
 from tests.support import oracles
-from tests.support.strategies import models
+from tests.support.strategies import Tables, tables
 
 
-@given(models())
+@given(tables())
 @settings(deadline=None)
-def test_joint_is_the_product_of_the_tables(model: ConceptModel) -> None:
+def test_joint_is_the_product_of_the_tables(drawn: Tables) -> None:
+    model = drawn.model()
     expected = oracles.joint(model)
     actual = model.joint()
     np.testing.assert_allclose(actual.numpy(), expected, rtol=1e-13, atol=0)
@@ -53,10 +53,11 @@ def test_asia_has_the_published_counts() -> None:
     assert int((model.joint() > 0).sum()) == 128
 
 
-@given(models())
+@given(tables())
 @settings(deadline=None)
-def test_markov_blanket_screens_off(model: ConceptModel) -> None:
+def test_markov_blanket_screens_off(drawn: Tables) -> None:
     """p(c_i | everything else) depends on the blanket alone."""
+    model = drawn.model()
     p = model.joint().reshape(model.sizes).numpy()
     for i in range(model.concepts):
         blanket = model.markov_blanket(i)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from linrep.errors import InputError
 from linrep.seeds import generator
-from linrep.worlds.concepts import ConceptModel, from_tables, independent, random_dag
+from linrep.worlds.concepts import from_tables, independent, random_dag
 from linrep.worlds.contexts import (
     World,
     affine_rank,
@@ -31,7 +31,7 @@ from linrep.worlds.contexts import (
 from linrep.worlds.network import NETWORKS, load_network
 from linrep.worlds.tokens import ravel, unravel
 from tests.support import oracles
-from tests.support.strategies import models
+from tests.support.strategies import Tables, tables
 
 HALVES = independent(3, probabilities=[0.5, 0.5, 0.5], generator=None)
 
@@ -90,9 +90,10 @@ def test_conditional_agrees_with_pgmpy(name: str) -> None:
                 assert probability == pytest.approx(expected, rel=1e-12, abs=1e-15)
 
 
-@given(models(), st.data())
+@given(tables(), st.data())
 @settings(deadline=None, max_examples=50)
-def test_worlds_against_enumeration(model: ConceptModel, data: st.DataObject) -> None:
+def test_worlds_against_enumeration(drawn: Tables, data: st.DataObject) -> None:
+    model = drawn.model()
     support = supported_tokens(model.joint()).tolist()
     tokens = sorted(data.draw(st.lists(st.sampled_from(support), min_size=1, unique=True)))
     weighting = data.draw(st.sampled_from(["uniform", "occurrence"]))
