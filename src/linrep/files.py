@@ -29,6 +29,25 @@ def write_file(path: Path, content: "bytes | Mapping[str, Tensor]") -> None:
             os.chmod(temporary, 0o644)
 
 
+def write_text(path: Path | str, text: str) -> Path:
+    """Write a text whole; its folder is made if it is not there, and what is wrong with it is one line.
+
+    Raises:
+        InputError: The file cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_text(Path(folder) / "new" / "page.html", "<p>").name
+        'page.html'
+    """
+    path = Path(path)
+    with one_line_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, text.encode())
+    return path
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Generator[Path, None, None]:
     """Where to write a file: at the end it is flushed to disk and takes the place of an older one, whole."""

@@ -12,6 +12,8 @@ from collections.abc import Callable, Generator, Sequence
 from types import FrameType
 
 Advance = Callable[[int, int, float], None]
+NOTEBOOK_SECONDS = 0.25
+"""Between two looks of a bar in a notebook: each is sent to the browser."""
 
 
 @contextlib.contextmanager
@@ -53,6 +55,12 @@ def _bar(title: str, now: str, *, quiet: bool) -> Generator[Callable[..., None] 
         yield None
         return
     from rich.console import Console
+
+    console = Console(file=sys.stderr)
+    if console.is_jupyter:
+        with _notebook_bar(title, now) as advance:
+            yield advance
+        return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
@@ -62,7 +70,6 @@ def _bar(title: str, now: str, *, quiet: bool) -> Generator[Callable[..., None] 
         TextColumn("{task.fields[now]}"),
         TimeRemainingColumn(),
     )
-    console = Console(file=sys.stderr)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(title, total=None, now=now)
 
@@ -70,6 +77,36 @@ def _bar(title: str, now: str, *, quiet: bool) -> Generator[Callable[..., None] 
             bar.update(task, completed=done, total=total, now=now)
 
         yield advance
+
+
+@contextlib.contextmanager
+def _notebook_bar(title: str, now: str) -> Generator[Callable[..., None], None, None]:
+    """One output of a notebook's cell, rewritten a few times a second, empty at the end; without widgets."""
+    import time
+    from html import escape
+    from importlib import import_module
+
+    notebook = import_module("IPython.display")
+    began = shown = time.monotonic()
+
+    def bar(done: int, total: int, now: str) -> object:
+        left = (time.monotonic() - began) * (total - done) / done if done else float("nan")
+        words = f"{done:,}/{total:,} {now}" + (f", {left:,.0f} s left" if done else "") if total else now
+        size = f' value="{done}" max="{total}"' if total else ""
+        return notebook.HTML(f"<span>{escape(title)} <progress{size}></progress> {escape(words)}</span>")
+
+    place = notebook.display(bar(0, 0, now), display_id=True)
+
+    def advance(done: int, total: int, now: str = "") -> None:
+        nonlocal shown
+        if time.monotonic() - shown > NOTEBOOK_SECONDS:
+            shown = time.monotonic()
+            place.update(bar(done, total, now))
+
+    try:
+        yield advance
+    finally:
+        place.update(notebook.HTML(""))
 
 
 @contextlib.contextmanager

@@ -114,6 +114,11 @@ def for_result(result: Result) -> dict[str, Any]:
     }
 
 
+def prediction_of(result: Result) -> Prediction | None:
+    """What theory predicts for a run; None where it does not reach its world."""
+    return _prediction(result)[0]
+
+
 def beside(result: Result) -> Beside:
     """A run and what theory predicts for it; never raises for a world that theory does not reach.
 

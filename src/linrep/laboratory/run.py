@@ -42,31 +42,20 @@ def run(
     progress: Progress | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Result:
-    """The whole path: concept model, contexts, training, geometry.
+    """:func:`linrep.run` without its keywords and its bar: what sweeps and claims train their runs by.
 
     Args:
-        config: A checked config, plain data, or the path of a TOML file.
-        out: Folder of runs. There a finished run is found again, and an interrupted one goes on; without it
-            nothing is written.
-        force: Train again even if the run is there.
-        repair: Train again if the run that is there cannot be read. It stays until the new one replaces it.
-        progress: Called as training goes on.
-        stop: Asked between steps; when true the run is left resumable and KeyboardInterrupt is raised.
-
-    Returns:
-        Tables, trace and summary. Runs that diverged are named in ``summary["diverged"]``.
+        config: As there.
+        out: As there.
+        force: As there.
+        repair: As there.
+        progress: As there, a function.
+        stop: As there.
 
     Raises:
-        InputError: Whatever in the config cannot be used.
-        DivergedError: When every run diverged; names the step and the step size.
-        KeyboardInterrupt: When stopped.
-
-    Example:
-        >>> import linrep
-        >>> world = {"kind": "chain", "concepts": 2}
-        >>> result = linrep.run({"runs": 2, "world": world, "training": {"steps": 10}})
-        >>> result.unembedding.shape
-        torch.Size([2, 4, 2])
+        InputError: As there.
+        DivergedError: As there.
+        KeyboardInterrupt: As there.
     """
     result = run_shared(config, ALONE, out=out, force=force, repair=repair, progress=progress, stop=stop)
     assert result is not None, "alone is rank 0"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import plotly.graph_objects as go
     from matplotlib.figure import Figure
 
 
@@ -70,3 +71,45 @@ def save_figures(result: Any, folder: Path | str, predictions: Mapping[str, Any]
     from linrep.page.print_style import save
 
     return save(figures(result, predictions), folder)
+
+
+def run_page(result: Any) -> str:
+    """The page of a run, with what theory predicts for it.
+
+    Args:
+        result: What :func:`linrep.run` returns.
+    """
+    from linrep.laboratory.comparison import for_result
+
+    return render(result, for_result(result))
+
+
+def run_plot(result: Any, kind: str | None = None) -> "go.Figure":
+    """One plot of a run's page as a plotly figure.
+
+    Args:
+        result: What :func:`linrep.run` returns.
+        kind: Which; None for the first, linearity over training.
+
+    Raises:
+        InputError: No such plot; names those there are.
+    """
+    from linrep.laboratory.comparison import for_result
+    from linrep.page.interactive import chosen
+    from linrep.page.run_page import page
+    from linrep.page.view import view
+
+    sections = page(view(result, for_result(result))).sections
+    return chosen([block for section in sections for block in section.blocks], kind)
+
+
+def run_figures(result: Any, folder: Path | str) -> list[Path]:
+    """Save every figure of a run for a paper, with what theory predicts for it.
+
+    Args:
+        result: What :func:`linrep.run` returns.
+        folder: Made if it is not there.
+    """
+    from linrep.laboratory.comparison import for_result
+
+    return save_figures(result, folder, for_result(result))

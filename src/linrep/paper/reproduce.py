@@ -4,9 +4,9 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
+from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from linrep.paper.catalogue import experiment
 from linrep.paper.extra_numbers import extra_rows
@@ -14,11 +14,8 @@ from linrep.paper.record import Experiment
 from linrep.paper.report import Report
 from linrep.sweeps.file import Sweep, load_sweep
 from linrep.sweeps.grid import Cell, cells
-from linrep.sweeps.numbers import gather, tidy
-from linrep.sweeps.sweep import Outcome, Watch, run_cells
-
-if TYPE_CHECKING:
-    import pandas as pd
+from linrep.sweeps.result import collected
+from linrep.sweeps.sweep import Watch, run_cells
 
 Plan = tuple[Experiment, Sweep, tuple[Cell, ...], str]
 """An experiment, its sweep and cells, and the command that makes it."""
@@ -84,20 +81,12 @@ def reports(
     running = run_cells(grid, out=runs, watch=watch, stop=stop, executor=executor, retry=retry)
     with contextlib.closing(running) as outcomes:
         for study, sweep, grid, command in plans:
-            frames: list[pd.DataFrame] = []
-            ended: list[Outcome] = []
-            seconds = 0.0
-            for _ in grid:
-                outcome = next(outcomes)
-                if outcome.result is not None:
-                    frames.append(tidy(outcome.cell, outcome.result, extra_rows(study, outcome.result, runs)))
-                    seconds += float(outcome.result.provenance["seconds"])
-                ended.append(replace(outcome, result=None))
+            found = collected(sweep, grid, outcomes, partial(extra_rows, study, runs=runs))
             yield Report(
                 experiment=study,
                 sweep=sweep,
-                numbers=gather(grid, frames),
-                outcomes=ended,
-                seconds=seconds,
+                numbers=found.numbers,
+                outcomes=found.outcomes,
+                seconds=found.seconds,
                 command=command,
             )

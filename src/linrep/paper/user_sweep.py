@@ -2,16 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from linrep.page.chart import Series, chart, colour, heatmap, numeric
+from linrep.page.interactive import chosen
 from linrep.page.numbers import cosine, finite, listed
 from linrep.page.runs_plot import MOST_WRITTEN, even_in_log
-from linrep.page.shell import Block
+from linrep.page.shell import Block, assemble
 from linrep.paper import axis_words
 from linrep.paper.controls import controls
 from linrep.paper.record import Answer, Experiment, nothing
+from linrep.paper.report import Report, page
 from linrep.paper.stuck import stuck_chart
 from linrep.sweeps.numbers import Numbers
+from linrep.sweeps.result import SweepResult
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 RULE = "The mean linearity of g over runs, free and stuck together, compared over all cells."
 MEASURES = (
@@ -44,6 +51,33 @@ class Layout:
 def user_experiment(name: str) -> Experiment:
     """What the machinery of experiments needs to make pages of any sweep."""
     return Experiment(name=name, answer=_answer, figures=_figures, split=True)
+
+
+def sweep_page(found: SweepResult) -> str:
+    """The page of a sweep that was run from Python."""
+    axes = ", ".join(f"{axis.name!r}: {[point.label for point in axis.points]}" for axis in found.sweep.axes)
+    report = Report(
+        experiment=user_experiment(found.sweep.name),
+        sweep=found.sweep,
+        numbers=found.numbers,
+        outcomes=found.outcomes,
+        seconds=found.seconds,
+        command=f"linrep.sweep(base, {{{axes}}})",
+    )
+    return assemble(page(report))
+
+
+def sweep_plot(found: SweepResult, kind: str | None = None) -> "go.Figure":
+    """One figure of that page.
+
+    Args:
+        found: The sweep.
+        kind: Which; None for the first.
+
+    Raises:
+        InputError: No such figure; names those there are.
+    """
+    return chosen(_figures(found.numbers), kind)
 
 
 def _answer(numbers: Numbers) -> Answer:
