@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.records import Row
+from linrep.laboratory.machine import processor
 
 COLUMNS = (
     *("processor", "cores", "threads", "device"),
@@ -35,9 +36,7 @@ def description(device: str = "cpu") -> Row:
 
 def _processor() -> str:
     """Its model; flags matter more than names on virtual machines, so the widest vectors are told too."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor()}, {torch.backends.cpu.get_cpu_capability()}"
+    return f"{processor()}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def _version(package: str) -> str:

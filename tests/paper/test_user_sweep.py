@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from linrep.page.experiment import experiment_page
 from linrep.page.print_plot import figure
 from linrep.page.shell import Block, assemble
 from linrep.paper.record import LINEARITY_G
-from linrep.paper.report import Report, page
+from linrep.paper.report import Report
 from linrep.paper.table import as_csv, grid, lines
 from linrep.paper.user_sweep import user_experiment
 from linrep.sweeps.file import parse_sweep
@@ -97,7 +98,7 @@ def test_a_table_names_the_runs_of_a_cell_for_what_they_are() -> None:
 )  # fmt: skip
 def test_the_page_says_how_many_runs_are_stuck(stuck: dict[str, int], said: str) -> None:
     found = report(widths(**stuck))
-    assert [line.claim for line in page(found).lines][1] == said
+    assert [line.claim for line in experiment_page(found).lines][1] == said
     assert found.record()["stuck_runs"] == sum(stuck.values())
 
 
@@ -179,7 +180,7 @@ def test_more_lines_than_a_figure_holds_are_counted() -> None:
 
 
 def test_a_wide_table_breaks_only_between_a_number_and_its_interval() -> None:
-    html = assemble(page(report(widths(k1=4))))
+    html = assemble(experiment_page(report(widths(k1=4))))
     assert html.count('<table class="many">') == 1
     assert "<td>0.50 [0.50,\u00a00.50]</td>" in html
     assert "<td>100\u00a0%</td>" in html
@@ -189,4 +190,4 @@ def test_a_sweep_whose_runs_all_diverged_has_a_page() -> None:
     found = widths()
     empty = report(Numbers(axes=found.axes, frame=found.frame.iloc[:0]))
     assert empty.stuck == ""
-    assert page(empty).lines[0].claim.startswith("No answer")
+    assert experiment_page(empty).lines[0].claim.startswith("No answer")

@@ -215,10 +215,8 @@ def _show_table(report: "Report") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from linrep.paper.table import grid
-
-    study, console = report.experiment, Console()
-    titles, body = grid(report.numbers, report.lines(), study.columns, split=study.split)
+    console = Console()
+    titles, body = report.grid()
     for count in range(len(titles), 0, -1):
         table = Table(*titles[:count], box=None)
         for row in body:

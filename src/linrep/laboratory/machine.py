@@ -1,8 +1,10 @@
-"""The machine a run meets: its device, its threads, its memory."""
+"""The machine a run meets: its processor, its device, its threads, its memory."""
 
 import contextlib
 import ctypes
+import platform
 from collections.abc import Generator
+from pathlib import Path
 
 import torch
 
@@ -14,6 +16,16 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 LARGEST_KEPT, KEPT = 2**25, 2**28
 
 TOO_LARGE = "lower runs, world.concepts, model.dim, training.batch_size or measure.bootstrap"
+
+
+def processor() -> str:
+    """Its model, as the system names it."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.processor() or "unknown processor"
+    names = [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")]
+    return names[0] if names else platform.processor() or "unknown processor"
 
 
 def require_device(device: str) -> None:

@@ -1,30 +1,50 @@
 """The experiments of the paper and beyond it.
 
-Each is two files of one name: a sweep (TOML) and the code that makes answer, figures and table of its cells.
-One is added by laying both here and naming it in :data:`NAMES`.
+Each is a sweep (TOML) and the code that makes answer, figures and table of its cells. One is added by laying
+both here and naming it below.
 """
 
 from linrep.errors import InputError
+from linrep.paper import (
+    complexity,
+    dimension,
+    emergence,
+    entanglement,
+    generalisation,
+    graphs,
+    hierarchy,
+    implicit_bias,
+    incomplete,
+    knowledge,
+    log_odds,
+    optimizers,
+    orthogonality,
+    overfitting,
+    shift,
+)
 from linrep.paper.record import Experiment
 
-NAMES = (
-    "emergence",
-    "incomplete-contexts",
-    "incomplete-tokens",
-    "dimension",
-    "graphs",
-    "log-odds",
-    "implicit-bias",
-    "orthogonality",
-    "optimizers",
-    "knowledge",
-    "hierarchy",
-    "overfitting",
-    "entanglement",
-    "generalisation",
-    "shift",
-    "complexity",
+_STUDIES = (
+    emergence.EXPERIMENT,
+    incomplete.CONTEXTS,
+    incomplete.TOKENS,
+    dimension.EXPERIMENT,
+    graphs.EXPERIMENT,
+    log_odds.EXPERIMENT,
+    implicit_bias.EXPERIMENT,
+    orthogonality.EXPERIMENT,
+    optimizers.EXPERIMENT,
+    knowledge.EXPERIMENT,
+    hierarchy.EXPERIMENT,
+    overfitting.EXPERIMENT,
+    entanglement.EXPERIMENT,
+    generalisation.EXPERIMENT,
+    shift.EXPERIMENT,
+    complexity.EXPERIMENT,
 )
+_BY_NAME = {study.name: study for study in _STUDIES}
+
+NAMES = tuple(_BY_NAME)
 """In the order in which they are run and shown: the paper's own first."""
 
 
@@ -38,9 +58,6 @@ def experiment(name: str) -> Experiment:
         >>> experiment("dimension").split
         True
     """
-    from importlib import import_module
-
-    if name not in NAMES:
+    if name not in _BY_NAME:
         raise InputError(f"experiment {name!r}: unknown; expected {', '.join(NAMES)}, or --all")
-    found: Experiment = import_module(f"linrep.paper.{name.replace('-', '_')}").EXPERIMENT
-    return found
+    return _BY_NAME[name]

@@ -4,13 +4,12 @@ from collections.abc import Iterator, Mapping
 
 import torch
 
-from linrep.laboratory.machine import threads
+from linrep.laboratory.machine import processor, threads
 from linrep.page.chart import Series, chart, means
 from linrep.page.numbers import count, listed, short
 from linrep.page.shell import Block
 from linrep.paper.cost import Growth, growth, interleaved, tensors_peak
 from linrep.paper.record import Answer, Column, Experiment, Standing, nothing
-from linrep.paper.results_file import processor
 from linrep.population.gradient import Method, Population, table_gradients
 from linrep.runs.result import Result
 from linrep.sweeps.numbers import Numbers, Row

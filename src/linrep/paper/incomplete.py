@@ -1,31 +1,32 @@
-"""What the experiments on incomplete contexts and tokens share: how little may be kept."""
+"""Leave out contexts, or tokens, at random: how few are enough?"""
 
 from linrep.page.chart import Series, chart, numeric
 from linrep.page.numbers import cosine
 from linrep.page.shell import Block
 from linrep.paper.controls import gap_lines
-from linrep.paper.record import Answer, nothing, percent
+from linrep.paper.record import Answer, Experiment, nothing, percent
 from linrep.sweeps.numbers import Numbers
 
 KEPT = 0.9
 """Share of the linearity on the complete set that counts as kept."""
+ENOUGH = 0.5
+"""Fraction of contexts, or tokens, down to which directions must survive for a yes."""
+AXIS = "kept"
 
 
-def how_little(numbers: Numbers, axis: str, what: str, enough: float) -> Answer:
+def how_few(numbers: Numbers, what: str) -> Answer:
     """The smallest fraction down to which linearity of g is kept.
 
     Args:
-        numbers: Of a sweep over fractions in one axis, 1 among them.
-        axis: Its name.
+        numbers: Of a sweep over fractions kept, 1 among them.
         what: What is kept, in the plural.
-        enough: "Yes" if linearity is kept down to this fraction.
     """
     rule = (
         f"The mean linearity of g counts as kept while it is at least {percent(KEPT)} of that on all {what}. "
-        f"“Yes” if it is kept down to {percent(enough)} of {what}, “in part” if to fewer than all, “no” "
+        f"“Yes” if it is kept down to {percent(ENOUGH)} of {what}, “in part” if to fewer than all, “no” "
         "otherwise."
     )
-    linear = {float(label): part.mean("linearity", "unembedding") for label, part in numbers.each(axis)}
+    linear = {float(label): part.mean("linearity", "unembedding") for label, part in numbers.each(AXIS)}
     if 1.0 not in linear or len(linear) < 2:
         return nothing(rule)
     whole = linear[1.0]
@@ -35,27 +36,27 @@ def how_little(numbers: Numbers, axis: str, what: str, enough: float) -> Answer:
             break
         least = fraction
     below = [fraction for fraction in linear if fraction < least]
-    start = max(part.mean("linearity", "unembedding", at="start") for _, part in numbers.each(axis))
+    start = max(part.mean("linearity", "unembedding", at="start") for _, part in numbers.each(AXIS))
     if least == 1.0:
         first = max(below)
-        found = (
+        finding = (
             f"with {percent(first)} of {what} the mean linearity of g is already down to "
             f"{cosine(linear[first])}, from {cosine(whole)} on all of them"
         )
     else:
-        found = (
+        finding = (
             f"the mean linearity of g is {cosine(whole)} on all {what} and still {cosine(linear[least])} on "
             f"{percent(least)} of them"
         )
         if below:
-            found += f", then {cosine(linear[max(below)])} on {percent(max(below))}"
-    standing = "yes" if least <= enough else "partly" if least < 1 else "no"
-    return Answer(standing=standing, finding=f"{found} (untrained: at most {cosine(start)}).", rule=rule)
+            finding += f", then {cosine(linear[max(below)])} on {percent(max(below))}"
+    standing = "yes" if least <= ENOUGH else "partly" if least < 1 else "no"
+    return Answer(standing=standing, finding=f"{finding} (untrained: at most {cosine(start)}).", rule=rule)
 
 
-def kept_figures(numbers: Numbers, axis: str, what: str) -> list[Block]:
+def figures(numbers: Numbers, what: str) -> list[Block]:
     """Linearity and alignment against the fraction kept, with both controls."""
-    parts = numbers.each(axis)
+    parts = numbers.each(AXIS)
     x = numeric([label for label, _ in parts])
     g, f = ("linearity", "unembedding"), ("linearity", "embedding")
 
@@ -75,14 +76,14 @@ def kept_figures(numbers: Numbers, axis: str, what: str) -> list[Block]:
     gap = gap_lines(x, [part for _, part in parts])
     return [
         chart(
-            f"{axis}-linearity",
+            f"{AXIS}-linearity",
             f"Directions against {what} kept",
             lines,
             x=f"fraction of {what} kept",
             y="mean cosine",
         ),
         chart(
-            f"{axis}-gap",
+            f"{AXIS}-gap",
             f"Log-odds gap against {what} kept",
             gap,
             x=f"fraction of {what} kept",
@@ -90,3 +91,14 @@ def kept_figures(numbers: Numbers, axis: str, what: str) -> list[Block]:
             unit=False,
         ),
     ]
+
+
+def _experiment(what: str) -> Experiment:
+    return Experiment(
+        name=f"incomplete-{what}",
+        answer=lambda numbers: how_few(numbers, what),
+        figures=lambda numbers: figures(numbers, what),
+    )
+
+
+CONTEXTS, TOKENS = _experiment("contexts"), _experiment("tokens")

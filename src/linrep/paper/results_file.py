@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import linrep
+from linrep.laboratory.machine import processor
 from linrep.page.numbers import count
 from linrep.paper.report import Report
-from linrep.paper.table import as_markdown, grid
+from linrep.paper.table import as_markdown
 
 
 def results_text(reports: Sequence[Report], command: str) -> str:
@@ -31,8 +32,8 @@ def results_text(reports: Sequence[Report], command: str) -> str:
         "for whatever reason: a plateau, too few steps, the noise of sampling.",
     ]
     for report in reports:
-        study, answer = report.experiment, report.answer
-        titles, body = grid(report.numbers, report.lines(), study.columns, split=study.split)
+        answer = report.answer
+        titles, body = report.grid()
         parts += [
             f"## {report.sweep.title}",
             f"**{report.sweep.question}** {answer.sentence}",
@@ -67,13 +68,3 @@ def commit() -> str:
     except (OSError, subprocess.SubprocessError):
         return "an installed copy"
     return f"commit {found.stdout.strip()}"
-
-
-def processor() -> str:
-    """Its model, as the system names it."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return platform.processor() or "unknown processor"
-    names = [line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name")]
-    return names[0] if names else platform.processor() or "unknown processor"
