@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import sys
 from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -97,7 +98,7 @@ def numbers(text: str, option: str) -> list[float]:
         found = [float(part) for part in text.split(",") if part.strip()]
     except ValueError:
         found = []
-    if not found or any(abs(number) == float("inf") or number != number for number in found):
+    if not found or not all(map(math.isfinite, found)):
         raise InputError(f"{option}: expected numbers separated by commas, such as -4,-2,2,4, got {text!r}")
     return found
 

@@ -1,5 +1,6 @@
 """``linrep measure``: the ruler on vectors of one's own."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -107,7 +108,7 @@ def _show(result: "VectorsResult", page: Path | None) -> None:
     for each in result.summary["concepts"]:
         name = each["name"]
         linear = result.value("linearity", name)
-        bounds = f" [{cosine(linear.low)}, {cosine(linear.high)}]" if linear.low == linear.low else ""
+        bounds = "" if math.isnan(linear.low) else f" [{cosine(linear.low)}, {cosine(linear.high)}]"
         paired = each["method"] == "matched pairs"
         cells = [
             escape(name),

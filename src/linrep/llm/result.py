@@ -2,6 +2,7 @@
 JSON.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -42,7 +43,7 @@ class LMResult(Tidy):
         import plotly.graph_objects as go
 
         matrix = self.matrices[name]
-        signed = min((v for row in matrix.values for v in row if v == v), default=0.0) < 0
+        signed = min((v for row in matrix.values for v in row if not math.isnan(v)), default=0.0) < 0
         heat = go.Heatmap(
             z=plain(matrix.values),
             x=list(matrix.columns),

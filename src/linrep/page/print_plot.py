@@ -180,7 +180,7 @@ def _heat(axes: Any, trace: Spec, layout: Spec) -> None:
 def _write(axes: Any, values: Any, dark: float) -> None:
     """Every number into its cell, light from ``dark`` on."""
     for (row, column), value in np.ndenumerate(values):
-        if value == value:
+        if not np.isnan(value):
             ink = _colour("--surface" if value > dark else "--ink")
             axes.text(column, row, f"{value:.2f}", color=ink, fontsize=6, ha="center", va="center")
 

@@ -1,5 +1,6 @@
 """The page of measured vectors: the shell of every page, with the map, tables, overlaps and anomalies."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,7 +63,7 @@ def _lines(result: VectorsResult) -> list[Line]:
     lines: list[Line] = []
     for each in result.summary["concepts"]:
         linear, halves = (result.value(metric, each["name"]) for metric in ("linearity", "split_half"))
-        if linear.value == linear.value:
+        if not math.isnan(linear.value):
             detail = f"Linearity {cosine(linear.value)} over {count(each['pairs_used'])} matched pairs, "
             detail += f"{cosine(linear.shuffled.q95)} is the shuffled attribute's 95 % quantile."
         else:
@@ -135,7 +136,7 @@ def _concepts(result: VectorsResult) -> Block:
     rows: list[list[str]] = []
     for each in result.summary["concepts"]:
         linear, halves = (result.value(metric, each["name"]) for metric in ("linearity", "split_half"))
-        bounds = f"[{cosine(linear.low)}, {cosine(linear.high)}]" if linear.low == linear.low else ABSENT
+        bounds = ABSENT if math.isnan(linear.low) else f"[{cosine(linear.low)}, {cosine(linear.high)}]"
         paired = each["method"] == "matched pairs"
         rows.append(
             [

@@ -1,5 +1,6 @@
 """Time and memory of one exact gradient against the number of concepts, fused and with p(c|d) stored."""
 
+import math
 from collections.abc import Iterator, Mapping
 
 import torch
@@ -91,7 +92,7 @@ def fitted(numbers: Numbers, what: str, form: str) -> Growth | None:
 
 def _means(numbers: Numbers, what: str, form: str) -> dict[int, float]:
     found = {int(m): cell.mean(what, form) for m, cell in numbers.each(AXIS)}
-    return {m: value for m, value in found.items() if value == value}
+    return {m: value for m, value in found.items() if not math.isnan(value)}
 
 
 def _span(numbers: Numbers, form: str) -> str:

@@ -1,5 +1,6 @@
 """The width k of both tables, from 2 to 2^m and beyond, free and stuck runs apart."""
 
+import math
 from collections.abc import Iterator
 
 from linrep.page.chart import Dash, Series, chart, numeric
@@ -15,6 +16,7 @@ from linrep.paper.record import (
     LINEARITY_G,
     Answer,
     Experiment,
+    free_else_all,
     nothing,
 )
 from linrep.paper.stuck import stuck_chart
@@ -38,13 +40,13 @@ def answer(numbers: Numbers) -> Answer:
     peaks: list[bool] = []
     words: list[str] = []
     for m, part in numbers.each(M):
-        linear = {k: _linearity(cell) for k, cell in part.each(K)}
+        linear = {k: free_else_all(cell, "linearity", "unembedding") for k, cell in part.each(K)}
         if m not in linear or len(linear) < 2:
             continue
         top, widest = max(linear, key=linear.__getitem__), max(linear, key=int)
         cell = part.of(**{K: widest})
         limit = cell.mean(PREDICTED, "unembedding")
-        predicted = f", predicted {cosine(limit)} in the limit" if limit == limit else ""
+        predicted = f", predicted {cosine(limit)} in the limit" if not math.isnan(limit) else ""
         where = "k = m" if top == m else f"k = {top}"
         beside = "" if top == m else f", {cosine(linear[m])} at k = m"
         words.append(
@@ -100,11 +102,6 @@ def figures(numbers: Numbers) -> list[Block]:
 def extra(result: Result) -> Iterator[Row]:
     """What theory says of linearity at this width, where it says anything."""
     yield from predicted_rows(result, predict(result.worlds[0].model.concepts, result.config.model.dim))
-
-
-def _linearity(cell: Numbers) -> float:
-    free = cell.mean("linearity", "unembedding", free=True)
-    return free if free == free else cell.mean("linearity", "unembedding")
 
 
 EXPERIMENT = Experiment(

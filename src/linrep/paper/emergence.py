@@ -85,7 +85,7 @@ def figures(numbers: Numbers) -> list[Block]:
                 )
             if series:
                 steps, values = part.each("concepts")[-1][1].over_steps(measure, table, kind="null")
-                null = means([float(row[row == row].mean()) if (row == row).any() else 0.0 for row in values])
+                null = means([spread(row).mean or 0.0 for row in values])
                 series.append(control("random pairs", "--null", steps.tolist(), null))
             name = f"{optimizer}-{measure}-{table}".lower().replace(" ", "-").strip("-")
             blocks.append(

@@ -5,6 +5,7 @@ no permutation of them changes makes their vertices a regular simplex and puts t
 parent. In "nested twice" they are not alike, and nothing forces the right angle.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -89,7 +90,7 @@ def _found(numbers: Numbers, measure: str) -> list[Found]:
         for world, two in one.each(WORLD):
             for k, cell in two.each(K):
                 value = cell.mean(measure, G)
-                if int(k) >= RANK and value == value:
+                if int(k) >= RANK and not math.isnan(value):
                     controls = cell.mean(measure, G, kind="null"), cell.mean(measure, G, at="start")
                     where = f"{world}, {method}, k = {k}"
                     found.append(Found(where=where, value=value, null=controls[0], untrained=controls[1]))

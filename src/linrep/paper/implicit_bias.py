@@ -17,6 +17,7 @@ from linrep.paper.record import (
     Answer,
     Column,
     Experiment,
+    free_else_all,
     graded,
     nothing,
     percent,
@@ -40,7 +41,7 @@ RULE = (
 
 def answer(numbers: Numbers) -> Answer:
     """How near at the end, and whether margins grow like ln t."""
-    cells = [(label, cell) for label, cell in numbers.each(STEPS) if _angle(cell) == _angle(cell)]
+    cells = [(label, cell) for label, cell in numbers.each(STEPS) if not math.isnan(_angle(cell))]
     if not cells:
         return nothing(RULE)
     label, last = max(cells, key=lambda each: int(each[0]))
@@ -173,8 +174,7 @@ def hidden_problems(world: World, f: Tensor, g: Tensor) -> Iterator[tuple[Tensor
 
 
 def _angle(cell: Numbers) -> float:
-    free = cell.mean(ANGLE, "unembedding", free=True)
-    return free if free == free else cell.mean(ANGLE, "unembedding")
+    return free_else_all(cell, ANGLE, "unembedding")
 
 
 def _degrees(one: Tensor, other: Tensor) -> float:

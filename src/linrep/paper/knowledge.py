@@ -1,5 +1,6 @@
 """Contexts that know at most u concepts, at a width that leaves linearity free."""
 
+import math
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -28,7 +29,7 @@ def answer(numbers: Numbers) -> Answer:
         (label, cell.mean("linearity", "unembedding"), cell.mean(PREDICTED, "unembedding"))
         for label, cell in numbers.each(AXIS)
     ]
-    found = [row for row in found if row[1] == row[1] and row[2] == row[2]]
+    found = [row for row in found if not any(map(math.isnan, row[1:]))]
     if len(found) < 2:
         return nothing(RULE)
     far = [label for label, measured, limit in found if abs(measured - limit) > NEAR]

@@ -1,5 +1,7 @@
 """Gradient descent, SGD by batch and step size, Adam, by start scale: who gets stuck, who aligns."""
 
+import math
+
 from linrep.page.chart import Series, chart, colour
 from linrep.page.numbers import cosine
 from linrep.page.shell import Block
@@ -30,7 +32,7 @@ def answer(numbers: Numbers) -> Answer:
         f"{method} {percent(share)}" for method, share in stuck.items() if method not in (GD, SGD)
     )
     aligned = {method: numbers.of(**{METHOD: method}).mean("alignment", free=True) for method in stuck}
-    aligned = {method: value for method, value in aligned.items() if value == value}
+    aligned = {method: value for method, value in aligned.items() if not math.isnan(value)}
     finding = f"full-batch GD leaves {percent(stuck[GD])} of runs stuck, SGD {percent(stuck[SGD])}"
     finding += f" ({others})" if others else ""
     if aligned:

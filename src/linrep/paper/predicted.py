@@ -1,5 +1,6 @@
 """Linearity as theory predicts it, beside what is measured: the same in every run of a cell."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 from linrep.page.chart import Series, means, numeric
@@ -27,7 +28,7 @@ def predicted_line(
     name: str, colour: str, cells: Sequence[tuple[str, Numbers]], table: str, *, joined: bool = True
 ) -> Series:
     """Over the cells that have a prediction."""
-    limit = [(at, value) for at, cell in cells if (value := cell.mean(PREDICTED, table)) == value]
+    limit = [(at, value) for at, cell in cells if not math.isnan(value := cell.mean(PREDICTED, table))]
     return Series(
         name=name,
         colour=colour,

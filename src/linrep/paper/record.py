@@ -75,6 +75,12 @@ def nothing(rule: str) -> Answer:
     )
 
 
+def free_else_all(cell: Numbers, measure: str, table: str) -> float:
+    """A measure's mean over free runs, or over all where none is free; NaN where there is no run."""
+    free = cell.mean(measure, table, free=True)
+    return cell.mean(measure, table) if math.isnan(free) else free
+
+
 def graded(value: float, high: float, fair: float, *, falling: bool = False) -> Standing:
     """Yes from ``high`` on, partly from ``fair`` on, else no; with ``falling``, up to them.
 

@@ -1,5 +1,6 @@
 """A user's own sweep: no question of ours, so its page says what is largest and smallest, and draws it."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -84,7 +85,7 @@ def _answer(numbers: Numbers) -> Answer:
     found = {
         label: value
         for label, cell in _cells(numbers)
-        if (value := cell.mean("linearity", "unembedding")) == value
+        if not math.isnan(value := cell.mean("linearity", "unembedding"))
     }
     if not found:
         return nothing(RULE)

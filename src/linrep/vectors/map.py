@@ -1,5 +1,6 @@
 """A map to look at: coordinates along two or three concept directions, made orthogonal."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,7 +50,7 @@ def chosen_axes(
                 f"axes: expected two or three different concepts of {', '.join(names)}; got {got}"
             )
         return [list(names).index(name) for name in wanted]
-    present = [i for i in range(len(names)) if strength[i] == strength[i]]
+    present = [i for i in range(len(names)) if not math.isnan(strength[i])]
     found: list[int] = []
     for i in sorted(present, key=lambda i: -strength[i]):
         enough = len(found) == 3 or (len(found) == 2 and strength[i] < 0)

@@ -1,5 +1,6 @@
 """What a result says of each concept, in records for JSON and rows for the table."""
 
+import math
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -53,7 +54,7 @@ def concept_record(plan: Design, i: int, each: Stability) -> dict[str, Any]:
         "rows_low": len(low),
         "rows_high": len(high),
         "p": each.p,
-        "found": each.p <= FOUND if each.p == each.p else None,
+        "found": each.p <= FOUND if not math.isnan(each.p) else None,
     }
 
 

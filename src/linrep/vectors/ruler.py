@@ -1,5 +1,6 @@
 """The ruler on vectors: the similarities of tables and language models, with random pairs as the null."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -135,14 +136,14 @@ def _elsewhere(given: Similarity, matrix: Tensor, owner: Tensor) -> Similarity:
     kept = matrix.masked_fill(owner[:, None] == owner[None, :], torch.nan)
     by_concept = kept.nanmean(1)
     mean = float(by_concept.nanmean())
-    known = mean == mean
+    known = not math.isnan(mean)
     return replace(
         given,
         mean=mean if known else None,
         median=mean if known else None,
         interval95=None,
         null=given.null if known else None,
-        per_concept=tuple(None if v != v else v for v in by_concept.tolist()),
+        per_concept=tuple(None if math.isnan(v) else v for v in by_concept.tolist()),
         per_run=(mean if known else None,),
     )
 
@@ -171,7 +172,7 @@ def _additive(table: Tensor, attributes: Attributes) -> dict[str, Any] | None:
     found = additive_share(mean[None], cells, levels)
     share = float(found.share[0])
     return {
-        "share": share if share == share else None,
+        "share": None if math.isnan(share) else share,
         "method": found.method,
         "combinations": found.rows,
         "parameters": found.parameters,

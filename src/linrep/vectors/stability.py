@@ -1,5 +1,6 @@
 """How much of a direction is luck: shuffled attributes, halves of the data, resampling, and noise."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -98,7 +99,7 @@ def stability(
         halves_shuffled=halves(given, draws=HALVES, generator=generator, shuffle=True),
         resampled=resampled(given, draws=draws, generator=generator),
         shuffled=shuffled,
-        p=(1 + as_large) / (1 + len(present)) if len(present) and value == value else float("nan"),
+        p=(1 + as_large) / (1 + len(present)) if len(present) and not math.isnan(value) else math.nan,
         noise=tuple(_under_noise(table, design, concept, direction, spread, generator)),
     )
 

@@ -1,5 +1,6 @@
 """A measurement of a language model as its readers ask for it: by concept, with nothing where nothing is."""
 
+import math
 from collections.abc import Callable
 from functools import cached_property
 from statistics import median
@@ -47,7 +48,7 @@ class View:
             row
             for row in self.result.rows
             if row.metric == metric
-            and row.value == row.value
+            and not math.isnan(row.value)
             and ("layer" in where or row.layer in ("", self.place))
             and all(getattr(row, key) == value for key, value in where.items())
         ]
@@ -92,7 +93,7 @@ class View:
 
 def with_interval(row: Row, text: Callable[[float], str] = cosine) -> str:
     """`0.41 [0.36, 0.46]`."""
-    if row.low != row.low or row.high != row.high:
+    if math.isnan(row.low) or math.isnan(row.high):
         return text(row.value)
     return f"{text(row.value)} [{text(row.low)}, {text(row.high)}]"
 
