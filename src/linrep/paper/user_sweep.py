@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from linrep.page.chart import Series, chart, colour, heatmap, numeric
+from linrep.page.experiment import experiment_page
 from linrep.page.interactive import chosen
 from linrep.page.numbers import cosine, finite, listed
 from linrep.page.runs_plot import MOST_WRITTEN, even_in_log
@@ -13,7 +14,7 @@ from linrep.page.shell import Block, assemble
 from linrep.paper import axis_words
 from linrep.paper.controls import controls
 from linrep.paper.record import Answer, Experiment, nothing
-from linrep.paper.report import Report, page
+from linrep.paper.report import Report
 from linrep.paper.stuck import stuck_chart
 from linrep.sweeps.numbers import Numbers
 from linrep.sweeps.result import SweepResult
@@ -65,7 +66,7 @@ def sweep_page(found: SweepResult) -> str:
         seconds=found.seconds,
         command=f"linrep.sweep(base, {{{axes}}})",
     )
-    return assemble(page(report))
+    return assemble(experiment_page(report))
 
 
 def sweep_plot(found: SweepResult, kind: str | None = None) -> "go.Figure":
