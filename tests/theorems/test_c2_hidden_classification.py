@@ -10,7 +10,6 @@ from linrep.theory.hidden_classification import (
     conserved_matrix,
     descend_fixed,
     descend_joint,
-    joint_angle,
     joint_rate,
 )
 from linrep.theory.max_margin import hard_margin
@@ -92,9 +91,10 @@ def test_all_trained_angle_and_rate_follow_the_conserved_matrix(seed):
     run = descend_joint(*start(seed), step=0.0025, times=times, normalised=True)
     assert run.complete
     value = cosine(run.parameters)
-    ratio = torch.arccos(value) / joint_angle(run.parameters)
+    length = run.parameters[:, 2].square().sum(1)
+    ratio = torch.arccos(value) / (2 * joint_rate(run.parameters).sqrt() / length)
     assert float((ratio[-1] - 1).abs()) < 0.01
-    norm = run.parameters[:, 2].square().sum(1) / (math.sqrt(2) * run.times.log())
+    norm = length / (math.sqrt(2) * run.times.log())
     assert float((norm[-1] - 1).abs()) < 0.03
     rate = (1 - value) * run.times.log().square() / joint_rate(run.parameters)
     assert float((rate[-1] - 1).abs()) < 0.05

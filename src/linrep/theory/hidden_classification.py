@@ -154,34 +154,13 @@ def conserved_matrix(parameters: Float64[Tensor, "*records 3 dim"]) -> Float64[T
     return (parameters.mT * signs) @ parameters
 
 
-def joint_angle(parameters: Float64[Tensor, "*records 3 dim"]) -> Float64[Tensor, "*records"]:
-    r"""Predicted angle of w_1 − w_0 and v, :math:`\|(I - \hat v\hat v^\top) Q \hat v\| / \|v\|^2`.
-
-    Naively: form Q, apply it to v̂, remove the part along v̂.
-
-    Args:
-        parameters: w_1, w_0, v stacked.
-
-    Returns:
-        Radians; asymptotic, meant for late times.
-
-    Example:
-        >>> float(joint_angle(torch.tensor([[1.0, 0.0], [-1.0, 0.0], [1.0, 0.0]]).double()))
-        0.0
-
-    References:
-        Theory claim C2.
-    """
-    v = parameters[..., 2, :]
-    return _across(parameters) / v.square().sum(-1)
-
-
 def joint_rate(parameters: Float64[Tensor, "*records 3 dim"]) -> Float64[Tensor, "*records"]:
     r"""C in :math:`1 - \cos(w_1 - w_0, v) \to C/\ln^2 t`: :math:`\|(I - \hat v\hat v^\top) Q \hat v\|^2 / 4`.
 
-    From the angle with :math:`\|v\|^2 \approx \sqrt2 \ln t` and 1 − cos ≈ angle²/2.
+    From the angle, :math:`2\sqrt C / \|v\|^2` late, with :math:`\|v\|^2 \approx \sqrt2 \ln t` and
+    1 − cos ≈ angle²/2.
 
-    Naively: ``joint_angle(p) ** 2 * v.norm() ** 4 / 4``.
+    Naively: form Q, apply it to v̂, remove the part along v̂; a quarter of the square of what is left.
 
     Args:
         parameters: w_1, w_0, v stacked.
@@ -196,13 +175,10 @@ def joint_rate(parameters: Float64[Tensor, "*records 3 dim"]) -> Float64[Tensor,
     References:
         Theory claim C2.
     """
-    return _across(parameters).square() / 4
-
-
-def _across(parameters: Tensor) -> Tensor:
     direction = torch.nn.functional.normalize(parameters[..., 2, :], dim=-1)
     pushed = (conserved_matrix(parameters) @ direction[..., None])[..., 0]
-    return (pushed - (pushed * direction).sum(-1, keepdim=True) * direction).norm(dim=-1)
+    across = pushed - (pushed * direction).sum(-1, keepdim=True) * direction
+    return across.norm(dim=-1).square() / 4
 
 
 def _descend(
