@@ -23,7 +23,7 @@ from linrep.runs.toml import is_sweep, parse, read_toml
 from linrep.runs.world_config import CategoricalWorld, NetworkWorld, TablesWorld
 from linrep.sweeps.file import Sweep, parse_sweep
 from linrep.sweeps.grid import Coordinates, configs, require_distinct
-from linrep.vectors.reading import frame_of, read_vectors
+from linrep.vectors.reading import frame_of, is_number, read_vectors
 from linrep.worlds.concepts import require_enumerable
 from linrep.worlds.network import read_bif
 
@@ -236,7 +236,7 @@ def _separated(path: Path) -> Checked:
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
     head, first = _first_lines(path, separator)
     numbers = [cell for name, cell in zip(head, first, strict=False) if name != "id"]
-    if separator == "," and numbers and all(_is_number(cell) for cell in numbers):
+    if separator == "," and numbers and all(is_number(cell) for cell in numbers):
         return _vectors(path)
     named = {name.lower() for name in head}
     pairs = {"low", "high"} <= named or (len(head) < 3 and "id" not in named)
@@ -277,14 +277,6 @@ def _json_lines(path: Path) -> Checked:
     except (OSError, UnicodeDecodeError):
         first = ""  # the reader says it better
     return (_winograd if '"text' in first else _paired_contexts)(path)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def _size(sizes: tuple[int, ...]) -> str:

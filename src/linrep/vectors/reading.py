@@ -131,7 +131,7 @@ def _read_csv(path: Path, id_column: str | None) -> Any:
 
     with path.open(encoding="utf-8-sig") as file:
         head = [cell.strip().strip('"') for cell in file.readline().split(",")]
-    bare = all(_is_number(cell) for cell in head)
+    bare = all(is_number(cell) for cell in head)
     wanted = id_column or "id"
     return pc.read_csv(
         path,
@@ -240,7 +240,8 @@ def as_list(column: Any) -> Any:
     return column.tolist() if isinstance(column, Tensor) else column
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: str) -> bool:
+    """Whether the text of a table's cell is a number."""
     try:
         float(cell)
     except ValueError:
