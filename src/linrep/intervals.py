@@ -78,11 +78,61 @@ def jackknife_interval(
     """
     if not left_out or any(len(each) < LEAST or bool(each.isnan().any()) for each in left_out):
         return None
-    parts = [_jackknife_variance(each) for each in left_out]
-    variance = sum(parts)
-    shares = sum(part**2 / (len(each) - 1) for part, each in zip(parts, left_out, strict=True))
-    freedom = variance**2 / shares if shares > 0 else sum(len(each) - 1 for each in left_out)
-    return None if math.isnan(value) else _about(value, variance, freedom, within)
+    parts = [Variance(value=_jackknife_variance(each), freedom=len(each) - 1) for each in left_out]
+    return t_interval(value, parts, within)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variance:
+    """An estimated variance of a statistic, and how many degrees of freedom the estimate has."""
+
+    value: float
+    freedom: int | float
+
+
+def t_interval(value: float, parts: Sequence[Variance], within: Range = ANYWHERE) -> Interval | None:
+    """Interval of a statistic whose variance is the sum of independently estimated parts.
+
+    Returns:
+        (low, high), t with Satterthwaite's degrees of freedom; None where the value is missing.
+
+    Example:
+        >>> t_interval(0.0, [Variance(value=1.0, freedom=1e9)], within=(-1, 5))[0]
+        -1.0
+    """
+    variance = sum(part.value for part in parts)
+    return None if math.isnan(value) else _about(value, variance, _freedom(parts), within)
+
+
+def shared_variance(
+    influence: Sequence[Float64[Tensor, " _"]], rows: Int64[Tensor, "2 pairs"], freedom: Sequence[int | float]
+) -> Variance:
+    r"""Variance of a statistic of samples of pairs, some of which share a row.
+
+    :math:`V = \sum_r (\sum_{p \ni r} \psi_p)^2 - \sum_p \psi_p^2`, at least :math:`\sum_p \psi_p^2`, which it
+    is where no row is in two pairs. Sharing costs degrees of freedom in proportion.
+
+    Args:
+        influence: For each sample :math:`\psi_p`; their squares sum to its variance were pairs unrelated.
+        rows: The two rows of every pair, samples one after the other.
+        freedom: Degrees of freedom of each sample's own variance.
+
+    Example:
+        >>> one = torch.tensor([1.0, -1.0], dtype=torch.float64)
+        >>> shared_variance([one], torch.tensor([[0, 2], [1, 3]]), [1])
+        Variance(value=2.0, freedom=1.0)
+
+    References:
+        Aronow, Samii and Assenova 2015, dyadic clustering.
+    """
+    squares = [float(each.square().sum()) for each in influence]
+    alone = [Variance(value=v, freedom=n) for v, n in zip(squares, freedom, strict=True)]
+    psi = torch.cat(list(influence))
+    by_row = psi.new_zeros(int(rows.max()) + 1).index_add_(0, rows.flatten(), psi.repeat(2))
+    unrelated = sum(part.value for part in alone)
+    shared = max(float(by_row.square().sum()) - unrelated, unrelated)
+    ratio = unrelated / shared if shared > 0 else 1.0
+    return Variance(value=shared, freedom=max(_freedom(alone) * ratio, min(freedom)))
 
 
 def crossed_interval(
@@ -243,6 +293,14 @@ def _means_without(x: Tensor) -> Tensor:
 def _jackknife_variance(left_out: Tensor) -> float:
     number = len(left_out)
     return float((left_out - left_out.mean()).square().sum()) * (number - 1) / number
+
+
+def _freedom(parts: Sequence[Variance]) -> float:
+    """Satterthwaite's; of parts without variance their sum."""
+    shares = sum(part.value**2 / part.freedom for part in parts)
+    if not shares > 0:
+        return float(sum(part.freedom for part in parts))
+    return sum(part.value for part in parts) ** 2 / shares
 
 
 def _about(value: float, variance: float, freedom: int | float, within: Range) -> Interval:

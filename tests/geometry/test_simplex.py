@@ -141,10 +141,8 @@ def test_a_concept_is_the_mean_of_its_contrasts():
     codes, wanted = CODES, geometry.contrasts((3, 4, 2))
     concept_of = torch.tensor([i for i, _, _ in wanted])
     table, pairs = noise(len(codes), runs=1), geometry.contrast_pairs(codes, wanted)
-    found = geometry.measure(
-        None, table, None, pairs, concept_of=concept_of, generator=seeded(0), draws=2, resamples=100
-    )
-    apart = geometry.measure(None, table, None, pairs, generator=seeded(0), draws=2, resamples=100)
+    found = geometry.measure(None, table, None, pairs, concept_of=concept_of, generator=seeded(0), draws=2)
+    apart = geometry.measure(None, table, None, pairs, generator=seeded(0), draws=2)
     each = torch.tensor(apart.linearity["unembedding"].per_concept, dtype=torch.float64)
     expected = [float(each[concept_of == i].mean()) for i in range(3)]
     assert found.linearity["unembedding"].per_concept == pytest.approx(expected)
@@ -162,7 +160,7 @@ def test_planted_tables_are_linear_and_orthogonal():
     wanted = geometry.contrasts((3, 4, 2))
     found = geometry.measure(
         planted(), planted(), *[geometry.contrast_pairs(CODES, wanted)] * 2,
-        concept_of=torch.tensor([i for i, _, _ in wanted]), generator=seeded(0), draws=2, resamples=100,
+        concept_of=torch.tensor([i for i, _, _ in wanted]), generator=seeded(0), draws=2,
     )  # fmt: skip
     assert found.linearity["unembedding"].per_concept == pytest.approx((1, 1, 1))
     assert found.alignment is not None

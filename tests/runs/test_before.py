@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -45,5 +46,12 @@ def test_it_is_resumed_to_the_same_bits(optimizer: str, runs: Path) -> None:
     whole = read(BEFORE / "whole" / result.key)
     assert torch.equal(result.embedding, whole.embedding)
     assert torch.equal(result.unembedding, whole.unembedding)
-    assert result.summary["final"] == whole.summary["final"]
+    assert _without_intervals(result.summary["final"]) == _without_intervals(whole.summary["final"])
     assert result.trace.equals(whole.trace)
+
+
+def _without_intervals(numbers: Any) -> Any:
+    """Intervals have been Student's t since; before, they were a percentile bootstrap's."""
+    if not isinstance(numbers, dict):
+        return numbers
+    return {name: _without_intervals(each) for name, each in numbers.items() if name != "interval95"}

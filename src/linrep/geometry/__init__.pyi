@@ -37,7 +37,6 @@ from .simplex import child_overlap as child_overlap
 from .simplex import regular_deviation as regular_deviation
 from .simplex import span_share as span_share
 from .simplex import vertices as vertices
-from .uncertainty import interval_over_runs as interval_over_runs
 from .uncertainty import intervals_over_vectors as intervals_over_vectors
 from .values import Values as Values
 

@@ -8,8 +8,9 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from linrep.geometry.pairs import Pairs
-from linrep.geometry.uncertainty import interval_over_runs, intervals_over_vectors
+from linrep.geometry.uncertainty import intervals_over_vectors
 from linrep.geometry.values import Key, Side, Values, sides, similarity_values
+from linrep.intervals import mean_interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,6 @@ def measure(
     token_rows: Int64[Tensor, " runs"] | None = None,
     concept_of: Int64[Tensor, " contrasts"] | None = None,
     draws: int = 20,
-    resamples: int = 1000,
     null: str = "random pairs",
 ) -> Measurement:
     """Linearity, alignment and orthogonality of a batch of runs, each with pairs, null and interval.
@@ -102,13 +102,12 @@ def measure(
         unembedding: Rows that are predicted (tokens), for each run; or None.
         embedding_pairs: Pairs of rows of ``embedding.flatten(0, 1)``, group = run · concepts + concept.
         unembedding_pairs: The same for the unembedding, concepts in the same order.
-        generator: Draws nulls and bootstraps.
+        generator: Draws nulls.
         context_rows: How many contexts of each run are real, the rest padding; None = all.
         token_rows: The same for tokens.
         concept_of: The concept of each group of a run, where groups are contrasts (every two values of a
             concept): its numbers are means over its contrasts. None = groups are concepts.
         draws: Times the null is drawn.
-        resamples: Bootstrap replicates.
         null: "random pairs" or "shuffled pairs".
 
     Returns:
@@ -134,12 +133,12 @@ def measure(
     runs = next(len(side.table) for side in tables.values())
     if runs > 1:
         intervals = {
-            key: interval_over_runs(values.per_run(key), resamples=resamples, generator=generator)
+            key: mean_interval(values.per_run(key), within=(0 if "orthogonality" in key[0] else -1, 1))
             for key in values.concepts
         }
     else:
         flat = {name: (side.table[0], side.pairs) for name, side in tables.items()}
-        intervals = intervals_over_vectors(flat, values, concept_of, resamples=resamples, generator=generator)
+        intervals = intervals_over_vectors(flat, values, concept_of, generator=generator)
     records = {key: _record(values, key, intervals[key], nulls[key]) for key in values.concepts}
     by_measure = {
         measure: {name: records[measure, name] for name in tables}

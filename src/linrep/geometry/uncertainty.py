@@ -1,6 +1,6 @@
-"""Bootstrap intervals: over runs where there are several, else over the vectors within each group."""
+"""95 % intervals of one run's similarities over its steering vectors, by leaving out one vector at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float64, Int64
@@ -8,33 +8,16 @@ from torch import Tensor
 
 from linrep.geometry.moments import steering_moments, unit_vectors
 from linrep.geometry.pairs import Pairs, matrix_over_contrasts, over_contrasts
+from linrep.geometry.similarity import off_diagonal
 from linrep.geometry.values import Key, Values
+from linrep.intervals import LEAST, Interval, Variance, shared_variance, t_interval
+from linrep.linalg import normalise
 
-LEVELS = (0.025, 0.975)
 CAP = 1024
-"""At most this many vectors of a group are resampled; deviations then shrink by sqrt(resampled/all)."""
+"""At most this many vectors of a group are left out in turn; deviations then shrink by sqrt(used/all)."""
 
-
-def interval_over_runs(
-    per_run: Float64[Tensor, " runs"], *, resamples: int, generator: torch.Generator
-) -> tuple[float, float] | None:
-    """Percentile bootstrap 95 % interval of the mean over runs; runs without a value (NaN) are left out.
-
-    Naively: ``numpy.quantile([rng.choice(x, len(x)).mean() for _ in range(resamples)], [.025, .975])``.
-
-    Returns:
-        (low, high), or None when fewer than two runs have a value.
-
-    Example:
-        >>> values = torch.tensor([1.0, 1.0, torch.nan], dtype=torch.float64)
-        >>> interval_over_runs(values, resamples=50, generator=torch.Generator())
-        (1.0, 1.0)
-    """
-    present = per_run[~per_run.isnan()]
-    if len(present) < 2:
-        return None
-    weights = _weights(len(present), resamples, generator).to(per_run.device)
-    return _interval(weights @ present / len(present))
+Overall = Callable[[Tensor], Tensor]
+"""Statistics of all groups to their mean over concepts."""
 
 
 def intervals_over_vectors(
@@ -42,96 +25,142 @@ def intervals_over_vectors(
     values: Values,
     concept_of: Int64[Tensor, " contrasts"] | None = None,
     *,
-    resamples: int,
     generator: torch.Generator,
-) -> dict[Key, tuple[float, float] | None]:
-    r"""Bootstrap 95 % intervals of one run's similarities, resampling each group's steering vectors.
+) -> dict[Key, Interval | None]:
+    r"""Jackknife 95 % intervals of one run's similarities: each group's steering vectors are its sample.
 
-    With multinomial weights w a pair of a vector with its own copy says nothing and is left out: linearity is
-    :math:`(\|\sum w\hat u\|^2 - \sum w^2) / ((\sum w)^2 - \sum w^2)`. Resampling adds noise to a mean of
-    squares or of absolute values, so replicates are about their own mean, moved to the measured value.
+    Without a vector, its group's statistic is exact; what that does to the mean over concepts is taken to
+    first order.
+
+    Naively: ``linrep.intervals.jackknife_interval(value, [value without each vector, for each concept])``.
 
     Args:
         tables: "embedding" and/or "unembedding": table ``[rows, dim]`` and its pairs, one group per concept.
         values: What was measured on all vectors.
         concept_of: The concept of each group, where groups are contrasts; None = groups are concepts.
-        resamples: Bootstrap replicates.
-        generator: Draws the weights, and the `CAP` vectors of larger groups.
+        generator: Draws the `CAP` vectors of larger groups.
 
     Returns:
-        The interval of the mean over concepts, by measure; None where the value is absent.
+        The interval of the mean over concepts, by measure; None where the value is absent, or a group that
+        enters it has fewer than :data:`linrep.intervals.LEAST` vectors.
     """
-    resampled = {
-        name: _Resampled(table, pairs, resamples, generator) for name, (table, pairs) in tables.items()
-    }
-    replicates: dict[Key, Tensor] = {}
-    for name, side in resampled.items():
-        shrink = _largest(side.shrink, concept_of)
-        drawn = over_contrasts(side.linearity(), concept_of)
-        whole = values.concepts["linearity", name][0]
-        replicates["linearity", name] = _about(whole, drawn, shrink).clamp(-1, 1)
-        both = torch.maximum(shrink[:, None], shrink[None, :])
-        for measure, matrices in (
-            ("orthogonality_mean", side.orthogonality_mean()),
-            ("orthogonality_rms", side.orthogonality_rms()),
+    groups = {name: _Groups(table, pairs, generator) for name, (table, pairs) in tables.items()}
+
+    def mean(x: Tensor) -> Tensor:
+        return over_contrasts(x[None], concept_of).nanmean()
+
+    def mean_overlap(x: Tensor) -> Tensor:
+        return off_diagonal(matrix_over_contrasts(x[None], concept_of)).nanmean()
+
+    def rms_overlap(x: Tensor) -> Tensor:
+        return off_diagonal(matrix_over_contrasts(x[None], concept_of, squared=True)).nanmean()
+
+    found: dict[Key, Interval | None] = {}
+    for name, side in groups.items():
+        for measure, without, overall, least in (
+            ("linearity", side.linearity(), mean, -1),
+            ("orthogonality_mean", side.overlap_of_means(), mean_overlap, 0),
+            ("orthogonality_rms", side.overlap_of_vectors(), rms_overlap, 0),
         ):
-            whole = values.matrices[measure, name][0]
-            drawn = matrix_over_contrasts(matrices, concept_of, squared=measure == "orthogonality_rms")
-            moved = _about(whole, drawn, both).clamp(0, 1)
-            diagonal = torch.eye(whole.shape[-1], dtype=torch.bool, device=whole.device)
-            replicates[measure, name] = moved.masked_fill(diagonal, torch.nan).nanmean(-1)
-    if len(resampled) == 2:
-        f, g = resampled["embedding"], resampled["unembedding"]
-        drawn = over_contrasts((f.directions * g.directions).sum(-1), concept_of)
-        whole = values.concepts["alignment", ""][0]
-        shrink = _largest(torch.maximum(f.shrink, g.shrink), concept_of)
-        replicates["alignment", ""] = _about(whole, drawn, shrink).clamp(-1, 1)
-    return {key: _interval(drawn.nanmean(-1)) for key, drawn in replicates.items()}
+            key = measure, name
+            found[key] = _interval(values.mean(key), [side.variance(without, overall)], least)
+    if len(groups) == 2:
+        f, g = groups["embedding"], groups["unembedding"]
+        parts = [f.variance(f.toward(g.directions), mean), g.variance(g.toward(f.directions), mean)]
+        found["alignment", ""] = _interval(values.mean(("alignment", "")), parts, -1)
+    return found
 
 
-class _Resampled:
-    """One table's unit vectors by group, and the weights of every replicate."""
+class _Groups:
+    """One table's unit vectors by group, and each group's statistics on all and without each vector.
 
-    def __init__(self, table: Tensor, pairs: Pairs, resamples: int, generator: torch.Generator) -> None:
+    A statistic is a number of each group, or a row of them (with every other group): ``(on all, without)``.
+    """
+
+    def __init__(self, table: Tensor, pairs: Pairs, generator: torch.Generator) -> None:
         counts = steering_moments(table, pairs, second=False).count
-        self.units = _some_units(table, pairs, generator)
-        self.weights = [_weights(len(u), resamples, generator).to(table.device) for u in self.units]
+        self.units, self.rows = _some_units(table, pairs, generator)
         used = torch.tensor([len(units) for units in self.units], device=table.device)
-        self.shrink = (used / counts.clamp(min=1)).to(torch.float64).sqrt()
-        sums = [w @ u / max(len(u), 1) for w, u in zip(self.weights, self.units, strict=True)]
-        self.directions = torch.stack(sums, 1)
+        self.shrink = (used / counts.clamp(min=1)).to(torch.float64).sqrt().tolist()
+        self.directions = torch.stack([units.sum(0) / max(len(units), 1) for units in self.units])
 
-    def linearity(self) -> Float64[Tensor, "resamples concepts"]:
-        drawn: list[Tensor] = []
-        for concept, weights in enumerate(self.weights):
-            own = weights.square().sum(1)
-            total = weights.shape[1] ** 2
-            square = self.directions[:, concept].square().sum(-1) * total
-            # Where all weight fell on one vector there is no pair; rounding would make it infinite.
-            pairs = (total - own).masked_fill(own == total, torch.nan)
-            drawn.append((square - own) / pairs)
-        return torch.stack(drawn, 1)
+    def variance(self, statistics: list[tuple[Tensor, Tensor]], overall: Overall) -> Variance | None:
+        r"""Of the mean over concepts; None where a group in it has too few vectors.
 
-    def orthogonality_mean(self) -> Float64[Tensor, "resamples concepts concepts"]:
-        length = torch.linalg.vector_norm(self.directions, dim=-1, keepdim=True)
-        unit = self.directions / length
-        return (unit @ unit.mT).abs()
+        Vectors that share a row, of one concept or of two, vary together: with :math:`\psi` a vector's
+        influence, :math:`V = \sum_r (\sum_{p \ni r} \psi_p)^2 - \sum_p \psi_p^2` (each lies in two rows).
+        """
+        influence: list[Tensor] = []
+        freedom: list[float] = []
+        at: list[Tensor] = []
+        slopes = _slopes(statistics, overall)
+        for i, (own, (on_all, without)) in enumerate(zip(slopes, statistics, strict=True)):
+            if not bool((own != 0).any()):
+                continue
+            if len(without) < LEAST:
+                return None
+            change = torch.where(own != 0, (without - on_all) * own, 0.0)
+            change = change.sum(-1) if change.ndim == 2 else change
+            scale = self.shrink[i] * (1 - 1 / len(change)) ** 0.5
+            influence.append(scale * (change - change.mean()))
+            at.append(self.rows[i])
+            freedom.append(len(change) - 1.0)
+        if not influence:
+            return None
+        return shared_variance(influence, torch.cat(at, 1), freedom)
 
-    def orthogonality_rms(self) -> Float64[Tensor, "resamples concepts concepts"]:
-        concepts = len(self.units)
-        square = self.directions.new_full((len(self.directions), concepts, concepts), torch.nan)
-        for i in range(concepts):
-            for j in range(i):
-                number = len(self.units[i]) * len(self.units[j])
-                if number:
-                    gram = (self.units[i] @ self.units[j].mT).square()
-                    value = ((self.weights[i] @ gram) * self.weights[j]).sum(1) / number
-                    square[:, i, j] = square[:, j, i] = value
-        return square.sqrt()
+    def linearity(self) -> list[tuple[Tensor, Tensor]]:
+        return [(_linearity(u.sum(0), len(u)), _linearity(u.sum(0) - u, len(u) - 1)) for u in self.units]
+
+    def toward(self, others: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Cosine with the mean of the other table's vectors of the same group."""
+        pairs = zip(self.units, others, strict=True)
+        return [(u.mean(0) @ other, _means_without(u) @ other) for u, other in pairs]
+
+    def overlap_of_means(self) -> list[tuple[Tensor, Tensor]]:
+        every = normalise(self.directions)
+        return [
+            ((every @ own).abs(), (normalise(_means_without(u)) @ every.mT).abs())
+            for u, own in zip(self.units, every, strict=True)
+        ]
+
+    def overlap_of_vectors(self) -> list[tuple[Tensor, Tensor]]:
+        """Root mean square of cosines with every group's vectors."""
+        found: list[tuple[Tensor, Tensor]] = []
+        for u in self.units:
+            square = torch.stack([(u @ other.mT).square().mean(1) for other in self.units], 1)
+            found.append((square.mean(0).sqrt(), _means_without(square).clamp_min(0).sqrt()))
+        return found
 
 
-def _some_units(table: Tensor, pairs: Pairs, generator: torch.Generator) -> Sequence[Tensor]:
-    """The non-zero unit vectors of each group: all, or a random `CAP` of them."""
+def _slopes(statistics: list[tuple[Tensor, Tensor]], overall: Overall) -> Tensor:
+    """How the mean over concepts moves with each group's statistic (or row of them); 0 outside it."""
+    whole = torch.stack([on_all for on_all, _ in statistics]).detach().requires_grad_()
+    (slope,) = torch.autograd.grad(overall(whole), whole)
+    slope = slope.nan_to_num()
+    # A row of overlaps stands in the matrix twice, and not with itself.
+    return (slope + slope.mT).fill_diagonal_(0) if slope.ndim == 2 else slope
+
+
+def _interval(value: float, parts: list[Variance | None], least: int) -> Interval | None:
+    known = [part for part in parts if part is not None]
+    return t_interval(value, known, within=(least, 1)) if len(known) == len(parts) else None
+
+
+def _linearity(total: Tensor, number: int) -> Tensor:
+    """NaN below two vectors."""
+    pairs = number * (number - 1)
+    return (total.square().sum(-1) - number) / (pairs if pairs > 0 else float("nan"))
+
+
+def _means_without(units: Float64[Tensor, "vectors dim"]) -> Float64[Tensor, "vectors dim"]:
+    return (units.sum(0) - units) / max(len(units) - 1, 1)
+
+
+def _some_units(
+    table: Tensor, pairs: Pairs, generator: torch.Generator
+) -> tuple[list[Tensor], list[Int64[Tensor, "2 vectors"]]]:
+    """The non-zero unit vectors of each group, all or a random `CAP` of them, and each one's two rows."""
     counts = pairs.counts()
     keep = torch.ones(len(pairs.group), dtype=torch.bool)
     for start, count in zip((counts.cumsum(0) - counts).tolist(), counts.tolist(), strict=True):
@@ -141,44 +170,14 @@ def _some_units(table: Tensor, pairs: Pairs, generator: torch.Generator) -> Sequ
             keep[start + drawn] = True
     at = keep.nonzero()[:, 0].to(pairs.group.device)
     kept = Pairs(low=pairs.low[at], high=pairs.high[at], group=pairs.group[at], groups=pairs.groups)
+    number = kept.counts()
+    of_group = torch.stack([kept.low, kept.high]).split(number.tolist(), 1)
     units = [table.new_zeros(0, table.shape[1], dtype=torch.float64) for _ in range(pairs.groups)]
-    for first, last, _, block, exists in unit_vectors(table, kept, kept.counts()):
+    present = [kept.low.new_zeros(0, dtype=torch.bool) for _ in range(pairs.groups)]
+    for first, last, _, block, exists in unit_vectors(table, kept, number):
         for group in range(first, last):
-            units[group] = torch.cat([units[group], block[group - first][exists[group - first]]])
-    return units
-
-
-def _weights(number: int, resamples: int, generator: torch.Generator) -> Float64[Tensor, "resamples number"]:
-    """How often each of `number` items is drawn in `number` draws with replacement."""
-    device = generator.device
-    weights = torch.zeros(resamples, number, dtype=torch.float64, device=device)
-    if number == 0:
-        return weights
-    drawn = torch.randint(number, (resamples, number), generator=generator, device=device)
-    return weights.scatter_add_(1, drawn, torch.ones_like(drawn, dtype=torch.float64))
-
-
-def _about(value: Tensor, drawn: Tensor, shrink: Tensor) -> Tensor:
-    """Replicates moved to the measured value, their spread shrunk to the full number of vectors.
-
-    Where no replicate is defined the value stands, without spread; where it is absent, so are they.
-    """
-    deviation = drawn - drawn.nanmean(0)
-    return value + shrink * torch.where(deviation.isnan(), torch.zeros_like(deviation), deviation)
-
-
-def _largest(shrink: Tensor, concept_of: Tensor | None) -> Tensor:
-    """By concept the largest of its contrasts': rather too wide than too narrow."""
-    if concept_of is None:
-        return shrink
-    return (torch.nn.functional.one_hot(concept_of) * shrink[:, None]).amax(0)
-
-
-def _interval(drawn: Tensor) -> tuple[float, float] | None:
-    present = drawn[~drawn.isnan()]
-    if len(present) == 0:
-        return None
-    low, high = torch.quantile(
-        present, torch.tensor(LEVELS, dtype=present.dtype, device=present.device)
-    ).tolist()
-    return low, high
+            inside = exists[group - first]
+            units[group] = torch.cat([units[group], block[group - first][inside]])
+            present[group] = torch.cat([present[group], inside])
+    rows = [ends[:, here[: ends.shape[1]]] for ends, here in zip(of_group, present, strict=True)]
+    return units, rows

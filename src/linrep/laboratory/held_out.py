@@ -105,7 +105,6 @@ class HeldOut:
                 token_rows=part.ruler.token_rows,
                 concept_of=part.ruler.concept_of,
                 draws=self.config.measure.null_draws,
-                resamples=self.config.measure.bootstrap,
             )
             assert similar.alignment is not None, "both tables were measured"
             odds = part.ruler.log_odds(own, unembedding, contexts=FINAL_CONTEXTS, points=0)

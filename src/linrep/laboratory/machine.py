@@ -15,7 +15,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 # The largest glibc takes; and memory kept at the top of the heap, a few tables of a large world.
 LARGEST_KEPT, KEPT = 2**25, 2**28
 
-TOO_LARGE = "lower runs, world.concepts, model.dim, training.batch_size or measure.bootstrap"
+TOO_LARGE = "lower runs, world.concepts, model.dim or training.batch_size"
 
 
 def processor() -> str:

@@ -8,6 +8,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from linrep import geometry
+from linrep.intervals import mean_interval
 from linrep.laboratory.ruler import FINAL_CONTEXTS, Ruler
 from linrep.seeds import generator
 from linrep.training.schedule import Schedule
@@ -44,7 +45,6 @@ def summarise(
         token_rows=ruler.token_rows,
         concept_of=ruler.concept_of,
         draws=config.measure.null_draws,
-        resamples=config.measure.bootstrap,
     )
     odds = ruler.log_odds(embedding, unembedding, contexts=FINAL_CONTEXTS, points=SCATTER_POINTS)
     additive = ruler.additive(embedding, unembedding)
@@ -191,9 +191,7 @@ def _additive(
         null.append(float(ruler.additive(f, g)[table].share[alive].nanmean()))
     per_run = share.share.where(alive, torch.nan)
     present = per_run[~per_run.isnan()]
-    interval = geometry.interval_over_runs(
-        per_run, resamples=config.measure.bootstrap, generator=generator(config.seed, "bootstrap", 1)
-    )
+    interval = mean_interval(per_run, within=(0, 1))
     drawn = torch.tensor(null, dtype=torch.float64)
     return {
         "mean": float(present.mean()) if len(present) else None,
@@ -227,11 +225,7 @@ def _judged(ruler: Ruler, numbers: Tensor, null: Tensor, kind: str) -> dict[str,
     """Numbers of runs × concepts as a record."""
     per_run = numbers.nanmean(1)
     present = per_run[~per_run.isnan()]
-    interval = geometry.interval_over_runs(
-        per_run,
-        resamples=ruler.config.measure.bootstrap,
-        generator=generator(ruler.config.seed, "bootstrap", 2),
-    )
+    interval = mean_interval(per_run, within=(0, math.inf))
     return {
         "mean": float(present.mean()) if len(present) else None,
         "median": float(present.quantile(0.5)) if len(present) else None,

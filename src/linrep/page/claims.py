@@ -61,7 +61,7 @@ def render(ledger: "Ledger") -> str:
                 *(_section(claim) for claim in claims),
                 _experiments(ledger),
             ],
-            footer=f"linrep {linrep.__version__}. Intervals: 95 %, bootstrap of the mean over seeds.",
+            footer=f"linrep {linrep.__version__}. Intervals: 95 %, Student's t of the mean over seeds.",
         )
     )
 

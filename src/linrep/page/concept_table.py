@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from linrep.intervals import LEAST
 from linrep.page import palette
 from linrep.page.numbers import ABSENT, cosine, count, finite, interval, short
 from linrep.page.prediction import has_lines
@@ -72,9 +73,10 @@ def _measures(view: View) -> Block:
         id="measures",
         kind="table",
         title="All measures at the last step",
-        caption=f"Mean over concepts that have pairs, then over runs; the interval is over "
-        f"{'runs' if view.runs > 1 else 'vectors'}. Nulls: {_null_kinds(view) or 'none'}. n: steering "
-        "vectors; table rows for the additive share; triples of a context and two tokens for the margin.",
+        caption="Mean over concepts that have pairs, then over runs; the interval is Student's t over "
+        f"{'runs' if view.runs > 1 else 'vectors (jackknife)'}, none below {LEAST}. "
+        f"Nulls: {_null_kinds(view) or 'none'}. n: steering vectors; table rows for the additive share; "
+        "triples of a context and two tokens for the margin.",
         columns=head,
         rows=rows,
         download=("measures.csv", to_csv(keys, lines)),

@@ -23,7 +23,7 @@ MATCHED = 1 / 3
 """A log-odds gap of at most this share of predicting zero's counts as matched."""
 
 THRESHOLDS = (
-    "Numbers in brackets are 95 % intervals.",
+    "Numbers in brackets are 95 % intervals: Student's t over runs or, of one run, over vectors.",
     f"A linearity or alignment of at least {HIGH} is “yes”, of at least {FAIR} “partly”, below “no”; so is "
     "one whose interval does not clear the 95 % quantile of its null.",
     f"An overlap of mean directions (|cosine| between different concepts) of at most {SMALL} is “yes”, of at "

@@ -150,7 +150,8 @@ class MeasureConfig(Table):
     free_threshold_nats: Positive = 0.01
     """A run is free when its final excess loss is below this, otherwise stuck."""
     bootstrap: Annotated[int, Field(ge=100, le=100_000)] = 1000
-    """Resamples behind each interval."""
+    """Not used any more: intervals are Student's t and need no resamples. Stays, so that configs are read and
+    runs found as before."""
     null_draws: Annotated[int, Field(ge=2, le=10_000)] = 20
     """Draws of random pairs behind each null."""
 

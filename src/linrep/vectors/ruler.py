@@ -26,7 +26,6 @@ from linrep.vectors.directions import CHUNK_ROWS, with_class_means
 from linrep.vectors.pairs import Design, of_group
 
 DRAWS = 20
-RESAMPLES = 1000
 MOST_CELLS = 2048
 OVERLAPS = ("orthogonality_mean", "orthogonality_rms")
 
@@ -64,7 +63,6 @@ def rule(table: Float[Tensor, "rows dim"], attributes: Attributes, plan: Design,
         pairs,
         generator=generator(seed, "null"),
         draws=DRAWS,
-        resamples=RESAMPLES,
     )
     paired = torch.tensor([method == "matched pairs" for method in plan.methods])
     owner = torch.tensor([concept.attribute for concept in plan.concepts])
@@ -116,7 +114,7 @@ def subject(plan: Design, i: int) -> Subject:
 
 
 def _linear_row(table: Tensor, plan: Design, i: int, value: float | None, null: Tensor, seed: int) -> Row:
-    """One concept's linearity with its bootstrap interval over pairs."""
+    """One concept's linearity with its interval over pairs."""
     about = subject(plan, i)
     if value is None:
         return about.row("linearity", NAN)
@@ -125,7 +123,6 @@ def _linear_row(table: Tensor, plan: Design, i: int, value: float | None, null: 
     intervals = intervals_over_vectors(
         {"vectors": (table, one)},
         similarity_values({"vectors": side}),
-        resamples=RESAMPLES,
         generator=generator(seed, "bootstrap", i),
     )
     return about.row("linearity", value, intervals["linearity", "vectors"] or (NAN, NAN), Null.of(null))

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 WIDTHS = (8, 16, 32, 64, 128)
 SWEEP_STEPS, TABLE_STEPS = 800, 10_000
-RESAMPLES = 200
 
 SweepProgress = Callable[[int, int, str], None]
 """Called with (models done, models in all, what comes next)."""
@@ -70,7 +69,6 @@ def toy_geometry(
         contexts,
         words,
         generator=generator(seed, "toy null"),
-        resamples=RESAMPLES,
     )
 
 
@@ -152,7 +150,6 @@ def table_geometry(world: World, dim: int, *, steps: int, seed: int) -> tuple[Me
         counterfactual_pairs(world.codes),
         counterfactual_pairs(world.token_codes),
         generator=generator(seed, "null"),
-        resamples=RESAMPLES,
     )
     return found, float(excess[0])
 

@@ -7,16 +7,14 @@ from typing import Literal
 
 import torch
 
-from linrep.geometry import interval_over_runs
-from linrep.seeds import generator
+from linrep.intervals import mean_interval
 
-RESAMPLES = 2000
 LEAST_SEEDS = 20
 RULE = (
-    "A test holds when the whole 95 % bootstrap interval over seeds meets its rule and at least "
-    f"{LEAST_SEEDS} seeds have a value; a control fails, as it must, when its whole interval breaks the same "
-    "rule. A claim holds when all its tests hold and all its controls fail; if a control breaks a condition, "
-    "the claim holds under that condition. Otherwise it fails: it is not shown. Conjectures are "
+    "A test holds when the whole 95 % interval of the mean over seeds (Student's t) meets its rule and at "
+    f"least {LEAST_SEEDS} seeds have a value; a control fails, as it must, when its whole interval breaks "
+    "the same rule. A claim holds when all its tests hold and all its controls fail; if a control breaks a "
+    "condition, the claim holds under that condition. Otherwise it fails: it is not shown. Conjectures are "
     "reported and do not count."
 )
 
@@ -26,7 +24,7 @@ Outcome = Literal["holds", "fails", "undecided"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """A mean over seeds with its 95 % bootstrap interval; None where too few seeds have a value."""
+    """A mean over seeds with its 95 % interval (Student's t); None where too few seeds have a value."""
 
     mean: float | None
     interval95: tuple[float, float] | None
@@ -48,13 +46,12 @@ def estimate(values: Sequence[float | None]) -> Estimate:
         values: One per seed; None or NaN where there is none.
 
     Example:
-        >>> estimate([1.0, 1.0, None])
-        Estimate(mean=1.0, interval95=(1.0, 1.0), seeds=2)
+        >>> estimate([1.0, 1.0, 1.0, 1.0, None])
+        Estimate(mean=1.0, interval95=(1.0, 1.0), seeds=4)
     """
     present = torch.tensor([v for v in values if v is not None and math.isfinite(v)], dtype=torch.float64)
-    interval = interval_over_runs(present, resamples=RESAMPLES, generator=generator(0, "claims"))
     mean = float(present.mean()) if len(present) else None
-    return Estimate(mean=mean, interval95=interval, seeds=len(present))
+    return Estimate(mean=mean, interval95=mean_interval(present), seeds=len(present))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
