@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from linrep import page
+from linrep.page import rendering
 
 NAMES = ["alignment", "concept-graph", "hypercube", "log-odds", "overlap", "spectrum", "traces"]
 FIRST = {".pdf": b"%PDF", ".svg": b"<?xml", ".png": b"\x89PNG"}
@@ -23,7 +24,7 @@ def test_every_figure_as_pdf_svg_and_png(dags: Any, tmp_path: Path) -> None:
 def test_equal_results_give_equal_bytes(dags: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     every = page.figures
     few = ("alignment", "concept-graph")  # all are saved alike; these two are fast
-    monkeypatch.setattr(page, "figures", lambda *given: {name: every(*given)[name] for name in few})
+    monkeypatch.setattr(rendering, "figures", lambda *given: {name: every(*given)[name] for name in few})
     first, again = (page.save_figures(dags, tmp_path / name) for name in ("first", "again"))
     assert len(first) == 6
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
