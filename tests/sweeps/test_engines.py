@@ -20,9 +20,11 @@ from linrep.cli import execute
 from linrep.cli.live import table
 from linrep.errors import InputError
 from linrep.sweeps import engines as executors
-from linrep.sweeps.engines import Engine, Processes, cores, engine
+from linrep.sweeps.engines import Engine, cores, engine
+from linrep.sweeps.processes import Processes
 from linrep.sweeps.slurm import slurm_cluster
 from linrep.sweeps.sweep import Standing
+from tests.support.small_sweep import BASE
 
 MISTAKES: list[tuple[list[str], str]] = [
     (["--workers", "0"], "--workers: expected at least 1, got 0"),
@@ -90,10 +92,24 @@ def test_an_interrupt_is_for_the_parent_alone() -> None:
         assert pool.submit(os.getpid).result() == child
 
 
+@pytest.mark.parametrize("where", ["workers=1", 'workers=1, executor="dask"'])
+def test_a_script_without_its_guard_runs_once(where: str, tmp_path: Path) -> None:
+    """A new process usually runs the script again, which would sweep again where no process may start."""
+    script = tmp_path / "mine.py"
+    script.write_text(
+        "import linrep\n"
+        "print('begun')\n"
+        f"found = linrep.sweep({BASE}, {{'seed': [1, 2]}}, out='runs', progress=False, {where})\n"
+        "print(found.failed)\n"
+    )
+    ran = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ran.stdout, ran.stderr) == ("begun\n[]\n", "")
+
+
 def test_processes_end_with_their_parent_however_it_ends() -> None:
     code = (
         "import os, time\n"
-        "from linrep.sweeps.engines import Processes\n"
+        "from linrep.sweeps.processes import Processes\n"
         "if __name__ == '__main__':\n"
         "    pool = Processes(1)\n"
         "    print(pool.submit(os.getpid).result(), flush=True)\n"

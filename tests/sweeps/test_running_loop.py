@@ -14,14 +14,11 @@ from typing import Any
 
 import pytest
 
+import linrep
 from linrep.cli import execute
 from linrep.errors import LostError
 from linrep.runs.store import Store
 from linrep.sweeps import dask
-from linrep.sweeps.engines import engine, executor
-from linrep.sweeps.file import parse_sweep
-from linrep.sweeps.grid import cells
-from linrep.sweeps.sweep import run_cells
 from tests.support.small_sweep import BASE
 
 distributed = pytest.importorskip("distributed")
@@ -29,16 +26,10 @@ distributed = pytest.importorskip("distributed")
 SEEDS = [0, 1]
 
 
-def swept(out: Path, **chosen: Any) -> dict[str, bytes]:
-    """Trained tables by key; without a choice of engine here, one cell after another."""
-    grid = cells(parse_sweep({"base": BASE, "axes": {"seed": SEEDS}}), threads=1)
-    where = engine(**chosen)
-    if where is None:
-        outcomes = list(run_cells(grid, out=out))
-    else:
-        with executor(where, 1, out=out) as workers:
-            outcomes = list(run_cells(grid, out=out, executor=workers))
-    assert [each.error for each in outcomes] == [""] * len(SEEDS)
+def swept(out: Path, **where: Any) -> dict[str, bytes]:
+    """Trained tables by key; without a choice of workers here, one cell after another."""
+    found = linrep.sweep(BASE, {"seed": SEEDS}, out=out, progress=False, **where)
+    assert found.failed == []
     return {key: (out / key / "tables.safetensors").read_bytes() for key in Store(out).finished()}
 
 
@@ -81,7 +72,7 @@ def test_a_scheduler_is_asked_and_trains_the_same_bits(
 def test_workers_of_this_machine_start_from_there_too(
     called: Callable[[Callable[[], Any]], Any], kind: str, tmp_path: Path
 ) -> None:
-    assert called(lambda: swept(tmp_path / "out", kind=kind, workers=1)) == swept(tmp_path / "serial")
+    assert called(lambda: swept(tmp_path / "out", executor=kind, workers=1)) == swept(tmp_path / "serial")
 
 
 @CALLERS

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from linrep.errors import LostError
 from linrep.progress import interrupts_held, silenced
+from linrep.sweeps.processes import script_hidden
 
 SECONDS_TO_CONNECT = 15
 """For a scheduler to say its first word."""
@@ -62,7 +63,7 @@ def local_cluster(workers: int) -> Generator[Any, None, None]:
     from distributed import LocalCluster
 
     try:
-        with interrupts_held():
+        with interrupts_held(), script_hidden():
             cluster = LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,

@@ -6,18 +6,16 @@ Nothing heavy is imported here, so that a new process can be told its threads be
 import contextlib
 import importlib.util
 import os
-import queue
 import re
-import threading
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from collections.abc import Generator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from linrep.errors import InputError
-from linrep.progress import interrupts_held
 from linrep.sweeps.dask import SECONDS_TO_CONNECT, local_cluster, require_scheduler, silent_dask
+from linrep.sweeps.processes import Processes
 from linrep.sweeps.slurm import KEYS, LOGS, Queue, Watched, slurm_cluster
 
 Kind = Literal["processes", "dask", "slurm"]
@@ -128,70 +126,6 @@ def executor(chosen: Engine, threads: int, *, out: Path) -> Generator[Executor, 
         if chosen.kind == "slurm":
             pool = stack.enter_context(Watched(pool, Queue(place, out / LOGS).trouble))
         yield pool
-
-
-class Processes(Executor):
-    """Worker processes on this machine, each a pool of its own: one that dies fails its own task, no other's.
-
-    Args:
-        workers: How many.
-        threads: Of each, for whatever counts its threads when it is loaded.
-    """
-
-    def __init__(self, workers: int, threads: int = 1) -> None:
-        self._threads = threads
-        self._hands = ThreadPoolExecutor(workers)
-        self._idle: queue.SimpleQueue[ProcessPoolExecutor | None] = queue.SimpleQueue()
-        for _ in range(workers):
-            self._idle.put(None)
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run a function in the next process that is free."""
-        return self._hands.submit(self._run, fn, args, kwargs)
-
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more; wait for what is under way, and end the processes."""
-        self._hands.shutdown(wait, cancel_futures=cancel_futures)
-        with contextlib.suppress(queue.Empty):
-            while True:
-                pool = self._idle.get_nowait()
-                if pool is not None:
-                    pool.shutdown(wait)
-
-    def _run(self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        pool = self._idle.get() or self._process()
-        try:
-            with interrupts_held():  # the process begins with its first task
-                return pool.submit(fn, *args, **kwargs).result()
-        except BrokenExecutor:
-            pool.shutdown(wait=False)
-            pool = None
-            raise
-        finally:
-            self._idle.put(pool)
-
-    def _process(self) -> ProcessPoolExecutor:
-        import multiprocessing
-
-        # Spawned, not forked: a fork copies locks of tensor threads in whatever state they are.
-        context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(1, mp_context=context, initializer=_settle, initargs=(self._threads,))
-
-
-def _settle(threads: int) -> None:
-    """First thing in a new process: its threads, and an end with its parent's, however that comes."""
-    import multiprocessing
-
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(threads)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def follow() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=follow, daemon=True).start()
 
 
 def _require(kind: str) -> None:
