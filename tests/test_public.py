@@ -56,7 +56,3 @@ def test_readme_examples_run(number: int, tmp_path: Path) -> None:
 
 def test_readme_has_no_other_examples() -> None:
     assert len(re.findall(r"```python\n", README.read_text())) == 2
-
-
-def test_the_top_of_the_house_stays_small() -> None:
-    assert len(list(Path(linrep.__file__).parent.glob("*.py"))) <= 8
