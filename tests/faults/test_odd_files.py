@@ -6,7 +6,7 @@ import json
 import operator
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial, reduce
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from linrep.llm.word_pairs import read_word_pairs
 from linrep.runs.folder import read as read_run
 from linrep.runs.formats import parquet_schema, require_room
 from linrep.runs.store import PROVENANCE, RESULT, WORLDS, file_hashes
-from linrep.runs.summary import require_shape
+from linrep.runs.summary import read_summary
 from linrep.runs.toml import load, parse
 from linrep.sweeps.file import load_sweep
 from linrep.vectors.reading import read_vectors
@@ -210,7 +210,11 @@ OPTIONAL = {("held_out",), ("diverged", 0), *(("final", measure) for measure in 
 
 def test_nothing_in_a_summary_can_be_of_another_kind(finished: Path) -> None:
     summary = json.loads((finished / RESULT).read_bytes())
-    require = partial(require_shape, runs=2, names=summary["concepts"])
+
+    def require(given: object) -> None:
+        read_summary(json.dumps(given).encode(), runs=2, names=names)
+
+    names = summary["concepts"]
     summary["diverged"] = [{"run": 1, "step": 1, "step_size": 0.5}]
     require(summary)
     for path in places(summary):

@@ -23,9 +23,11 @@ def random_tables(runs, dim=6, seed=0):
 
 def every(found):
     records = [found.alignment] if found.alignment else []
-    for by_table in (found.linearity, found.orthogonality_mean, found.orthogonality_rms):
-        records += by_table.values()
-    return records
+    return [*records, *found.linearity.values(), *overlaps(found)]
+
+
+def overlaps(found):
+    return [each for both in found.orthogonality.values() for each in (both.mean_directions, both.rms)]
 
 
 def test_planted_batch():
@@ -36,13 +38,12 @@ def test_planted_batch():
         assert record.mean == pytest.approx(1)
         assert record.median == pytest.approx(1)
         assert record.interval95 == pytest.approx((1, 1))
-        assert record.per_concept == pytest.approx([1] * 4)
+        assert record.per_concept == pytest.approx(dict.fromkeys("0123", 1))
         assert record.per_run == pytest.approx([1] * 4)
         assert record.null.q95 < 0.5
         assert record.null.kind == "random pairs"
-    for by_table in (found.orthogonality_mean, found.orthogonality_rms):
-        for record in by_table.values():
-            assert record.mean == pytest.approx(0, abs=1e-7)
+    for record in overlaps(found):
+        assert record.mean == pytest.approx(0, abs=1e-7)
     assert found.linearity["embedding"].pairs == 4 * 4 * 27
     assert found.alignment.pairs == 4 * 4 * (27 + 8)
     torch.testing.assert_close(found.matrix("alignment"), torch.eye(4, dtype=torch.float64))
@@ -75,15 +76,15 @@ def test_absent_concepts_are_none_and_left_out_of_means(runs):
     f, g = random_tables(runs)
     one = geometry.pairs_from_lists([[(0, 1), (2, 3), (4, 5)], [], [(0, 2), (4, 4)], [(1, 2), (5, 6)]])
     pairs = [geometry.repeat(one, runs, t.shape[1]) for t in (f, g)]
-    found = geometry.measure(f, g, *pairs, generator=seeded(0), draws=3)
+    found = geometry.measure(f, g, *pairs, names=NAMES, generator=seeded(0), draws=3)
     linear = found.linearity["embedding"]
-    assert [value is None for value in linear.per_concept] == [False, True, True, False]
-    assert linear.mean == pytest.approx(np.mean([linear.per_concept[0], linear.per_concept[3]]))
-    assert [value is None for value in found.alignment.per_concept] == [False, True, False, False]
+    assert [value is None for value in linear.per_concept.values()] == [False, True, True, False]
+    assert linear.mean == pytest.approx(np.mean([linear.per_concept["a"], linear.per_concept["d"]]))
+    assert [value is None for value in found.alignment.per_concept.values()] == [False, True, False, False]
     assert found.values.zero == {"embedding": runs, "unembedding": runs}
     assert linear.pairs == 6 * runs
     for record in every(found):
-        text = json.dumps(record.as_dict(NAMES), allow_nan=False)
+        text = json.dumps(record.as_dict(), allow_nan=False)
         assert json.loads(text)["per_concept"]["b"] is None
 
 
@@ -135,10 +136,10 @@ def test_language_model_shaped():
     )
     found = geometry.measure(states.half()[None], words.half()[None], state_pairs, word_pairs, generator=rng)
     aligned = found.alignment.per_concept
-    assert aligned[0] > 0.9
-    assert abs(aligned[1]) < 0.1
-    assert found.linearity["unembedding"].per_concept[0] > 0.9
-    assert abs(found.linearity["unembedding"].per_concept[1]) < 0.1
+    assert aligned["0"] > 0.9
+    assert abs(aligned["1"]) < 0.1
+    assert found.linearity["unembedding"].per_concept["0"] > 0.9
+    assert abs(found.linearity["unembedding"].per_concept["1"]) < 0.1
     matrix = found.matrix("alignment")
     assert int(matrix[0].abs().argmax()) == 0
     low, high = found.alignment.interval95

@@ -143,15 +143,15 @@ def test_a_concept_is_the_mean_of_its_contrasts():
     table, pairs = noise(len(codes), runs=1), geometry.contrast_pairs(codes, wanted)
     found = geometry.measure(None, table, None, pairs, concept_of=concept_of, generator=seeded(0), draws=2)
     apart = geometry.measure(None, table, None, pairs, generator=seeded(0), draws=2)
-    each = torch.tensor(apart.linearity["unembedding"].per_concept, dtype=torch.float64)
+    each = torch.tensor([*apart.linearity["unembedding"].per_concept.values()], dtype=torch.float64)
     expected = [float(each[concept_of == i].mean()) for i in range(3)]
-    assert found.linearity["unembedding"].per_concept == pytest.approx(expected)
+    assert tuple(found.linearity["unembedding"].per_concept.values()) == pytest.approx(expected)
     whole, parts = (
-        found.matrix("orthogonality_rms", "unembedding"),
-        apart.matrix("orthogonality_rms", "unembedding"),
+        found.matrix("orthogonality.rms", "unembedding"),
+        apart.matrix("orthogonality.rms", "unembedding"),
     )
     assert float(whole[0, 1]) == pytest.approx(float(parts[:3, 3:9].square().mean().sqrt()))
-    assert float(found.matrix("orthogonality_mean", "unembedding")[0, 0]) == pytest.approx(1)
+    assert float(found.matrix("orthogonality.mean_directions", "unembedding")[0, 0]) == pytest.approx(1)
     low, high = found.linearity["unembedding"].interval95 or (1, 0)
     assert low <= (found.linearity["unembedding"].mean or 0) <= high
 
@@ -162,10 +162,10 @@ def test_planted_tables_are_linear_and_orthogonal():
         planted(), planted(), *[geometry.contrast_pairs(CODES, wanted)] * 2,
         concept_of=torch.tensor([i for i, _, _ in wanted]), generator=seeded(0), draws=2,
     )  # fmt: skip
-    assert found.linearity["unembedding"].per_concept == pytest.approx((1, 1, 1))
+    assert tuple(found.linearity["unembedding"].per_concept.values()) == pytest.approx((1, 1, 1))
     assert found.alignment is not None
-    assert found.alignment.per_concept == pytest.approx((1, 1, 1))
-    assert found.orthogonality_rms["unembedding"].mean == pytest.approx(0, abs=1e-6)
+    assert tuple(found.alignment.per_concept.values()) == pytest.approx((1, 1, 1))
+    assert found.orthogonality["unembedding"].rms.mean == pytest.approx(0, abs=1e-6)
 
 
 def test_binary_concepts_are_left_as_they_are():

@@ -58,7 +58,7 @@ def test_incomplete_worlds_take_the_general_program_and_large_ones_say_their_siz
 def test_levels_are_those_of_the_limit(narrow: Result) -> None:
     found = for_result(narrow)
     assert found["linearity.unembedding"] == found["alignment"] == 1.0
-    assert found["orthogonality_mean.embedding"] == found["log_odds_rmse_nats"] == 0.0
+    assert found["orthogonality.embedding.mean_directions"] == found["log_odds_gap_nats"] == 0.0
     assert found["spectrum.unembedding"] == [1.0, 0.0, 0.0]
     assert "additive solution, not proven to be the limit" in found["sentence"]
 
@@ -67,7 +67,7 @@ def test_late_rates_go_through_the_last_median(narrow: Result) -> None:
     found = for_result(narrow)
     (first, loss), (last, final) = found["excess_loss_nats"][0], found["excess_loss_nats"][-1]
     assert last == 400
-    assert final == pytest.approx(narrow.summary["final"]["excess_loss_nats"]["median"], rel=1e-6)
+    assert final == pytest.approx(narrow.summary.final.excess_loss_nats.median, rel=1e-6)
     assert loss / final == pytest.approx(last / first)
     (first, low), (last, high) = found["margin"][0], found["margin"][-1]
     assert high - low == pytest.approx(math.log(last / first))
@@ -84,10 +84,10 @@ def test_rates_are_left_out_where_theory_has_none() -> None:
 def test_a_planted_limit_is_at_distance_zero_with_the_predicted_singular_values(narrow: Result) -> None:
     toy = narrow.worlds[0]
     f, g, _ = balanced_factors(additive_logits(toy.codes, toy.token_codes), tolerance=1e-9)
-    free = dict.fromkeys(narrow.summary["stuck"]["free_runs"], 1.0) | {"runs": 2}
-    summary = narrow.summary | {
-        "stuck": narrow.summary["stuck"] | {"free_runs": free, "per_run": [False] * 2}
-    }
+    stuck = narrow.summary.stuck
+    free = stuck.free_runs.model_copy(update=dict.fromkeys(dict(stuck.free_runs), 1.0) | {"runs": 2})
+    ends = stuck.model_copy(update={"free_runs": free, "per_run": (False, False)})
+    summary = narrow.summary.model_copy(update={"stuck": ends})
     planted = replace(
         narrow, embedding=torch.stack([f, 2 * f]), unembedding=torch.stack([g + 1, g]), summary=summary
     )

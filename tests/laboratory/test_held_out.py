@@ -88,8 +88,8 @@ def test_a_network_says_something_of_them_and_a_table_does_not() -> None:
 def test_numbers_are_those_of_the_part_alone() -> None:
     """The slow way: a run at a time, on the rows of its own held-out contexts."""
     result = linrep.run(with_(model=NETWORK))
-    record = result.summary["held_out"]
-    assert sum(record["contexts"].values()) == result.summary["counts"]["contexts"]
+    record = result.summary.held_out
+    assert sum(record.contexts.values()) == result.summary.counts.contexts
     pairs = 0
     for run, each in enumerate(result.worlds):
         f, g = result.embedding[run], result.unembedding[run]
@@ -107,20 +107,20 @@ def test_numbers_are_those_of_the_part_alone() -> None:
                         true = float(logs[up] - logs[c])
                         squares.append((float(f[row] @ (g[up] - g[c])) - true) ** 2)
                         zeros.append(true**2)
-        gap = record["log_odds_gap_nats"]["held_out"]["per_run"][run]
+        gap = record.log_odds_gap_nats["held_out"].per_run[run]
         assert gap == pytest.approx((sum(squares) / len(squares)) ** 0.5)
         alone = each.codes[each.held_out]
         found = geometry.counterfactual_pairs(alone)
         pairs += len(found.low)
-        linear = record["linearity"]["held_out"]["per_run"][run]
+        linear = record.linearity["held_out"].per_run[run]
         mine = geometry.linearity(geometry.steering_moments(f[each.held_out], found))
         assert (linear is None) == bool(mine.isnan().all())
         if linear is not None:
             assert linear == pytest.approx(float(mine.nanmean()))
-    assert record["linearity"]["held_out"]["pairs"] == pairs
-    assert record["linearity"]["training"]["pairs"] > pairs
-    assert record["log_odds_gap_nats"]["held_out"]["per_run"] == pytest.approx(
-        measured(result, "held_out_log_odds_rmse_nats")
+    assert record.linearity["held_out"].pairs == pairs
+    assert record.linearity["training"].pairs > pairs
+    assert record.log_odds_gap_nats["held_out"].per_run == pytest.approx(
+        measured(result, "held_out_log_odds_gap_nats")
     )
 
 
@@ -129,13 +129,13 @@ def test_concepts_of_several_values_are_measured_too() -> None:
     network = {"encoder": "transformer", "width": 8, "layers": 1, "heads": 2}
     settings = with_(model=network, training={"steps": 30, "step_size": 0.01, "snapshots": 2})
     result = linrep.run({**settings, "world": several})
-    assert result.summary["held_out"]["log_odds_gap_nats"]["held_out"]["rmse"] > 0
-    assert set(result.summary["held_out"]["linearity"]["training"]["per_concept"]) == {"C1", "C2", "C3"}
+    assert result.summary.held_out.log_odds_gap_nats["held_out"].rmse > 0
+    assert set(result.summary.held_out.linearity["training"].per_concept) == {"C1", "C2", "C3"}
 
 
 def test_only_where_contexts_are_held_out_is_anything_said_of_them() -> None:
     plain = linrep.run({**BASE, "contexts": {"kind": "complete"}})
-    assert "held_out" not in plain.summary
+    assert "held_out" not in plain.summary.as_dict()
     assert not plain.trace.measure.str.startswith(("held_out", "training_")).any()
     assert "Held-out contexts" not in render(plain)
 
@@ -160,7 +160,7 @@ def test_command_line_page_and_resume(tmp_path: Path, capsys: pytest.CaptureFixt
     with pytest.raises(KeyboardInterrupt):
         linrep.run(path, out=tmp_path / "again", stop=lambda: next(asked))
     again = linrep.run(path, out=tmp_path / "again")
-    assert again.summary == record | {"figures": again.summary["figures"]}
+    assert again.summary.without_figures() == record
 
 
 @pytest.mark.parametrize(

@@ -106,10 +106,8 @@ def test_weights_of_a_network_are_kept_and_give_its_embedding(tmp_path: Path) ->
     torch.testing.assert_close(
         found.embed([again.parameters[name] for name in found.shapes]), result.embedding
     )
-    losses = result.summary["final"]["excess_loss_nats"]
-    assert (
-        losses["mean"] < 0.8 * result.trace.query("step == 0 and measure == 'excess_loss_nats'").value.mean()
-    )
+    losses = result.summary.final.excess_loss_nats
+    assert losses.mean < 0.8 * result.trace.query("step == 0 and measure == 'excess_loss_nats'").value.mean()
     assert linrep.run(config()).parameters == {}
 
 
@@ -130,7 +128,7 @@ def test_sampled_pairs_are_their_own_run_key_and_bits() -> None:
     again = linrep.run(config(training={"samples": 30, "steps": 300}))
     assert equal(few, again)
     assert few.key != more.key
-    gap = [each.summary["final"]["excess_loss_nats"]["mean"] for each in (few, more)]
+    gap = [each.summary.final.excess_loss_nats.mean for each in (few, more)]
     assert gap[0] > 2 * gap[1], "both measured against the true distribution, which 30 pairs miss"
 
 
@@ -208,11 +206,11 @@ def test_one_diverged_run_is_named_and_the_others_kept(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(trajectory, "start", spoiled)
     summary = linrep.run(settings).summary
-    assert [(entry["run"], entry["step"] <= 3) for entry in summary["diverged"]] == [(1, True)]
-    assert summary["final"]["linearity"]["unembedding"]["per_run"][1] is None
-    assert summary["stuck"]["per_run"][1] is None
-    kept = summary["final"]["excess_loss_nats"]["per_run"]
-    expected = healthy.summary["final"]["excess_loss_nats"]["per_run"]
+    assert [(entry.run, entry.step <= 3) for entry in summary.diverged] == [(1, True)]
+    assert summary.final.linearity["unembedding"].per_run[1] is None
+    assert summary.stuck.per_run[1] is None
+    kept = summary.final.excess_loss_nats.per_run
+    expected = healthy.summary.final.excess_loss_nats.per_run
     assert kept[1] is None
     assert [kept[0], kept[2]] == pytest.approx([expected[0], expected[2]])
 
@@ -235,12 +233,12 @@ def test_asia_has_no_pair_for_either() -> None:
     )
     summary = result.summary
     assert result.config.model.dim == 8
-    assert summary["counts"]["tokens"] == 128
-    assert summary["counts"]["dropped_contexts"] == 1458
-    per_concept = summary["final"]["linearity"]["unembedding"]["per_concept"]
+    assert summary.counts.tokens == 128
+    assert summary.counts.dropped_contexts == 1458
+    per_concept = summary.final.linearity["unembedding"].per_concept
     assert per_concept["either"] is None
     assert [name for name, value in per_concept.items() if value is None] == ["either"]
-    json.dumps(summary, allow_nan=False)
+    json.dumps(summary.as_dict(), allow_nan=False)
 
 
 @pytest.mark.parametrize(
@@ -261,7 +259,7 @@ def test_asia_has_no_pair_for_either() -> None:
 )
 def test_every_corner_gives_plain_numbers(sections: dict[str, Any], tmp_path: Path) -> None:
     result = linrep.run(config(**sections), out=tmp_path)
-    json.dumps(result.summary, allow_nan=False)
+    json.dumps(result.summary.as_dict(), allow_nan=False)
     assert result.folder is not None
     assert equal(run_folder.read(result.folder), result)
 
@@ -421,7 +419,7 @@ def test_absent_numbers_are_null_not_nan(tmp_path: Path) -> None:
         "contexts": {"kind": "fraction", "fraction": 0.1},
         "training": {"steps": 20},
     }
-    json.dumps(linrep.run(config(**sections), out=tmp_path).summary, allow_nan=False)
+    json.dumps(linrep.run(config(**sections), out=tmp_path).summary.as_dict(), allow_nan=False)
 
 
 def test_padding_stays_out_of_the_gauge() -> None:
@@ -441,13 +439,13 @@ def test_padding_stays_out_of_the_gauge() -> None:
         g = result.unembedding[run, : len(world.tokens)].double()
         g = g - g.mean(0)
         expected = (f.T @ f - g.T @ g).norm() / ((f.T @ f).norm() + (g.T @ g).norm())
-        assert result.summary["gauge_imbalance"]["per_run"][run] == pytest.approx(float(expected), rel=1e-12)
+        assert result.summary.gauge_imbalance.per_run[run] == pytest.approx(float(expected), rel=1e-12)
 
 
 def test_a_single_token_is_a_world_too() -> None:
     result = linrep.run(config(tokens={"kind": "list", "tokens": ["000"]}, training={"steps": 5}))
     assert result.config.model.dim == 1
-    assert result.summary["final"]["linearity"]["unembedding"]["mean"] is None
+    assert result.summary.final.linearity["unembedding"].mean is None
 
 
 @pytest.mark.parametrize("to", ["nowhere", "", "a-file"])

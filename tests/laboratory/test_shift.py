@@ -116,7 +116,7 @@ def test_each_side_is_judged_against_its_own_world() -> None:
     result = linrep.run(given)
     before, after = worlds(given), shifted(given, worlds(given))
     loss = over_steps(result, "excess_loss_nats").mean(axis=1)
-    gap = over_steps(result, "log_odds_rmse_nats").mean(axis=1)
+    gap = over_steps(result, "log_odds_gap_nats").mean(axis=1)
     assert list(loss.index) == list(result.snapshot_steps)
     assert {0, STEP, STEP + 1, STEPS} <= set(result.snapshot_steps)
     assert loss[STEP] < 0.5 * loss[0]
@@ -131,7 +131,7 @@ def test_each_side_is_judged_against_its_own_world() -> None:
     )
     torch.testing.assert_close(
         here,
-        torch.tensor(result.summary["final"]["excess_loss_nats"]["per_run"]).double(),
+        torch.tensor(result.summary.final.excess_loss_nats.per_run).double(),
         rtol=1e-5,
         atol=1e-6,  # trained in float32
     )
@@ -143,7 +143,7 @@ def test_each_side_is_judged_against_its_own_world() -> None:
 def test_the_trace_up_to_the_shift_is_that_of_a_run_without() -> None:
     short = linrep.run(config(training={**GD, "steps": STEP, "snapshots": 4}, shift=None))
     long = linrep.run(config(training=GD))
-    for name in ("excess_loss_nats", "log_odds_rmse_nats", "margin"):
+    for name in ("excess_loss_nats", "log_odds_gap_nats", "margin"):
         kept = over_steps(long, name)
         pairs = kept[kept.index <= STEP]
         assert pairs.equals(over_steps(short, name)), name

@@ -1,6 +1,8 @@
 """Results with a known geometry, made without training, in the shape that ``linrep.run`` returns."""
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import torch
 from linrep.laboratory.build import resolve, worlds
 from linrep.runs.config import Config
 from linrep.runs.result import Result
+from linrep.runs.summary import Medians, Summary
 from linrep.runs.toml import parse
 
 DAGS = {
@@ -53,9 +56,26 @@ def planted(fields: Mapping[str, Any] = DAGS, stuck: Sequence[int] = STUCK, seed
         trace=frame,
         snapshot_steps=steps,
         snapshots=torch.tensor(snapshots, dtype=torch.float32),
-        summary=_summary(frame, built, config, stuck, draw),
+        summary=Summary.model_validate_json(json.dumps(_summary(frame, built, config, stuck, draw))),
         provenance={},
     )
+
+
+def edited(result: Result, changes: Mapping[str, Any]) -> Result:
+    """The result with other numbers in its summary.
+
+    Args:
+        result: Any.
+        changes: As the summary's JSON has them; tables within tables are joined.
+    """
+
+    def joined(given: Any, change: Any) -> Any:
+        if not (isinstance(given, dict) and isinstance(change, Mapping)):
+            return change
+        return given | {name: joined(given.get(name), each) for name, each in change.items()}
+
+    content = json.dumps(joined(result.summary.as_dict(), changes))
+    return replace(result, summary=Summary.model_validate_json(content))
 
 
 def _snapshots(built: Any, config: Config, grown: Any, stuck: Sequence[int], draw: Any) -> Any:
@@ -74,10 +94,10 @@ def _snapshots(built: Any, config: Config, grown: Any, stuck: Sequence[int], dra
 ENDS = {  # measure: tables, start, end when free, end when stuck, null
     "linearity": (("unembedding", "embedding"), 0.0, 0.985, 0.79, 0.0),
     "alignment": (("",), 0.0, 0.98, 0.83, 0.0),
-    "orthogonality_mean": (("unembedding", "embedding"), 0.33, 0.02, 0.14, 0.34),
-    "orthogonality_rms": (("unembedding", "embedding"), 0.42, 0.06, 0.27, 0.41),
+    "orthogonality.mean_directions": (("unembedding", "embedding"), 0.33, 0.02, 0.14, 0.34),
+    "orthogonality.rms": (("unembedding", "embedding"), 0.42, 0.06, 0.27, 0.41),
     "additive_share": (("unembedding", "embedding"), 0.16, 0.99, 0.84, 0.16),
-    "log_odds_rmse_nats": (("",), 0.56, 0.18, 0.6, 0.56),
+    "log_odds_gap_nats": (("",), 0.56, 0.18, 0.6, 0.56),
     "margin": (("",), 0.0, 7.5, 5.0, None),
     "gauge_imbalance": (("",), 0.4, 0.02, 0.03, None),
     "excess_loss_nats": (("",), 2.1, 0.004, 0.05, None),
@@ -150,14 +170,17 @@ def _summary(
         return {table: pick(measure, table) for table in ("embedding", "unembedding")}
 
     loss = pick("excess_loss_nats")
+    sizes: dict[str, Any] = dict.fromkeys(("triples", "contexts", "contexts_available"), 100)
+    sizes["per_run"] = pick("log_odds_gap_nats")["per_run"]
+    medians = dict.fromkeys((*Medians.model_fields,), 0.5)
     degrees = len(names)
     shares = np.array([0.985, *(0.015 * 0.5 ** np.arange(1, degrees))])
     spectrum = [{"degree": i + 1, "share": float(s / shares.sum())} for i, s in enumerate(shares)]
     complete = len(built[0].tokens) == 2**degrees
     orthogonality = {
         table: {
-            "mean_directions": pick("orthogonality_mean", table),
-            "rms": pick("orthogonality_rms", table),
+            "mean_directions": pick("orthogonality.mean_directions", table),
+            "rms": pick("orthogonality.rms", table),
         }
         for table in ("embedding", "unembedding")
     }
@@ -168,15 +191,16 @@ def _summary(
             "contexts": len(built[0].codes),
             "tokens": len(built[0].tokens),
             "dropped_contexts": built[0].dropped_contexts,
+            "runs": config.runs,
         },
         "final": {
             "step": int(frame["step"].max()),
-            "excess_loss_nats": {"median": loss["median"], "per_run": loss["per_run"]},
+            "excess_loss_nats": {name: loss[name] for name in ("median", "mean", "per_run")},
             "linearity": both("linearity"),
             "alignment": pick("alignment"),
             "orthogonality": orthogonality,
-            "log_odds_gap_nats": {"rmse": 0.18, "max": 0.61, "rmse_of_zero": 0.56},
-            "additive_share": both("additive_share"),
+            "log_odds_gap_nats": {"rmse": 0.18, "max": 0.61, "rmse_of_zero": 0.56, "median": 0.17} | sizes,
+            "additive_share": {t: each | {"method": "walsh"} for t, each in both("additive_share").items()},
         },
         "margin": {"mean": 7.1, "min": -0.4, "triples": 9000, "per_run": pick("margin")["per_run"]},
         "gauge_imbalance": {"mean": 0.02, "median": 0.02, "per_run": pick("gauge_imbalance")["per_run"]},
@@ -186,6 +210,8 @@ def _summary(
             "share": len([r for r in stuck if r < config.runs]) / config.runs,
             "criterion": "excess loss >= 0.01 nats",
             "per_run": [run in stuck for run in range(config.runs)],
+            "free_runs": medians | {"runs": config.runs - len(stuck)},
+            "stuck_runs": medians | {"runs": len(stuck)},
         },
         "figures": _figures(names, absent, draw),
     }
@@ -214,5 +240,6 @@ def _figures(names: Sequence[str], absent: Sequence[str], draw: Any) -> dict[str
             "true": true.tolist(),
             "measured": (true * 0.96 + 0.15 * draw.normal(size=600)).tolist(),
             "concept": concept.tolist(),
+            "run": [0] * 600,
         },
     }

@@ -1,7 +1,6 @@
 """The page of worlds whose concepts have more than two states: what it draws, counts and says of them."""
 
 from collections import Counter, defaultdict
-from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import combinations
 from typing import Any
@@ -16,6 +15,8 @@ from linrep.page.numbers import cosine, short
 from linrep.page.run_page import page as run_page
 from linrep.page.shell import Block
 from linrep.page.view import view
+
+from .planted import edited
 
 SHAPES = {"trace-simplex-share", "trace-simplex-deviation-degrees", "trace-hierarchy-overlap"}
 
@@ -99,8 +100,8 @@ def test_the_tokens_that_differ_in_one_concept_are_joined_each_with_each(categor
 
 
 def test_simplices_are_drawn_and_judged_by_their_numbers(categorical: Any) -> None:
-    final = categorical.summary["final"]
-    share, angle = final["simplex_share"]["unembedding"], final["simplex_deviation_degrees"]["unembedding"]
+    final = categorical.summary.final
+    share, angle = final.simplex_share["unembedding"], final.simplex_deviation_degrees["unembedding"]
     found = blocks(categorical)
     assert SHAPES & set(found) == {"trace-simplex-share", "trace-simplex-deviation-degrees"}
     for name, measure in (("simplex-share", share), ("simplex-deviation-degrees", angle)):
@@ -111,10 +112,10 @@ def test_simplices_are_drawn_and_judged_by_their_numbers(categorical: Any) -> No
             for line in spec["data"]
             if line["line"]["color"] == "--unembedding" and "median" in line["hovertemplate"]
         ]
-        assert np.asarray(median)[-1] == pytest.approx(measure["median"])
+        assert np.asarray(median)[-1] == pytest.approx(measure.median)
     text = said(categorical)
-    assert f"fewer than states {cosine(share['mean'])}" in text
-    assert f"{short(angle['mean'])} degrees off the regular ones" in text
+    assert f"fewer than states {cosine(share.mean)}" in text
+    assert f"{short(angle.mean)} degrees off the regular ones" in text
 
 
 @pytest.mark.parametrize(
@@ -124,10 +125,8 @@ def test_simplices_are_drawn_and_judged_by_their_numbers(categorical: Any) -> No
 def test_the_word_of_simplices_follows_their_share(
     categorical: Any, mean: float, low: float, standing: str
 ) -> None:
-    share = categorical.summary["final"]["simplex_share"]["unembedding"]
-    share = {**share, "mean": mean, "interval95": [low, 0.99], "null": {**share["null"], "q95": 0.5}}
-    final = {**categorical.summary["final"], "simplex_share": {"unembedding": share}}
-    seen = view(replace(categorical, summary={**categorical.summary, "final": final}))
+    share = {"mean": mean, "interval95": [low, 0.99], "null": {"q95": 0.5}}
+    seen = view(edited(categorical, {"final": {"simplex_share": {"unembedding": share}}}))
     (line,) = [line for line in verdict.lines(seen) if "simplices" in line.claim]
     assert line.standing == standing
 
@@ -139,15 +138,13 @@ def test_a_nested_concept_is_explained(nested: Any) -> None:
     spec = blocks(nested)["cube"].spec
     assert spec is not None
     assert sorted(spec["runs"][0]["codes"]) == ["0–0", "0–1", "100", "101", "110", "111", "120", "121"]
-    overlap = nested.summary["final"]["hierarchy_overlap"]["unembedding"]["mean"]
+    overlap = nested.summary.final.hierarchy_overlap["unembedding"].mean
     assert f"parent direction with child minus parent {cosine(overlap)}" in text
     assert set(blocks(nested)) >= SHAPES
 
 
 def test_the_title_names_what_cannot_change_alone(nested: Any) -> None:
-    final = nested.summary["final"]
-    given = {**final["linearity"]["unembedding"], "mean": 0.99, "interval95": [0.98, 1.0]}
-    given["per_concept"] = {"C1": None, "C2": 0.99, "C3": 0.99}
-    final = {**final, "linearity": {**final["linearity"], "unembedding": given}}
-    title = verdict.title(view(replace(nested, summary={**nested.summary, "final": final})))
+    concepts = {"C1": None, "C2": 0.99, "C3": 0.99}
+    linear = {"mean": 0.99, "interval95": [0.98, 1.0], "per_concept": concepts}
+    title = verdict.title(view(edited(nested, {"final": {"linearity": {"unembedding": linear}}})))
     assert title.endswith(": changes of state became directions; C1 cannot change alone")

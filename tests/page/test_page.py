@@ -19,7 +19,7 @@ from linrep.page.shell import Block, Page, Section, assemble, safe_json
 from linrep.page.view import view
 from linrep.runs.toml import as_toml, parse
 
-from .planted import DAGS, HOSTILE_NAMES, planted
+from .planted import DAGS, HOSTILE_NAMES, edited, planted
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def said(result: Any) -> str:
 
 
 def changed(result: Any, **final: Any) -> Any:
-    return replace(result, summary=result.summary | {"final": result.summary["final"] | final})
+    return edited(result, {"final": final})
 
 
 def test_one_file_with_plotly_once(html: str) -> None:
@@ -64,7 +64,7 @@ def test_verdict_of_a_linear_world(dags: Any) -> None:
     free = planted(DAGS, stuck=())
     assert verdict.title(view(free)) == "Random graphs of 5 concepts: concepts became linear directions"
     words = said(free)
-    mean = free.summary["final"]["linearity"]["unembedding"]["mean"]
+    mean = free.summary.final.linearity["unembedding"].mean
     assert f"yes: Concepts became linear directions. Linearity of g {mean:.2f} [" in words
     assert "for random pairs" in words
     assert (
@@ -76,12 +76,11 @@ def test_verdict_of_a_linear_world(dags: Any) -> None:
 
 def test_verdict_says_when_it_did_not(dags: Any) -> None:
     # Negative control: numbers that look fair but do not clear their null are a "no".
-    linearity = dags.summary["final"]["linearity"]
-    weak = {**linearity["unembedding"], "mean": 0.8, "interval95": [0.4, 0.9]}
-    weak["null"] = {"mean": 0.3, "q95": 0.45, "kind": "random pairs"}
+    null = {"mean": 0.3, "q95": 0.45, "kind": "random pairs"}
+    weak = {"mean": 0.8, "interval95": [0.4, 0.9], "null": null}
     result = changed(
         dags,
-        linearity={**linearity, "unembedding": weak},
+        linearity={"unembedding": weak},
         log_odds_gap_nats={"rmse": 0.78, "max": 2.0, "rmse_of_zero": 0.56},
     )
     assert "no: Concepts did not become linear directions." in said(result)
@@ -223,9 +222,8 @@ def test_config_round_trip(dags: Any, hostile: Any) -> None:
 
 
 def test_diverged_runs_are_named(dags: Any) -> None:
-    flags = [None if run == 4 else flag for run, flag in enumerate(dags.summary["stuck"]["per_run"])]
-    stuck = dags.summary["stuck"] | {"per_run": flags}
-    summary = dags.summary | {"stuck": stuck, "diverged": [{"run": 4, "step": 1200, "step_size": 50.0}]}
-    words = said(replace(dags, summary=summary))
+    flags = [None if run == 4 else flag for run, flag in enumerate(dags.summary.stuck.per_run)]
+    diverged = [{"run": 4, "step": 1200, "step_size": 50.0}]
+    words = said(edited(dags, {"stuck": {"per_run": flags}, "diverged": diverged}))
     assert "Run 4 diverged at step 1,200. The step size was 50" in words
     assert "2 of 7 runs are stuck." in words

@@ -11,9 +11,9 @@ STEPS = (0, 10, 100, 1000)
 G = ("linearity", "unembedding")
 F = ("linearity", "embedding")
 ALIGNMENT = ("alignment", "")
-OVERLAP = ("orthogonality_mean", "unembedding")
+OVERLAP = ("orthogonality.mean_directions", "unembedding")
 EXCESS = ("excess_loss_nats", "")
-GAP = ("log_odds_rmse_nats", "")
+GAP = ("log_odds_gap_nats", "")
 MARGIN = ("margin", "")
 
 Value = float | Sequence[float]

@@ -334,7 +334,7 @@ def test_what_sampling_adds_joins_the_numbers_of_one_run() -> None:
     """Runs of different size share a slope; one that diverged at some N leaves the others' alone."""
     study, planted = experiment("overfitting"), overfitting(-0.5)
     frame = planted.frame.copy()
-    frame.loc[frame["measure"] == "log_odds_rmse_nats", "value"] *= 1 + 0.1 * frame["run"]
+    frame.loc[frame["measure"] == "log_odds_gap_nats", "value"] *= 1 + 0.1 * frame["run"]
     for kept in (frame, frame[(frame["run"] != 0) | (frame["pairs"] != "10000")]):
         found = study.answer(replace(planted, frame=kept)).finding
         assert "like N^(−0.50) [−0.50, −0.50]" in found

@@ -179,21 +179,21 @@ def test_the_null_of_a_cell_is_over_all_draws() -> None:
     (cell,) = cells(sweep({"model.dim": [2]}))
     (outcome,) = run_cells([cell], out=_folder())
     assert outcome.result is not None
-    found, final = gather([cell], [tidy(cell, outcome.result)]), outcome.result.summary["final"]
+    found, final = gather([cell], [tidy(cell, outcome.result)]), outcome.result.summary.final
     similar = {
-        ("linearity", "unembedding"): final["linearity"]["unembedding"],
-        ("alignment", ""): final["alignment"],
+        ("linearity", "unembedding"): final.linearity["unembedding"],
+        ("alignment", ""): final.alignment,
     }
-    overlap = final["orthogonality"]["embedding"]
-    similar[("orthogonality_mean", "embedding")] = overlap["mean_directions"]
-    similar[("orthogonality_rms", "embedding")] = overlap["rms"]
+    overlap = final.orthogonality["embedding"]
+    similar[("orthogonality.mean_directions", "embedding")] = overlap.mean_directions
+    similar[("orthogonality.rms", "embedding")] = overlap.rms
     for (measure, table), record in similar.items():
         values = found.values(measure, table, kind="null")
-        assert values.tolist() == pytest.approx(2 * [record["null"]["mean"]])
-    zero = found.values("log_odds_rmse_nats", kind="null")
+        assert values.tolist() == pytest.approx(2 * [record.null.mean])
+    zero = found.values("log_odds_gap_nats", kind="null")
     drawn = outcome.result.trace
-    drawn = drawn[(drawn["kind"] == "null") & (drawn["concept"] == "") & (drawn["step"] == final["step"])]
-    assert zero.tolist() == drawn[drawn["measure"] == "log_odds_rmse_nats"]["value"].tolist()
+    drawn = drawn[(drawn["kind"] == "null") & (drawn["concept"] == "") & (drawn["step"] == final.step)]
+    assert zero.tolist() == drawn[drawn["measure"] == "log_odds_gap_nats"]["value"].tolist()
 
 
 def _folder() -> Path:

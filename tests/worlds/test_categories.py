@@ -142,7 +142,7 @@ def test_planted_shapes_are_found_and_dealt_rows_lose_them() -> None:
 def test_binary_worlds_have_no_shapes_and_keep_their_records() -> None:
     fields = {"runs": 2, "world": {"kind": "chain", "concepts": 2}, "training": QUICK, "measure": MEASURE}
     result = linrep.run(fields)
-    assert DEVIATION not in result.summary["final"]
+    assert DEVIATION not in result.summary.final.as_dict()
     assert OVERLAP not in set(result.trace["measure"])
     plain = worlds(parse(fields))[0].model
     assert plain.values == plain.sizes
@@ -153,11 +153,11 @@ def test_the_whole_path_on_a_nested_world(tmp_path: Path, capsys: pytest.Capture
     result, again = linrep.run(config), linrep.run(config)
     assert torch.equal(result.unembedding, again.unembedding)
     assert result.summary == again.summary
-    final = result.summary["final"]
-    assert final["linearity"]["unembedding"]["per_concept"]["C1"] is None, "its child changes with it"
-    assert final["linearity"]["unembedding"]["per_concept"]["C2"] is not None
-    assert final[DEVIATION]["unembedding"]["per_concept"]["C2"] > 0
-    assert final[OVERLAP]["unembedding"]["null"]["kind"] == "shuffled rows"
+    final = result.summary.final
+    assert final.linearity["unembedding"].per_concept["C1"] is None, "its child changes with it"
+    assert final.linearity["unembedding"].per_concept["C2"] is not None
+    assert final.simplex_deviation_degrees["unembedding"].per_concept["C2"] > 0
+    assert final.hierarchy_overlap["unembedding"].null.kind == "shuffled rows"
     assert {DEVIATION, SHARE, OVERLAP} <= set(result.trace["measure"])
     path = tmp_path / "nested.toml"
     path.write_text(

@@ -27,7 +27,7 @@ def overview(result: "Result") -> "Iterator[Table | str]":
     """
     from rich.table import Table
 
-    summary, config = result.summary, result.config
+    summary, config = result.summary.as_dict(), result.config
     counts, final, stuck = summary["counts"], summary["final"], summary["stuck"]
     yield (
         f"{len(summary['concepts'])} concepts, {counts['contexts']} contexts ({counts['dropped_contexts']} "

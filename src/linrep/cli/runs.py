@@ -70,18 +70,18 @@ def _run(
         return 0
     drawn = _draw(result) if page else None
     if as_json:
-        print_json(_public(result.summary))
+        print_json(result.summary.without_figures())
     elif not quiet:
         _show(result, drawn)
-    for entry in result.summary["diverged"]:
+    for entry in result.summary.diverged:
         typer.echo(
-            f"linrep: run {entry['run']} diverged at step {entry['step']} with step size "
-            f"{entry['step_size']:g} and is left out; lower training.step_size",
+            f"linrep: run {entry.run} diverged at step {entry.step} with step size "
+            f"{entry.step_size:g} and is left out; lower training.step_size",
             err=True,
         )
     if asked_to_stop:  # too late to stop: the run is whole, but what comes after it is not wanted
         raise KeyboardInterrupt
-    return 1 if result.summary["diverged"] else 0
+    return 1 if result.summary.diverged else 0
 
 
 def _public(summary: dict[str, Any]) -> dict[str, Any]:

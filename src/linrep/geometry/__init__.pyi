@@ -10,8 +10,6 @@ from .log_odds import Points as Points
 from .log_odds import log_odds_gap as log_odds_gap
 from .log_odds import margin as margin
 from .measurement import Measurement as Measurement
-from .measurement import Null as Null
-from .measurement import Similarity as Similarity
 from .measurement import measure as measure
 from .measurement import snapshot as snapshot
 from .moments import Moments as Moments
@@ -25,6 +23,13 @@ from .pairs import random_pairs as random_pairs
 from .pairs import repeat as repeat
 from .pairs import shuffled_pairs as shuffled_pairs
 from .pairs import stack as stack
+from .record import Null as Null
+from .record import Orthogonality as Orthogonality
+from .record import Similarity as Similarity
+from .record import Spread as Spread
+from .recording import null_record as null_record
+from .recording import similarity_record as similarity_record
+from .recording import spread_record as spread_record
 from .similarity import CrossTalk as CrossTalk
 from .similarity import alignment as alignment
 from .similarity import alignment_matrix as alignment_matrix

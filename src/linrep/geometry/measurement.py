@@ -8,69 +8,22 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from linrep.geometry.pairs import Pairs
+from linrep.geometry.record import MEAN_DIRECTIONS, RMS, Null, Orthogonality, Similarity, TableName
+from linrep.geometry.recording import null_record, similarity_record
 from linrep.geometry.uncertainty import intervals_over_vectors
 from linrep.geometry.values import Key, Side, Values, sides, similarity_values
 from linrep.intervals import mean_interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Null:
-    """What the same measure gives on pairs that mean nothing."""
-
-    mean: float
-    q95: float
-    """95 % quantile over the draws."""
-    kind: str
-    """"random pairs" or "shuffled pairs"."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Similarity:
-    """One similarity as it is reported. None stands for what does not exist: no pair, or too few."""
-
-    mean: float | None
-    """Over the concepts that have pairs, then over runs."""
-    median: float | None
-    """Over runs, of the mean over concepts."""
-    interval95: tuple[float, float] | None
-    """Bootstrap, of the mean: over runs if there are several, else over vectors."""
-    null: Null | None
-    pairs: int
-    """Steering vectors behind it, over all runs (and both tables, for alignment)."""
-    per_concept: tuple[float | None, ...]
-    """Mean over the runs in which the concept has pairs."""
-    per_run: tuple[float | None, ...]
-    """Mean over the concepts that have pairs."""
-
-    def as_dict(self, names: Sequence[str]) -> dict[str, object]:
-        """The record as JSON-ready numbers, concepts by name."""
-        null = (
-            None
-            if self.null is None
-            else {"mean": self.null.mean, "q95": self.null.q95, "kind": self.null.kind}
-        )
-        return {
-            "mean": self.mean,
-            "median": self.median,
-            "interval95": None if self.interval95 is None else list(self.interval95),
-            "null": null,
-            "pairs": self.pairs,
-            "per_concept": dict(zip(names, self.per_concept, strict=True)),
-            "per_run": list(self.per_run),
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
     """Every similarity of one or two tables. What needs a table that was not given is missing."""
 
-    linearity: dict[str, Similarity]
-    """By table: "embedding", "unembedding"."""
+    linearity: dict[TableName, Similarity]
+    """By table."""
     alignment: Similarity | None
-    orthogonality_mean: dict[str, Similarity]
-    """By table: absolute cosine between mean directions, mean over pairs of concepts."""
-    orthogonality_rms: dict[str, Similarity]
-    """By table: root mean square cosine between vectors of different concepts."""
+    orthogonality: dict[TableName, Orthogonality]
+    """By table, in both forms."""
     values: Values
     """The numbers behind it, run by run, with the concept × concept matrices."""
 
@@ -89,6 +42,7 @@ def measure(
     context_rows: Int64[Tensor, " runs"] | None = None,
     token_rows: Int64[Tensor, " runs"] | None = None,
     concept_of: Int64[Tensor, " contrasts"] | None = None,
+    names: Sequence[str] | None = None,
     draws: int = 20,
     null: str = "random pairs",
 ) -> Measurement:
@@ -102,11 +56,12 @@ def measure(
         unembedding: Rows that are predicted (tokens), for each run; or None.
         embedding_pairs: Pairs of rows of ``embedding.flatten(0, 1)``, group = run · concepts + concept.
         unembedding_pairs: The same for the unembedding, concepts in the same order.
-        generator: Draws nulls.
+        generator: Draws nulls and bootstraps.
         context_rows: How many contexts of each run are real, the rest padding; None = all.
         token_rows: The same for tokens.
         concept_of: The concept of each group of a run, where groups are contrasts (every two values of a
             concept): its numbers are means over its contrasts. None = groups are concepts.
+        names: Of the concepts; None = their numbers.
         draws: Times the null is drawn.
         null: "random pairs" or "shuffled pairs".
 
@@ -120,9 +75,11 @@ def measure(
         >>> from linrep.geometry.pairs import counterfactual_pairs
         >>> codes = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]])
         >>> pairs, rng = counterfactual_pairs(codes), torch.Generator().manual_seed(0)
-        >>> found = measure(None, codes.double()[None], None, pairs, generator=rng)
-        >>> found.linearity["unembedding"].per_concept, found.orthogonality_mean["unembedding"].mean
-        ((1.0, 1.0), 0.0)
+        >>> found = measure(None, codes.double()[None], None, pairs, names=["sex", "age"], generator=rng)
+        >>> found.linearity["unembedding"].per_concept
+        {'sex': 1.0, 'age': 1.0}
+        >>> found.orthogonality["unembedding"].mean_directions.mean
+        0.0
 
     References:
         docs/theory, section 2.
@@ -137,14 +94,32 @@ def measure(
             for key in values.concepts
         }
     else:
-        flat = {name: (side.table[0], side.pairs) for name, side in tables.items()}
+        flat: dict[TableName, tuple[Tensor, Pairs]] = {
+            name: (side.table[0], side.pairs) for name, side in tables.items()
+        }
         intervals = intervals_over_vectors(flat, values, concept_of, generator=generator)
-    records = {key: _record(values, key, intervals[key], nulls[key]) for key in values.concepts}
-    by_measure = {
-        measure: {name: records[measure, name] for name in tables}
-        for measure in ("linearity", "orthogonality_mean", "orthogonality_rms")
+    if names is None:
+        names = [str(concept) for concept in range(next(iter(values.concepts.values())).shape[1])]
+    records = {
+        key: similarity_record(
+            values.per_run(key),
+            values.concepts[key].nanmean(0),
+            names=names,
+            interval=intervals[key],
+            null=nulls[key],
+            pairs=values.pairs[key],
+        )
+        for key in values.concepts
     }
-    return Measurement(alignment=records.get(("alignment", "")), values=values, **by_measure)
+    return Measurement(
+        linearity={name: records["linearity", name] for name in tables},
+        alignment=records.get(("alignment", "")),
+        orthogonality={
+            name: Orthogonality(mean_directions=records[MEAN_DIRECTIONS, name], rms=records[RMS, name])
+            for name in tables
+        },
+        values=values,
+    )
 
 
 def snapshot(
@@ -170,12 +145,12 @@ def snapshot(
         1.0
     """
     tables = sides(embedding, unembedding, embedding_pairs, unembedding_pairs, context_rows, token_rows)
-    drawn = {name: side.null(null, generator) for name, side in tables.items()}
+    drawn: dict[TableName, Side] = {name: side.null(null, generator) for name, side in tables.items()}
     return similarity_values(tables, concept_of), similarity_values(drawn, concept_of)
 
 
 def _nulls(
-    tables: dict[str, Side],
+    tables: dict[TableName, Side],
     values: Values,
     concept_of: Int64[Tensor, " contrasts"] | None,
     *,
@@ -186,35 +161,7 @@ def _nulls(
     """Mean and 95 % quantile of every measure over draws of pairs that mean nothing."""
     means: dict[Key, list[float]] = {key: [] for key in values.concepts}
     for _ in range(draws):
-        drawn = similarity_values(
-            {name: side.null(kind, generator) for name, side in tables.items()}, concept_of
-        )
+        drawn = similarity_values({name: tables[name].null(kind, generator) for name in tables}, concept_of)
         for key in means:
             means[key].append(drawn.mean(key))
-    return {key: _null(found, kind) for key, found in means.items()}
-
-
-def _null(found: list[float], kind: str) -> Null | None:
-    drawn = torch.tensor(found, dtype=torch.float64)
-    drawn = drawn[~drawn.isnan()]
-    if len(drawn) == 0:
-        return None
-    return Null(mean=float(drawn.mean()), q95=float(drawn.quantile(0.95)), kind=kind)
-
-
-def _record(values: Values, key: Key, interval: tuple[float, float] | None, null: Null | None) -> Similarity:
-    per_run = values.per_run(key)
-    present = per_run[~per_run.isnan()]
-    return Similarity(
-        mean=float(present.mean()) if len(present) else None,
-        median=float(present.quantile(0.5)) if len(present) else None,
-        interval95=interval if len(present) else None,
-        null=null if len(present) else None,
-        pairs=values.pairs[key],
-        per_concept=_or_none(values.concepts[key].nanmean(0)),
-        per_run=_or_none(per_run),
-    )
-
-
-def _or_none(numbers: Float64[Tensor, " some"]) -> tuple[float | None, ...]:
-    return tuple(None if number != number else number for number in numbers.tolist())
+    return {key: null_record(found, kind) for key, found in means.items()}

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from linrep.geometry.moments import steering_moments, unit_vectors
 from linrep.geometry.pairs import Pairs, matrix_over_contrasts, over_contrasts
+from linrep.geometry.record import MEAN_DIRECTIONS, RMS, TableName
 from linrep.geometry.similarity import off_diagonal
 from linrep.geometry.values import Key, Values
 from linrep.intervals import LEAST, Interval, Variance, shared_variance, t_interval
@@ -21,7 +22,7 @@ Overall = Callable[[Tensor], Tensor]
 
 
 def intervals_over_vectors(
-    tables: dict[str, tuple[Tensor, Pairs]],
+    tables: dict[TableName, tuple[Tensor, Pairs]],
     values: Values,
     concept_of: Int64[Tensor, " contrasts"] | None = None,
     *,
@@ -59,8 +60,8 @@ def intervals_over_vectors(
     for name, side in groups.items():
         for measure, without, overall, least in (
             ("linearity", side.linearity(), mean, -1),
-            ("orthogonality_mean", side.overlap_of_means(), mean_overlap, 0),
-            ("orthogonality_rms", side.overlap_of_vectors(), rms_overlap, 0),
+            (MEAN_DIRECTIONS, side.overlap_of_means(), mean_overlap, 0),
+            (RMS, side.overlap_of_vectors(), rms_overlap, 0),
         ):
             key = measure, name
             found[key] = _interval(values.mean(key), [side.variance(without, overall)], least)

@@ -9,6 +9,7 @@ from torch import Tensor
 from linrep.errors import InputError
 from linrep.geometry.moments import Moments, steering_moments
 from linrep.geometry.pairs import Pairs, matrix_over_contrasts, over_contrasts, random_pairs, shuffled_pairs
+from linrep.geometry.record import MEAN_DIRECTIONS, RMS, TABLES, TableName
 from linrep.geometry.similarity import (
     alignment_matrix,
     linearity,
@@ -18,7 +19,7 @@ from linrep.geometry.similarity import (
 )
 
 Key = tuple[str, str]
-"""(measure, table): ("linearity", "embedding"), ("alignment", ""), ("orthogonality_rms", "unembedding"), …"""
+"""(measure, table): ("linearity", "embedding"), ("alignment", ""), ("orthogonality.rms", "unembedding"), …"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,18 +75,19 @@ def sides(
     unembedding_pairs: Pairs | None,
     context_rows: Int64[Tensor, " runs"] | None = None,
     token_rows: Int64[Tensor, " runs"] | None = None,
-) -> dict[str, Side]:
+) -> dict[TableName, Side]:
     """Check what is to be measured and pair tables with pairs; either table may be left out.
 
     Raises:
         InputError: If a table comes without pairs, groups do not divide by runs, or the tables disagree in
             runs, width or concepts.
     """
-    found: dict[str, Side] = {}
-    for name, table, pairs, rows in (
-        ("embedding", embedding, embedding_pairs, context_rows),
-        ("unembedding", unembedding, unembedding_pairs, token_rows),
-    ):
+    found: dict[TableName, Side] = {}
+    given = (
+        (embedding, embedding_pairs, context_rows),
+        (unembedding, unembedding_pairs, token_rows),
+    )
+    for name, (table, pairs, rows) in zip(TABLES, given, strict=True):
         if table is None or pairs is None:
             if table is not None or pairs is not None:
                 raise InputError(
@@ -119,7 +121,7 @@ def sides(
 
 
 def similarity_values(
-    tables: dict[str, Side], concept_of: Int64[Tensor, " contrasts"] | None = None
+    tables: dict[TableName, Side], concept_of: Int64[Tensor, " contrasts"] | None = None
 ) -> Values:
     """Every similarity of the given tables: one pass over their vectors, no loop over runs or concepts.
 
@@ -135,16 +137,12 @@ def similarity_values(
     runs = next(len(side.table) for side in tables.values())
     for name, side in moments.items():
         concepts["linearity", name] = over_contrasts(linearity(side).unflatten(0, (runs, -1)), concept_of)
-        matrices["orthogonality_mean", name] = matrix_over_contrasts(
-            orthogonality_mean(side, runs), concept_of
-        )
-        matrices["orthogonality_rms", name] = matrix_over_contrasts(
-            orthogonality_rms(side, runs), concept_of, squared=True
-        )
+        matrices[MEAN_DIRECTIONS, name] = matrix_over_contrasts(orthogonality_mean(side, runs), concept_of)
+        matrices[RMS, name] = matrix_over_contrasts(orthogonality_rms(side, runs), concept_of, squared=True)
         number = int(side.count.sum())
-        for measure in ("linearity", "orthogonality_mean", "orthogonality_rms"):
+        for measure in ("linearity", MEAN_DIRECTIONS, RMS):
             pairs[measure, name] = number
-        for measure in ("orthogonality_mean", "orthogonality_rms"):
+        for measure in (MEAN_DIRECTIONS, RMS):
             concepts[measure, name] = off_diagonal(matrices[measure, name])
         zero[name] = int(side.zero.sum())
     if len(moments) == 2:

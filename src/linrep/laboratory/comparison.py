@@ -185,21 +185,15 @@ def _levels(prediction: Prediction) -> dict[str, Any]:
         "linearity.embedding": g.linearity_embedding,
         "linearity.unembedding": g.linearity_unembedding,
         "alignment": g.alignment,
-        "orthogonality_mean.embedding": g.orthogonality_mean_directions,
-        "orthogonality_mean.unembedding": g.orthogonality_mean_directions,
-        "orthogonality_rms.embedding": g.orthogonality_rms_embedding,
-        "orthogonality_rms.unembedding": g.orthogonality_rms_unembedding,
+        "orthogonality.embedding.mean_directions": g.orthogonality_mean_directions,
+        "orthogonality.unembedding.mean_directions": g.orthogonality_mean_directions,
+        "orthogonality.embedding.rms": g.orthogonality_rms_embedding,
+        "orthogonality.unembedding.rms": g.orthogonality_rms_unembedding,
         "additive_share.embedding": g.additive_share_embedding,
         "additive_share.unembedding": g.additive_share_unembedding,
-        "log_odds_rmse_nats": 0.0,
+        "log_odds_gap_nats": 0.0,
         "spectrum.unembedding": None if g.spectrum is None else list(g.spectrum),
     }
-    # The summary names two of the trace's measures otherwise.
-    for name, level in list(levels.items()):
-        measure, _, table = name.partition(".")
-        if measure in ("orthogonality_mean", "orthogonality_rms"):
-            form = "rms" if measure.endswith("rms") else "mean_directions"
-            levels[f"orthogonality.{table}.{form}"] = level
     return {name: level for name, level in levels.items() if level is not None}
 
 
@@ -238,7 +232,7 @@ def _last(result: Result, measure: str) -> float | None:
 
 
 def _free(result: Result) -> list[int]:
-    return [run for run, stuck in enumerate(result.summary["stuck"]["per_run"]) if stuck is False]
+    return [run for run, free in enumerate(result.summary.free) if free]
 
 
 def _singular_values(result: Result, prediction: Prediction | None) -> tuple[tuple[float, float | None], ...]:
@@ -271,14 +265,12 @@ def _sentence(result: Result, prediction: Prediction | None, reason: str) -> str
     if g is None:
         known = "its singular values alone" if prediction.singular_values else "no limit"
         return f"Theory has {known} to compare with: {reason}."
-    stuck, final = result.summary["stuck"], result.summary["final"]
-    free = stuck["free_runs"]
-    who = "the free runs are" if free["runs"] else "the runs, all stuck, are"
-    medians = free if free["runs"] else stuck["stuck_runs"]
+    free, stuck = result.summary.stuck.free_runs, result.summary.stuck.stuck_runs
+    who, medians = ("the free runs are", free) if free.runs else ("the runs, all stuck, are", stuck)
     compared = [
-        ("linearity of g", medians["linearity_unembedding"], g.linearity_unembedding),
-        ("linearity of f", medians["linearity_embedding"], g.linearity_embedding),
-        ("alignment", medians["alignment"], g.alignment),
+        ("linearity of g", medians.linearity_unembedding, g.linearity_unembedding),
+        ("linearity of f", medians.linearity_embedding, g.linearity_embedding),
+        ("alignment", medians.alignment, g.alignment),
     ]
     known = [
         (name, value, limit) for name, value, limit in compared if value is not None and limit is not None
@@ -291,4 +283,4 @@ def _sentence(result: Result, prediction: Prediction | None, reason: str) -> str
         "the additive solution, not proven to be the limit" if prediction.status == ADDITIVE else "the limit"
     )
     far = f"{abs(value - limit):.3f} of {kind}, furthest in {name}"
-    return f"At step {final['step']:,} {who} within {far}: {said}."
+    return f"At step {result.summary.final.step:,} {who} within {far}: {said}."

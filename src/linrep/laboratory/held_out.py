@@ -7,22 +7,24 @@ nothing of the other end. Few held-out contexts make few such vectors: every sim
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
-from linrep import geometry
+from linrep.geometry.record import Similarity, Spread
+from linrep.geometry.recording import spread_record
 from linrep.laboratory.ruler import FINAL_CONTEXTS, SNAPSHOT_CONTEXTS, Ruler, absent_where_dead
-from linrep.laboratory.summary import log_odds_record, spread_record
+from linrep.laboratory.summary import log_odds_record
 from linrep.population.gradient import Population, population_gradient
 from linrep.runs.config import Config
+from linrep.runs.summary import HeldOut as HeldOutRecord
+from linrep.runs.summary import LogOdds, PartName
+from linrep.runs.trace import Series
 from linrep.seeds import generator
 from linrep.training.state import State
 from linrep.worlds.contexts import World, part
 
-PartName = Literal["training", "held_out"]
 PARTS: tuple[PartName, ...] = ("training", "held_out")
 MEASURES = (("linearity", "embedding"), ("alignment", ""))
 
@@ -40,6 +42,16 @@ class Part:
         return embedding.gather(1, self.rows[..., None].expand(-1, -1, embedding.shape[2]))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measured:
+    """What is said of a part."""
+
+    excess_loss_nats: Spread
+    log_odds_gap_nats: LogOdds | None
+    linearity: Similarity
+    alignment: Similarity
+
+
 class HeldOut:
     """Both parts of a batch of worlds, ready to be measured.
 
@@ -55,66 +67,54 @@ class HeldOut:
             "held_out": _part(worlds, [world.held_out for world in worlds], config),
         }
 
-    def observe(self, ruler: Ruler, state: State) -> dict[str, Tensor]:
+    def observe(self, ruler: Ruler, state: State) -> dict[Series, Tensor]:
         """Both parts at one step, as :meth:`linrep.laboratory.ruler.Ruler.observe` gives the whole.
 
         Names are prefixed by the part; the excess loss of the held-out part weighs its contexts equally.
         """
         embedding, unembedding = ruler.tables(state)
-        found: dict[str, Tensor] = {}
+        found: dict[Series, Tensor] = {}
         for name in PARTS:
             part = self.parts[name]
             own = part.of(embedding)
-            values, null = geometry.snapshot(
-                own,
-                unembedding,
-                part.ruler.embedding_pairs,
-                part.ruler.unembedding_pairs,
-                generator=generator(self.config.seed, f"null {name}", state.step),
-                context_rows=part.ruler.context_rows,
-                token_rows=part.ruler.token_rows,
-                concept_of=part.ruler.concept_of,
-            )
-            for kind, source in (("value", values), ("null", null)):
-                for measure, table in MEASURES:
-                    found[f"{name}_{measure}|{table}|{kind}"] = source.concepts[measure, table]
+            draw = generator(self.config.seed, f"null {name}", state.step)
+            seen = part.ruler.snapshot(own, unembedding, draw)
             odds = part.ruler.log_odds(own, unembedding, contexts=SNAPSHOT_CONTEXTS, points=0)
-            found[f"{name}_log_odds_rmse_nats||value"] = odds.rmse
-            found[f"{name}_log_odds_rmse_nats||null"] = odds.rmse_of_zero
-            found[f"{name}_excess_loss_nats||value"] = _excess_loss(part, own, unembedding)
+            seen = {series: seen[series] for series in seen if series[:2] in MEASURES} | {
+                Series("log_odds_gap_nats"): odds.rmse,
+                Series("log_odds_gap_nats", kind="null"): odds.rmse_of_zero,
+                Series("excess_loss_nats"): _excess_loss(part, own, unembedding),
+            }
+            found |= {
+                series._replace(measure=f"{name}_{series.measure}"): each for series, each in seen.items()
+            }
         return absent_where_dead(found, state.alive.cpu())
 
-    def summarise(self, ruler: Ruler, state: State) -> dict[str, Any]:
-        """Both parts of the final state in full, as plain data: for each measure, by part."""
+    def summarise(self, ruler: Ruler, state: State) -> HeldOutRecord:
+        """Both parts of the final state in full."""
         embedding, unembedding = ruler.tables(state)
-        alive = state.alive.cpu()
-        found: dict[str, dict[str, Any]] = {
-            name: {}
-            for name in ("contexts", "excess_loss_nats", "log_odds_gap_nats", "linearity", "alignment")
-        }
-        for name in PARTS:
-            part = self.parts[name]
-            own = part.of(embedding)
-            similar = geometry.measure(
-                own,
-                unembedding,
-                part.ruler.embedding_pairs,
-                part.ruler.unembedding_pairs,
-                generator=generator(self.config.seed, f"bootstrap {name}"),
-                context_rows=part.ruler.context_rows,
-                token_rows=part.ruler.token_rows,
-                concept_of=part.ruler.concept_of,
-                draws=self.config.measure.null_draws,
-            )
-            assert similar.alignment is not None, "both tables were measured"
-            odds = part.ruler.log_odds(own, unembedding, contexts=FINAL_CONTEXTS, points=0)
-            loss = _excess_loss(part, own, unembedding).where(alive, torch.nan)
-            found["contexts"][name] = int(part.ruler.context_rows.max())
-            found["excess_loss_nats"][name] = spread_record(loss)
-            found["log_odds_gap_nats"][name] = log_odds_record(odds, odds.rmse.where(alive, torch.nan), alive)
-            found["linearity"][name] = similar.linearity["embedding"].as_dict(ruler.names)
-            found["alignment"][name] = similar.alignment.as_dict(ruler.names)
-        return found
+        parts = {name: self._summarise(name, embedding, unembedding, state.alive.cpu()) for name in PARTS}
+        return HeldOutRecord(
+            contexts={name: int(self.parts[name].ruler.context_rows.max()) for name in PARTS},
+            excess_loss_nats={name: parts[name].excess_loss_nats for name in PARTS},
+            log_odds_gap_nats={name: parts[name].log_odds_gap_nats for name in PARTS},
+            linearity={name: parts[name].linearity for name in PARTS},
+            alignment={name: parts[name].alignment for name in PARTS},
+        )
+
+    def _summarise(self, name: PartName, embedding: Tensor, unembedding: Tensor, alive: Tensor) -> _Measured:
+        part = self.parts[name]
+        own = part.of(embedding)
+        similar = part.ruler.measure(own, unembedding, generator(self.config.seed, f"bootstrap {name}"))
+        assert similar.alignment is not None, "both tables were measured"
+        odds = part.ruler.log_odds(own, unembedding, contexts=FINAL_CONTEXTS, points=0)
+        loss = _excess_loss(part, own, unembedding)
+        return _Measured(
+            excess_loss_nats=spread_record(loss.where(alive, torch.nan)),
+            log_odds_gap_nats=log_odds_record(odds, odds.rmse.where(alive, torch.nan), alive),
+            linearity=similar.linearity["embedding"],
+            alignment=similar.alignment,
+        )
 
 
 def _part(worlds: Sequence[World], chosen: Sequence[Bool[Tensor, " contexts"]], config: Config) -> Part:

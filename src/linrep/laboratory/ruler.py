@@ -6,27 +6,24 @@ at the end. Where a run has no value (no counterfactual pair, or it diverged) th
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Bool, Float, Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
 from linrep import geometry
+from linrep.geometry.record import TABLES, TableName
 from linrep.laboratory.shapes import shapes
 from linrep.population.gradient import Method, Population, population_gradient
 from linrep.runs.config import Config
+from linrep.runs.trace import Series
 from linrep.seeds import generator
 from linrep.training.state import State
 from linrep.worlds.contexts import World
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 SNAPSHOT_CONTEXTS = 1024
 """Contexts looked at for log-odds and margin while training; all of them at the end, up to FINAL_CONTEXTS."""
 FINAL_CONTEXTS = 2**16
-CONCEPT_AXIS = ("linearity", "alignment", "orthogonality_mean", "orthogonality_rms")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +84,45 @@ class Ruler:
         )
         return embedding, unembedding
 
-    def observe(self, state: State, loss: Float64[Tensor, " runs"], step_size: float) -> dict[str, Tensor]:
-        """Every measure at one step, without intervals, under the name "measure|table|kind".
+    def measure(
+        self, embedding: Tensor, unembedding: Tensor, generator: torch.Generator
+    ) -> geometry.Measurement:
+        """Every similarity in full."""
+        return geometry.measure(
+            embedding,
+            unembedding,
+            self.embedding_pairs,
+            self.unembedding_pairs,
+            generator=generator,
+            context_rows=self.context_rows,
+            token_rows=self.token_rows,
+            concept_of=self.concept_of,
+            names=self.names,
+            draws=self.config.measure.null_draws,
+        )
+
+    def snapshot(
+        self, embedding: Tensor, unembedding: Tensor, generator: torch.Generator
+    ) -> dict[Series, Tensor]:
+        """Every similarity and one draw of its null."""
+        values, null = geometry.snapshot(
+            embedding,
+            unembedding,
+            self.embedding_pairs,
+            self.unembedding_pairs,
+            generator=generator,
+            context_rows=self.context_rows,
+            token_rows=self.token_rows,
+            concept_of=self.concept_of,
+        )
+        return {
+            Series(measure, table, kind): numbers
+            for kind, source in (("value", values), ("null", null))
+            for (measure, table), numbers in source.concepts.items()
+        }
+
+    def observe(self, state: State, loss: Float64[Tensor, " runs"], step_size: float) -> dict[Series, Tensor]:
+        """Every measure at one step, without intervals.
 
         Args:
             state: Under training, with all its contexts.
@@ -100,33 +134,22 @@ class Ruler:
         """
         embedding, unembedding = self.tables(state)
         alive = state.alive.cpu()
-        values, null = geometry.snapshot(
-            embedding,
-            unembedding,
-            self.embedding_pairs,
-            self.unembedding_pairs,
-            generator=generator(self.config.seed, "null", state.step),
-            context_rows=self.context_rows,
-            token_rows=self.token_rows,
-            concept_of=self.concept_of,
-        )
-        found: dict[str, Tensor] = {}
-        for kind, source in (("value", values), ("null", null)):
-            for (measure, table), numbers in source.concepts.items():
-                found[f"{measure}|{table}|{kind}"] = numbers
-        found["excess_loss_nats||value"] = loss
+        found = self.snapshot(embedding, unembedding, generator(self.config.seed, "null", state.step))
         odds = self.log_odds(embedding, unembedding, contexts=SNAPSHOT_CONTEXTS, points=0)
-        found["log_odds_rmse_nats||value"] = odds.rmse
-        found["log_odds_rmse_nats||null"] = odds.rmse_of_zero
-        found["margin||value"] = self.margin(embedding, unembedding, contexts=SNAPSHOT_CONTEXTS)[0]
-        found["gauge_imbalance||value"] = self.gauge(embedding, unembedding)
-        for table, shares in self.additive(embedding, unembedding).items():
-            found[f"additive_share|{table}|value"] = shares.share
+        found |= {
+            Series("excess_loss_nats"): loss,
+            Series("log_odds_gap_nats"): odds.rmse,
+            Series("log_odds_gap_nats", kind="null"): odds.rmse_of_zero,
+            Series("margin"): self.margin(embedding, unembedding, contexts=SNAPSHOT_CONTEXTS)[0],
+            Series("gauge_imbalance"): self.gauge(embedding, unembedding),
+            Series("step_size"): torch.full((len(alive),), step_size, dtype=torch.float64),
+        }
+        for name, table in zip(TABLES, (embedding, unembedding), strict=True):
+            found[Series("additive_share", name)] = self.additive(name, table).share
         deal = generator(self.config.seed, "null", state.step, 2)
         for kind, shuffle in (("value", None), ("null", deal)):
-            for (measure, table), numbers in self.shapes(embedding, unembedding, shuffle).items():
-                found[f"{measure}|{table}|{kind}"] = numbers
-        found["step_size||value"] = torch.full((len(alive),), step_size, dtype=torch.float64)
+            for (measure, name), numbers in self.shapes(embedding, unembedding, shuffle).items():
+                found[Series(measure, name, kind)] = numbers
         return absent_where_dead(found, alive)
 
     def log_odds(
@@ -187,34 +210,29 @@ class Ruler:
             [geometry.gauge_imbalance(*self._of(group, embedding, unembedding)) for group in self.groups]
         )
 
-    def additive(self, embedding: Tensor, unembedding: Tensor) -> dict[str, geometry.AdditiveShare]:
-        """The additive share of every run's tables; energies only where all runs have complete grids."""
-        found: dict[str, geometry.AdditiveShare] = {}
-        for table, side, field, unknown in (
-            ("embedding", 0, "codes", 1),
-            ("unembedding", 1, "token_codes", 0),
-        ):
-            parts = [
-                geometry.additive_share(
-                    self._of(group, embedding, unembedding)[side],
-                    getattr(group.world, field),
-                    [size + unknown for size in group.world.model.sizes],
-                )
-                for group in self.groups
-            ]
-            energies = [part.energy for part in parts if part.energy is not None]
-            found[table] = geometry.AdditiveShare(
-                share=self._joined([part.share for part in parts]),
-                method=parts[0].method,
-                energy=self._joined(energies) if len(energies) == len(parts) else None,
-                rows=parts[0].rows,
-                parameters=parts[0].parameters,
+    def additive(self, name: TableName, table: Tensor) -> geometry.AdditiveShare:
+        """The additive share of every run's table; energies only where all runs have complete grids."""
+        field, unknown = ("codes", 1) if name == "embedding" else ("token_codes", 0)
+        parts = [
+            geometry.additive_share(
+                table[group.runs, : len(codes := getattr(group.world, field))],
+                codes,
+                [size + unknown for size in group.world.model.sizes],
             )
-        return found
+            for group in self.groups
+        ]
+        energies = [part.energy for part in parts if part.energy is not None]
+        return geometry.AdditiveShare(
+            share=self._joined([part.share for part in parts]),
+            method=parts[0].method,
+            energy=self._joined(energies) if len(energies) == len(parts) else None,
+            rows=parts[0].rows,
+            parameters=parts[0].parameters,
+        )
 
     def shapes(
         self, embedding: Tensor, unembedding: Tensor, shuffle: torch.Generator | None = None
-    ) -> dict[tuple[str, str], Tensor]:
+    ) -> dict[tuple[str, TableName], Tensor]:
         """Simplices and hierarchies of every run, by measure and table; of dealt rows with ``shuffle``."""
         parts = [
             shapes(group.world, *self._of(group, embedding, unembedding), shuffle=shuffle)
@@ -245,8 +263,8 @@ def excess_loss(population: Population, state: State, method: Method) -> Float64
 
 
 def absent_where_dead(
-    found: Mapping[str, Float64[Tensor, "runs *concepts"]], alive: Bool[Tensor, " runs"]
-) -> dict[str, Tensor]:
+    found: Mapping[Series, Float64[Tensor, "runs *concepts"]], alive: Bool[Tensor, " runs"]
+) -> dict[Series, Tensor]:
     """The same numbers, NaN for diverged runs."""
     dead = ~alive
     return {
@@ -275,42 +293,3 @@ def _groups(worlds: Sequence[World]) -> list[Group]:
         )
         for world, runs in members
     ]
-
-
-def trace_frame(
-    history: Mapping[str, Float[Tensor, "steps runs *concepts"]], steps: Sequence[int], names: Sequence[str]
-) -> "pd.DataFrame":
-    """Measurements as a tidy table: step, run, measure, table, concept, kind, value; absent ones left out.
-
-    Args:
-        history: By "measure|table|kind", steps first.
-        steps: The step of each.
-        names: Of the concepts; the mean over them stands under "".
-    """
-    import numpy as np
-    import pandas as pd
-
-    parts: list[pd.DataFrame] = []
-    runs = next(iter(history.values())).shape[1]
-    # Sorted: a resumed run reads its history back in another order.
-    for key, numbers in sorted(history.items()):
-        measure, table, kind = key.split("|")
-        columns = {"": numbers if numbers.dim() == 2 else numbers.nanmean(2)}
-        if numbers.dim() == 3 and kind == "value":
-            columns |= {name: numbers[..., index] for index, name in enumerate(names)}
-        for concept, values in columns.items():
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "step": np.repeat(np.asarray(steps, dtype=np.int64), runs),
-                        "run": np.tile(np.arange(runs, dtype=np.int32), len(steps)),
-                        "measure": measure,
-                        "table": table,
-                        "concept": concept,
-                        "kind": kind,
-                        "value": values.reshape(-1).numpy(),
-                    }
-                )
-            )
-    frame = pd.concat(parts, ignore_index=True)
-    return frame.dropna(subset=["value"]).reset_index(drop=True)

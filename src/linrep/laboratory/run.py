@@ -15,7 +15,7 @@ from torch import Tensor
 from linrep.errors import InputError
 from linrep.laboratory.build import data_hash, resolve, worlds
 from linrep.laboratory.machine import enough_memory, keep_freed_memory, require_device, threads
-from linrep.laboratory.ruler import excess_loss, trace_frame
+from linrep.laboratory.ruler import excess_loss
 from linrep.laboratory.stage import stages_of
 from linrep.laboratory.summary import summarise
 from linrep.laboratory.trajectory import DIRECTIONS, SNAPSHOTS, Progress, step_sizes, trajectory
@@ -28,6 +28,7 @@ from linrep.runs.provenance import provenance
 from linrep.runs.result import Result
 from linrep.runs.store import Store
 from linrep.runs.toml import load, parse
+from linrep.runs.trace import trace_frame
 from linrep.training.encoder import Table
 from linrep.training.state import State, gathered
 from linrep.worlds.contexts import World
@@ -137,9 +138,8 @@ def _train_and_measure(
         state = gathered(part, last.population.shard)
         if last.ruler is None or state is None:
             return None
-        summary = summarise(last.ruler, state, loss, key, step_sizes(config))
-        if last.apart is not None:
-            summary["held_out"] = last.apart.summarise(last.ruler, state)
+        apart = None if last.apart is None else last.apart.summarise(last.ruler, state)
+        summary = summarise(last.ruler, state, loss, key, step_sizes(config), held_out=apart)
     measured, steps = history.stacked(), history.steps
     snapshots = measured.pop(SNAPSHOTS)
     if config.shift is not None:

@@ -8,10 +8,11 @@ from jaxtyping import Float, Float64, Int64, Integer
 from torch import Tensor
 
 from linrep import geometry
+from linrep.geometry.record import TABLES, TableName
 from linrep.worlds.contexts import World
 
 DEVIATION, SHARE, OVERLAP = "simplex_deviation_degrees", "simplex_share", "hierarchy_overlap"
-Key = tuple[str, str]
+Key = tuple[str, TableName]
 """(measure, table)"""
 
 
@@ -53,10 +54,8 @@ def shapes(
     found: dict[Key, Tensor] = {}
     if not has_shapes(world):
         return found
-    for name, table, codes in (
-        ("embedding", embedding, world.codes),
-        ("unembedding", unembedding, world.token_codes),
-    ):
+    sides = ((embedding, world.codes), (unembedding, world.token_codes))
+    for name, (table, codes) in zip(TABLES, sides, strict=True):
         if shuffle is not None:
             table = table[:, torch.randperm(table.shape[1], generator=shuffle)]
         if max(world.model.values) > 2:

@@ -1,15 +1,32 @@
-"""The summary of a run: the JSON object that ``linrep run --json`` prints, plus the numbers figures need."""
+"""The summary of a run, measured on its final state."""
 
 import math
-from typing import Any
 
 import torch
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from linrep import geometry
+from linrep.geometry.record import MEAN_DIRECTIONS, RMS, TABLES, TableName
+from linrep.geometry.recording import null_record, numbers, similarity_record, spread_record
 from linrep.intervals import mean_interval
 from linrep.laboratory.ruler import FINAL_CONTEXTS, Ruler
+from linrep.laboratory.stuck import stuck_record
+from linrep.runs.summary import (
+    AdditiveShare,
+    Counts,
+    Degree,
+    Diverged,
+    Figures,
+    Final,
+    HeldOut,
+    LogOdds,
+    Margin,
+    Matrices,
+    Points,
+    Similarity,
+    Summary,
+)
 from linrep.seeds import generator
 from linrep.training.schedule import Schedule
 from linrep.training.state import State
@@ -19,8 +36,14 @@ SHUFFLED = "shuffled rows"
 
 
 def summarise(
-    ruler: Ruler, state: State, loss: Float64[Tensor, " runs"], key: str, rate: Schedule
-) -> dict[str, Any]:
+    ruler: Ruler,
+    state: State,
+    loss: Float64[Tensor, " runs"],
+    key: str,
+    rate: Schedule,
+    *,
+    held_out: HeldOut | None = None,
+) -> Summary:
     """Measure the final state in full.
 
     Args:
@@ -29,263 +52,171 @@ def summarise(
         loss: Its excess loss, by :func:`linrep.laboratory.ruler.excess_loss`.
         key: Of the run.
         rate: Its step sizes, to name that of a diverged run.
-
-    Returns:
-        Plain data, no NaN: what does not exist is None.
+        held_out: What was measured apart, where contexts are held out.
     """
     config = ruler.config
     embedding, unembedding = ruler.tables(state)
-    found = geometry.measure(
-        embedding,
-        unembedding,
-        ruler.embedding_pairs,
-        ruler.unembedding_pairs,
-        generator=generator(config.seed, "bootstrap"),
-        context_rows=ruler.context_rows,
-        token_rows=ruler.token_rows,
-        concept_of=ruler.concept_of,
-        draws=config.measure.null_draws,
-    )
+    found = ruler.measure(embedding, unembedding, generator(config.seed, "bootstrap"))
     odds = ruler.log_odds(embedding, unembedding, contexts=FINAL_CONTEXTS, points=SCATTER_POINTS)
-    additive = ruler.additive(embedding, unembedding)
+    tables: dict[TableName, Tensor] = {"embedding": embedding, "unembedding": unembedding}
+    additive = {name: ruler.additive(name, table) for name, table in tables.items()}
     alive = state.alive.cpu()
     per_run_odds = odds.rmse.where(alive, torch.nan)
-    stuck = ~(loss < config.measure.free_threshold_nats) & alive
-    named = _named(found, ruler.names)
-    return {
-        "run": key,
-        "concepts": list(ruler.names),
-        "counts": _counts(ruler),
-        "diverged": _diverged(state, rate),
-        "final": {
-            "step": state.step,
-            "excess_loss_nats": spread_record(loss),
-            **named,
-            "log_odds_gap_nats": log_odds_record(odds, per_run_odds, alive),
-            "additive_share": {
-                table: _additive(ruler, table, share, embedding, unembedding, alive)
-                for table, share in additive.items()
+    assert found.alignment is not None, "both tables were measured"
+    return Summary(
+        run=key,
+        concepts=ruler.names,
+        counts=_counts(ruler),
+        diverged=_diverged(state, rate),
+        final=Final(
+            step=state.step,
+            excess_loss_nats=spread_record(loss),
+            linearity=found.linearity,
+            alignment=found.alignment,
+            orthogonality=found.orthogonality,
+            log_odds_gap_nats=log_odds_record(odds, per_run_odds, alive),
+            additive_share={
+                name: _additive(ruler, name, tables[name], additive[name], alive) for name in TABLES
             },
             **_shapes(ruler, embedding, unembedding, alive),
-        },
-        "margin": _margin(ruler, embedding, unembedding, alive),
-        "gauge_imbalance": spread_record(ruler.gauge(embedding, unembedding).where(alive, torch.nan)),
-        "spectrum": {table: _spectrum(share.energy, alive) for table, share in additive.items()},
-        "stuck": _stuck(found, loss, per_run_odds, stuck, alive, config.measure.free_threshold_nats),
-        "figures": {
-            "orthogonality": {
-                table: {
-                    "mean_directions": _matrix(found.matrix("orthogonality_mean", table)),
-                    "rms": _matrix(found.matrix("orthogonality_rms", table)),
-                }
-                for table in ("embedding", "unembedding")
-            },
-            "alignment": _matrix(found.matrix("alignment")),
-            "log_odds": {
-                "measured": odds.points.measured.tolist(),
-                "true": odds.points.true.tolist(),
-                "concept": odds.points.concept.tolist(),
-                "run": odds.points.run.tolist(),
-            },
-        },
-    }
+        ),
+        margin=_margin(ruler, embedding, unembedding, alive),
+        gauge_imbalance=spread_record(ruler.gauge(embedding, unembedding).where(alive, torch.nan)),
+        spectrum={name: _spectrum(additive[name].energy, alive) for name in TABLES},
+        stuck=stuck_record(found, loss, per_run_odds, alive, config.measure.free_threshold_nats),
+        figures=_figures(found, odds.points),
+        held_out=held_out,
+    )
 
 
-def _named(found: geometry.Measurement, names: tuple[str, ...]) -> dict[str, Any]:
-    tables = ("embedding", "unembedding")
-    assert found.alignment is not None, "both tables were measured"
-    return {
-        "linearity": {table: found.linearity[table].as_dict(names) for table in tables},
-        "alignment": found.alignment.as_dict(names),
-        "orthogonality": {
-            table: {
-                "mean_directions": found.orthogonality_mean[table].as_dict(names),
-                "rms": found.orthogonality_rms[table].as_dict(names),
-            }
-            for table in tables
-        },
-    }
+def _counts(ruler: Ruler) -> Counts:
+    contexts, tokens = ruler.context_rows, ruler.token_rows
+
+    def extent(rows: Tensor) -> tuple[int, int] | None:
+        low, high = int(rows.min()), int(rows.max())
+        return None if low == high else (low, high)
+
+    return Counts(
+        contexts=int(contexts.max()),
+        tokens=int(tokens.max()),
+        dropped_contexts=max(group.world.dropped_contexts for group in ruler.groups),
+        runs=len(contexts),
+        contexts_range=extent(contexts),
+        tokens_range=extent(tokens),
+    )
 
 
-def _counts(ruler: Ruler) -> dict[str, Any]:
-    """Sizes; where runs differ, the widest run's, with the range beside it."""
-    dropped = [group.world.dropped_contexts for group in ruler.groups]
-    counts: dict[str, Any] = {
-        "contexts": int(ruler.context_rows.max()),
-        "tokens": int(ruler.token_rows.max()),
-        "dropped_contexts": max(dropped),
-        "runs": len(ruler.context_rows),
-    }
-    for name, rows in (("contexts", ruler.context_rows), ("tokens", ruler.token_rows)):
-        if int(rows.min()) != int(rows.max()):
-            counts[f"{name}_range"] = [int(rows.min()), int(rows.max())]
-    return counts
+def _diverged(state: State, rate: Schedule) -> tuple[Diverged, ...]:
+    return tuple(
+        Diverged(run=run, step=step, step_size=rate(step - 1))
+        for run, step in enumerate(state.diverged_at.tolist())
+        if step >= 0
+    )
 
 
-def _diverged(state: State, rate: Schedule) -> list[dict[str, Any]]:
-    steps = state.diverged_at.tolist()
-    return [
-        {"run": run, "step": step, "step_size": rate(step - 1)} for run, step in enumerate(steps) if step >= 0
-    ]
-
-
-def spread_record(per_run: Float64[Tensor, " runs"]) -> dict[str, Any]:
-    present = per_run[~per_run.isnan()]
-    return {
-        "median": float(present.quantile(0.5)) if len(present) else None,
-        "mean": float(present.mean()) if len(present) else None,
-        "per_run": _list(per_run),
-    }
-
-
-def log_odds_record(odds: geometry.LogOddsGap, per_run: Tensor, alive: Tensor) -> dict[str, Any] | None:
+def log_odds_record(
+    odds: geometry.LogOddsGap, per_run: Float64[Tensor, " runs"], alive: Bool[Tensor, " runs"]
+) -> LogOdds | None:
     """None where every context knows every concept, so that there are no odds to match."""
-    if odds.triples == 0:
-        return None
     present = alive & ~per_run.isnan()
-    if not bool(present.any()):
+    if odds.triples == 0 or not bool(present.any()):
         return None
-    return {
-        "rmse": float(per_run[present].mean()),
-        "max": float(odds.max[present].max()),
-        "rmse_of_zero": float(odds.rmse_of_zero[present].mean()),
-        "median": float(per_run[present].quantile(0.5)),
-        "triples": odds.triples,
-        "contexts": odds.contexts,
-        "contexts_available": odds.contexts_available,
-        "per_run": _list(per_run),
-    }
+    return LogOdds(
+        rmse=float(per_run[present].mean()),
+        max=float(odds.max[present].max()),
+        rmse_of_zero=float(odds.rmse_of_zero[present].mean()),
+        median=float(per_run[present].quantile(0.5)),
+        triples=odds.triples,
+        contexts=odds.contexts,
+        contexts_available=odds.contexts_available,
+        per_run=numbers(per_run),
+    )
 
 
-def _margin(ruler: Ruler, embedding: Tensor, unembedding: Tensor, alive: Tensor) -> dict[str, Any] | None:
+def _margin(ruler: Ruler, embedding: Tensor, unembedding: Tensor, alive: Tensor) -> Margin | None:
     mean, least, triples = ruler.margin(embedding, unembedding, contexts=FINAL_CONTEXTS)
     present = alive & ~mean.isnan()
     if not bool(present.any()):
         return None
-    return {
-        "mean": float(mean[present].mean()),
-        "min": float(least[present].min()),
-        "triples": triples,
-        "per_run": _list(mean.where(alive, torch.nan)),
-    }
+    return Margin(
+        mean=float(mean[present].mean()),
+        min=float(least[present].min()),
+        triples=triples,
+        per_run=numbers(mean.where(alive, torch.nan)),
+    )
 
 
 def _additive(
-    ruler: Ruler,
-    table: str,
-    share: geometry.AdditiveShare,
-    embedding: Tensor,
-    unembedding: Tensor,
-    alive: Tensor,
-) -> dict[str, Any]:
+    ruler: Ruler, name: TableName, table: Tensor, share: geometry.AdditiveShare, alive: Tensor
+) -> AdditiveShare:
     """As a similarity; its null is the same table with its rows in random order."""
     config = ruler.config
-    draw = generator(config.seed, "null", 0 if table == "embedding" else 1, 1)
-    rows = int((ruler.context_rows if table == "embedding" else ruler.token_rows).min())
-    null: list[float] = []
+    draw = generator(config.seed, "null", TABLES.index(name), 1)
+    rows = int((ruler.context_rows if name == "embedding" else ruler.token_rows).min())
+    drawn: list[float] = []
     for _ in range(config.measure.null_draws):
-        order = torch.randperm(rows, generator=draw)
-        f, g = embedding.clone(), unembedding.clone()
-        shuffled = f if table == "embedding" else g
-        shuffled[:, :rows] = shuffled[:, order]
-        null.append(float(ruler.additive(f, g)[table].share[alive].nanmean()))
+        shuffled = table.clone()
+        shuffled[:, :rows] = table[:, torch.randperm(rows, generator=draw)]
+        drawn.append(float(ruler.additive(name, shuffled).share[alive].nanmean()))
     per_run = share.share.where(alive, torch.nan)
-    present = per_run[~per_run.isnan()]
-    interval = mean_interval(per_run, within=(0, 1))
-    drawn = torch.tensor(null, dtype=torch.float64)
-    return {
-        "mean": float(present.mean()) if len(present) else None,
-        "median": float(present.quantile(0.5)) if len(present) else None,
-        "interval95": None if interval is None else list(interval),
-        "null": None
-        if not len(present)
-        else {"mean": float(drawn.mean()), "q95": float(drawn.quantile(0.95)), "kind": SHUFFLED},
-        "pairs": share.rows,
-        "per_concept": dict.fromkeys(ruler.names),
-        "per_run": _list(per_run),
-        "method": share.method,
-    }
+    found = similarity_record(
+        per_run,
+        torch.full((len(ruler.names),), torch.nan, dtype=torch.float64),
+        names=ruler.names,
+        interval=mean_interval(per_run, within=(0, 1)),
+        null=null_record(drawn, SHUFFLED),
+        pairs=share.rows,
+    )
+    return AdditiveShare(**dict(found), method=share.method)
 
 
-def _shapes(ruler: Ruler, embedding: Tensor, unembedding: Tensor, alive: Tensor) -> dict[str, Any]:
-    """Simplices and hierarchies, by measure and table, each as a similarity; nothing where there are none."""
+def _shapes(
+    ruler: Ruler, embedding: Tensor, unembedding: Tensor, alive: Tensor
+) -> dict[str, dict[TableName, Similarity]]:
+    """Simplices and hierarchies, by measure and table; nothing where there are none."""
     config = ruler.config
     draw = generator(config.seed, "null", 0, 3)
     drawn = [ruler.shapes(embedding, unembedding, draw) for _ in range(config.measure.null_draws)]
-    found: dict[str, Any] = {}
-    for (measure, table), numbers in ruler.shapes(embedding, unembedding).items():
-        null = torch.stack([each[measure, table][alive].nanmean() for each in drawn])
-        found.setdefault(measure, {})[table] = _judged(
-            ruler, numbers.masked_fill(~alive[:, None], torch.nan), null, SHUFFLED
+    found: dict[str, dict[TableName, Similarity]] = {}
+    for (measure, table), values in ruler.shapes(embedding, unembedding).items():
+        own = values.masked_fill(~alive[:, None], torch.nan)
+        per_run = own.nanmean(1)
+        found.setdefault(measure, {})[table] = similarity_record(
+            per_run,
+            own.nanmean(0),
+            names=ruler.names,
+            interval=mean_interval(per_run, within=(0, math.inf)),
+            null=null_record(
+                torch.stack([each[measure, table][alive].nanmean() for each in drawn]), SHUFFLED
+            ),
         )
     return found
 
 
-def _judged(ruler: Ruler, numbers: Tensor, null: Tensor, kind: str) -> dict[str, Any]:
-    """Numbers of runs × concepts as a record."""
-    per_run = numbers.nanmean(1)
-    present = per_run[~per_run.isnan()]
-    interval = mean_interval(per_run, within=(0, math.inf))
-    return {
-        "mean": float(present.mean()) if len(present) else None,
-        "median": float(present.quantile(0.5)) if len(present) else None,
-        "interval95": None if interval is None else list(interval),
-        "null": {"mean": float(null.mean()), "q95": float(null.quantile(0.95)), "kind": kind}
-        if len(present) and not bool(null.isnan().any())
-        else None,
-        "per_concept": dict(zip(ruler.names, _list(numbers.nanmean(0)), strict=True)),
-        "per_run": _list(per_run),
-    }
-
-
-def _spectrum(energy: Tensor | None, alive: Tensor) -> list[dict[str, Any]] | None:
+def _spectrum(energy: Tensor | None, alive: Tensor) -> tuple[Degree, ...] | None:
     """Share of the non-constant energy by degree, mean over runs; None on incomplete grids."""
     if energy is None:
         return None
     varying = energy[alive, 1:]
-    shares = varying / varying.sum(1, keepdim=True)
-    return [
-        {"degree": degree, "share": _number(shares[:, degree - 1].nanmean())}
-        for degree in range(1, energy.shape[1])
-    ]
+    shares = (varying / varying.sum(1, keepdim=True)).unbind(1)
+    means = numbers(torch.stack([each.nanmean() for each in shares]))
+    return tuple(Degree(degree=degree, share=share) for degree, share in enumerate(means, start=1))
 
 
-def _stuck(
-    found: geometry.Measurement, loss: Tensor, odds: Tensor, stuck: Tensor, alive: Tensor, threshold: float
-) -> dict[str, Any]:
-    """Free and stuck runs apart: a median over both kinds would describe neither."""
-    keys = {
-        "linearity_embedding": ("linearity", "embedding"),
-        "linearity_unembedding": ("linearity", "unembedding"),
-        "alignment": ("alignment", ""),
-        "orthogonality_unembedding": ("orthogonality_mean", "unembedding"),
-    }
+def _figures(found: geometry.Measurement, points: geometry.Points) -> Figures:
+    def matrix(measure: str, table: str = "") -> tuple[tuple[float | None, ...], ...]:
+        return tuple(numbers(row) for row in found.matrix(measure, table))
 
-    def medians(chosen: Tensor) -> dict[str, Any]:
-        columns = {name: found.values.per_run(key) for name, key in keys.items()}
-        columns |= {"excess_loss_nats": loss, "log_odds_rmse_nats": odds}
-        return {"runs": int(chosen.sum())} | {
-            name: _number(column[chosen].nanmedian()) if bool(chosen.any()) else None
-            for name, column in columns.items()
-        }
-
-    return {
-        "share": int(stuck.sum()) / int(alive.sum()),
-        "criterion": f"excess loss >= {threshold:g} nats",
-        "per_run": [bool(each) if lives else None for each, lives in zip(stuck, alive, strict=True)],
-        "free_runs": medians(alive & ~stuck),
-        "stuck_runs": medians(stuck),
-    }
-
-
-def _number(value: Tensor | float) -> float | None:
-    number = float(value)
-    return number if math.isfinite(number) else None
-
-
-def _list(numbers: Tensor) -> list[float | None]:
-    return [_number(number) for number in numbers.tolist()]
-
-
-def _matrix(numbers: Tensor) -> list[list[float | None]]:
-    return [_list(row) for row in numbers]
+    return Figures(
+        orthogonality={
+            table: Matrices(mean_directions=matrix(MEAN_DIRECTIONS, table), rms=matrix(RMS, table))
+            for table in TABLES
+        },
+        alignment=matrix("alignment"),
+        log_odds=Points(
+            measured=numbers(points.measured),
+            true=numbers(points.true),
+            concept=tuple(points.concept.tolist()),
+            run=tuple(points.run.tolist()),
+        ),
+    )

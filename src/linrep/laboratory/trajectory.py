@@ -15,6 +15,7 @@ from linrep.laboratory.turning import directions
 from linrep.population.gradient import Population
 from linrep.population.sharding import Shard
 from linrep.runs.config import Config
+from linrep.runs.trace import Series
 from linrep.seeds import generator
 from linrep.training import checkpoint
 from linrep.training.encoder import Encoder, ShardedTable, encoder
@@ -25,7 +26,7 @@ from linrep.training.training import train
 Progress = Callable[[int, int, float], None]
 """Called with steps done, steps in all, and the mean excess loss last measured."""
 
-SNAPSHOTS, DIRECTIONS = "snapshots", "directions"
+SNAPSHOTS, DIRECTIONS = Series("snapshots"), Series("directions")
 """In a history, beside the measures: unembeddings of the first runs, and all mean steering directions."""
 SNAPSHOT_BYTES = 64 * 2**20
 """Room for the unembeddings kept over training."""
@@ -36,15 +37,15 @@ class History:
     """What was measured so far, and at which steps."""
 
     steps: list[int] = field(default_factory=list)
-    rows: list[dict[str, Tensor]] = field(default_factory=list)
+    rows: list[dict[Series, Tensor]] = field(default_factory=list)
 
-    def stacked(self) -> dict[str, Tensor]:
+    def stacked(self) -> dict[Series, Tensor]:
         """Every measure over all steps, steps first."""
-        return {name: torch.stack([row[name] for row in self.rows]) for name in self.rows[0]}
+        return {series: torch.stack([row[series] for row in self.rows]) for series in self.rows[0]}
 
     def mean_excess_loss(self) -> float:
         """Over the runs that are alive, when last measured, in nats."""
-        return float(self.rows[-1]["excess_loss_nats||value"].nanmean())
+        return float(self.rows[-1][Series("excess_loss_nats")].nanmean())
 
 
 def trajectory(
@@ -165,11 +166,11 @@ def _require_alive(state: State, rate: Schedule) -> None:
         )
 
 
-def _observed(config: Config, stage: Stage, state: State, rate: Schedule) -> dict[str, Tensor]:
+def _observed(config: Config, stage: Stage, state: State, rate: Schedule) -> dict[Series, Tensor]:
     """One row of the history. Every rank has a part in it; only rank 0 has the measures."""
     loss = excess_loss(stage.population, state, config.compute.method)
     whole = gathered(state, stage.population.shard)
-    row: dict[str, Tensor] = {}
+    row: dict[Series, Tensor] = {}
     if stage.ruler is not None and whole is not None:
         row |= stage.ruler.observe(whole, loss, rate(max(state.step - 1, 0)))
         if stage.apart is not None:
@@ -199,7 +200,7 @@ class _Saving:
         if not self._wanted:
             return History()
         past, steps = checkpoint.restore(self._folder, state, self._shard)
-        rows = [{name: value[row] for name, value in past.items()} for row in range(len(steps))]
+        rows = [{Series.parse(name): value[row] for name, value in past.items()} for row in range(len(steps))]
         self._saved = time.monotonic()
         return History(steps, rows)
 
@@ -210,7 +211,8 @@ class _Saving:
         late = time.monotonic() - self._saved > self._seconds
         stopping, saving = self._shard.team.any(stop(), late)
         if stopping or saving:
-            checkpoint.save(self._folder, state, self._shard, history.stacked(), history.steps)
+            named = {series.text(): values for series, values in history.stacked().items()}
+            checkpoint.save(self._folder, state, self._shard, named, history.steps)
             self._saved = time.monotonic()
         if stopping:
             raise KeyboardInterrupt

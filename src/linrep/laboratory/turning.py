@@ -7,11 +7,12 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from linrep import geometry
+from linrep.geometry.record import TABLES
 from linrep.laboratory.ruler import Ruler
 from linrep.linalg import normalise
+from linrep.runs.trace import Series
 from linrep.training.state import State
 
-TABLES = ("embedding", "unembedding")
 MEASURE = "turn_degrees"
 
 
@@ -29,7 +30,7 @@ def directions(ruler: Ruler, state: State) -> Float64[Tensor, "runs tables conce
 
 def turns(
     seen: Float64[Tensor, "steps runs tables concepts dim"], steps: Sequence[int], since: int
-) -> dict[str, Float64[Tensor, "steps runs concepts"]]:
+) -> dict[Series, Float64[Tensor, "steps runs concepts"]]:
     r"""Angles between each concept's direction and its own at a step, over the steps from there on.
 
     Naively: ``degrees(arccos(cosine(seen[step], seen[since])))``.
@@ -40,25 +41,25 @@ def turns(
         since: One of ``steps``.
 
     Returns:
-        Degrees in [0, 180] by "turn_degrees|table|value"; NaN before ``since`` and where there is no
-        direction. With several runs, "turn_degrees|table|null" is the angle to the direction of another run,
-        trained apart: what directions that have nothing to do with each other give.
+        Degrees in [0, 180] by table; NaN before ``since`` and where there is no direction. With several
+        runs, the null is the angle to the direction of another run, trained apart: what directions that have
+        nothing to do with each other give.
 
     Example:
         >>> plane = torch.tensor([[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]], dtype=torch.float64)
         >>> seen = plane[:, None, None, None].expand(3, 1, 2, 1, 2)
-        >>> turns(seen, [0, 5, 9], 5)["turn_degrees|embedding|value"].flatten()
+        >>> turns(seen, [0, 5, 9], 5)[Series("turn_degrees", "embedding")].flatten()
         tensor([nan,  0., 45.], dtype=torch.float64)
     """
     start = steps.index(since)
     origin = seen[start]
     kinds = {"value": origin} | ({"null": origin.roll(1, 0)} if len(origin) > 1 else {})
-    found: dict[str, Tensor] = {}
+    found: dict[Series, Tensor] = {}
     for kind, reference in kinds.items():
         angle = _degrees(seen, reference)
         angle[:start] = torch.nan
         for place, table in enumerate(TABLES):
-            found[f"{MEASURE}|{table}|{kind}"] = angle[:, :, place]
+            found[Series(MEASURE, table, kind)] = angle[:, :, place]
     return found
 
 

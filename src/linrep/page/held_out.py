@@ -16,7 +16,7 @@ def blocks(view: View) -> list[Block]:
         return []
     contexts = given["contexts"]
     rows = [
-        ["log-odds gap, RMSE (nats)", *_gaps(given, "rmse"), _untrained(view, "log_odds_rmse_nats")],
+        ["log-odds gap, RMSE (nats)", *_gaps(given, "rmse"), _untrained(view, "log_odds_gap_nats")],
         ["the same when predicting zero", *_gaps(given, "rmse_of_zero"), ""],
         ["excess loss (nats)", *_losses(given), _untrained(view, "excess_loss_nats")],
         *(

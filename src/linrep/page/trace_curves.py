@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from linrep.page.numbers import finite
 from linrep.page.view import View
+from linrep.runs.summary import address
 
 THIN_LINES = 32
 TABLES = ("unembedding", "embedding", "")
@@ -29,20 +30,20 @@ MEASURES = (
     Measure(name="linearity", title="Linearity", axis="mean cosine", bounds=(-0.08, 1.05)),
     Measure(name="alignment", title="Alignment of f with g", axis="mean cosine", bounds=(-0.08, 1.05)),
     Measure(
-        name="orthogonality_mean",
+        name="orthogonality.mean_directions",
         title="Overlap, mean directions",
         axis="mean |cosine|",
         bounds=(-0.03, 1.03),
     ),
     Measure(
-        name="orthogonality_rms",
+        name="orthogonality.rms",
         title="Overlap, all vectors",
         axis="RMS cosine",
         bounds=(-0.03, 1.03),
     ),
     Measure(name="additive_share", title="Additive share", axis="share of energy", bounds=(-0.03, 1.05)),
     Measure(name="excess_loss_nats", title="Excess loss", axis="nats", log=True),
-    Measure(name="log_odds_rmse_nats", title="Log-odds gap", axis="RMSE, nats"),
+    Measure(name="log_odds_gap_nats", title="Log-odds gap", axis="RMSE, nats"),
     Measure(name="margin", title="Margin of known concepts", axis="logit difference, nats"),
     Measure(name="gauge_imbalance", title="Gauge imbalance", axis="relative"),
     Measure(
@@ -101,7 +102,7 @@ def curves(view: View, measure: Measure) -> list[Curve]:
                 stuck=_quantiles(wide[stuck].to_numpy(dtype=np.float64)),
                 thin=_thin(wide, values, view),
                 null=_along(null, steps),
-                predicted=_predicted(view.prediction(measure.name, table), steps),
+                predicted=_predicted(view.prediction(*address(measure.name, table).split(".")), steps),
             )
         )
     return found

@@ -99,16 +99,15 @@ def view(result: Any, predictions: Mapping[str, Any] | None = None) -> View:
         predictions: Values theory gives, keyed like ``linearity.unembedding``.
     """
     world = result.worlds[0]
-    runs = len(result.worlds)
     return View(
         names=tuple(world.model.names),
         states=tuple(tuple(states) for states in world.model.states),
         worlds=tuple(result.worlds),
-        summary=result.summary,
+        summary=result.summary.as_dict(),
         trace=result.trace,
         steps=np.asarray(result.snapshot_steps, dtype=np.int64),
         snapshots=np.asarray(result.snapshots, dtype=np.float64),
-        free=_free(result.summary, runs),
+        free=tuple(bool(free) for free in result.summary.free),
         config=_plain(result.config),
         predictions=predictions or {},
     )
@@ -118,11 +117,6 @@ def per_run(measure: Any, runs: int) -> list[float | None]:
     """A measure's value in each run; None where it has none."""
     values: Sequence[Any] = (measure.get("per_run") if isinstance(measure, Mapping) else None) or []
     return [finite(values[r]) if r < len(values) else None for r in range(runs)]
-
-
-def _free(summary: Mapping[str, Any], runs: int) -> tuple[bool, ...]:
-    stuck: Sequence[bool | None] = summary["stuck"]["per_run"]
-    return tuple(stuck[run] is False for run in range(runs))
 
 
 def _plain(config: Any) -> Mapping[str, Any]:

@@ -37,7 +37,7 @@ def gap_lines(x: Sequence[Place], parts: Sequence[Numbers]) -> list[Series]:
     """
 
     def points(kind: str) -> list[Spread]:
-        return [part.spread("log_odds_rmse_nats", kind=kind) for part in parts]
+        return [part.spread("log_odds_gap_nats", kind=kind) for part in parts]
 
     measured = Series(name="measured", colour="--unembedding", x=x, points=points("value"))
     return [measured, control("predicting zero", "--null", x, points("null"))]

@@ -42,7 +42,7 @@ def answer(numbers: Numbers) -> Answer:
     cells = numbers.of(optimizer=SGD).each("concepts")
     linear = {m: cell.mean("linearity", "unembedding") for m, cell in cells}
     aligned = [cell.mean("alignment") for _, cell in cells]
-    overlap = [cell.mean("orthogonality_mean", "unembedding") for _, cell in cells]
+    overlap = [cell.mean("orthogonality.mean_directions", "unembedding") for _, cell in cells]
     if not cells:
         return nothing(RULE)
     standings = (

@@ -22,7 +22,7 @@ from linrep.sweeps.numbers import Numbers
 
 ENCODER, SHARE = "encoder", "contexts.held_out"
 TABLE = "table"
-GAP = "held_out_log_odds_rmse_nats"
+GAP = "held_out_log_odds_gap_nats"
 ALIGNMENT = "held_out_alignment"
 LINEARITY = "held_out_linearity"
 RULE = (
@@ -143,7 +143,7 @@ EXPERIMENT = Experiment(
     figures=figures,
     columns=(
         Column(title="held-out log-odds gap (nats)", measure=GAP, write=short),
-        Column(title="training log-odds gap (nats)", measure="training_log_odds_rmse_nats", write=short),
+        Column(title="training log-odds gap (nats)", measure="training_log_odds_gap_nats", write=short),
         Column(title="held-out excess loss (nats)", measure="held_out_excess_loss_nats", write=short),
         Column(title="held-out alignment", measure=ALIGNMENT),
         Column(title="held-out linearity f", measure=LINEARITY, table="embedding"),

@@ -42,7 +42,7 @@ def answer(numbers: Numbers) -> Answer:
     low = min(linear, key=linear.__getitem__)
     most = max(dependence, key=dependence.__getitem__)
     free = min(dependence, key=dependence.__getitem__)
-    gap = numbers.of(graph=most).mean("log_odds_rmse_nats")
+    gap = numbers.of(graph=most).mean("log_odds_gap_nats")
     finding = (
         f"from {cosine(linear[free])} on the graph with least dependence ({free}), the mean linearity of g "
         f"goes down to {cosine(linear[low])} on {low} ({short(dependence[low])} nats); where concepts depend "

@@ -92,8 +92,8 @@ def figures(numbers: Numbers) -> list[Block]:
 
 
 def _ratio(cell: Numbers) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    steps, gap = cell.over_steps("log_odds_rmse_nats")
-    return steps, gap / cell.over_steps("log_odds_rmse_nats", kind="null")[1]
+    steps, gap = cell.over_steps("log_odds_gap_nats")
+    return steps, gap / cell.over_steps("log_odds_gap_nats", kind="null")[1]
 
 
 def _first(steps: NDArray[np.int64], reached: NDArray[np.bool_]) -> NDArray[np.float64]:

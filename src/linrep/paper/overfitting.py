@@ -27,7 +27,7 @@ from linrep.seeds import generator
 from linrep.sweeps.numbers import Numbers, Spread, spread
 
 PAIRS, TRUE = "pairs", "true distribution"
-GAP, LOSS, G = "log_odds_rmse_nats", "excess_loss_nats", "unembedding"
+GAP, LOSS, G = "log_odds_gap_nats", "excess_loss_nats", "unembedding"
 REACHED, NEAR, RISEN, RESAMPLES = 1.25, 0.1, 1.1, 1000
 AXIS, CAPTION = "sampled pairs N", "Median and 10 to 90 % over runs."
 RULE = (

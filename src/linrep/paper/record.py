@@ -49,9 +49,9 @@ class Column:
 LINEARITY_G = Column(title="linearity g", measure="linearity", table="unembedding")
 LINEARITY_F = Column(title="linearity f", measure="linearity", table="embedding")
 ALIGNMENT = Column(title="alignment", measure="alignment")
-OVERLAP_G = Column(title="overlap g", measure="orthogonality_mean", table="unembedding")
+OVERLAP_G = Column(title="overlap g", measure="orthogonality.mean_directions", table="unembedding")
 EXCESS = Column(title="excess loss (nats)", measure="excess_loss_nats", write=short)
-LOG_ODDS = Column(title="log-odds gap (nats)", measure="log_odds_rmse_nats", write=short)
+LOG_ODDS = Column(title="log-odds gap (nats)", measure="log_odds_gap_nats", write=short)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

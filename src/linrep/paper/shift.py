@@ -25,7 +25,7 @@ from linrep.sweeps.numbers import Numbers, Row, spread
 
 METHOD, WORLD = "method", "world"
 CHANGED, CONTROL = "changed", "unchanged"
-TURN, GAP = "turn_degrees", "log_odds_rmse_nats"
+TURN, GAP = "turn_degrees", "log_odds_gap_nats"
 BACK, STEPS_BACK, STEPS_FIRST = "matched_again", "steps_to_match_again", "steps_to_match_first"
 G, F = "unembedding", "embedding"
 LEVEL = 1.1

@@ -6,7 +6,7 @@ import math
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -26,19 +26,23 @@ from linrep.runs.store import (
     WORLDS,
     Store,
     file_hashes,
+    parse_json,
     read_intact,
     read_json,
     read_tensors,
 )
-from linrep.runs.summary import require_shape
+from linrep.runs.summary import read_summary
 from linrep.runs.toml import parse
+from linrep.runs.trace import TRACE_COLUMNS, named_as_now
 from linrep.worlds.concepts import from_tables
 from linrep.worlds.contexts import World
 from linrep.worlds.tokens import ravel
 from linrep.worlds.truth import distinct
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 PARAMETER = "encoder/"
-TRACE_COLUMNS = ("step", "run", "measure", "table", "concept", "kind", "value")
 
 
 def write(store: Store, result: Result) -> Result:
@@ -60,7 +64,7 @@ def write(store: Store, result: Result) -> Result:
             "unembedding": result.snapshots,
             "steps": torch.tensor(result.snapshot_steps, dtype=torch.int64),
         },
-        RESULT: _json(result.summary),
+        RESULT: _json(result.summary.as_dict()),
     }
     files[PROVENANCE] = _json(result.provenance | {"sha256": file_hashes(files)})
     return replace(result, folder=store.publish(result.key, files))
@@ -73,22 +77,21 @@ def read(folder: Path) -> Result:
         DamagedError: No run there, another than the folder is named after, or a file of it is missing or
             damaged.
     """
-    import pandas as pd
-
     _require_intact(folder)
-    fields, structure, summary, source = (
-        read_json(folder / name) for name in (CONFIG, WORLDS, RESULT, PROVENANCE)
-    )
+    fields, structure, source = (read_json(folder / name) for name in (CONFIG, WORLDS, PROVENANCE))
+    summary = read_intact(folder / RESULT, source["sha256"])
     tables, snapshots = read_tensors(folder / TABLES), read_tensors(folder / SNAPSHOTS)
     try:
-        key = _own_key(folder, fields, summary, source)
-        parquet_schema(folder / TRACE)
-        with one_line(folder / TRACE):
-            trace = pd.read_parquet(folder / TRACE)
+        key = _own_key(folder, fields, parse_json(summary, folder / RESULT), source)
+        trace = _read_trace(folder / TRACE)
+        config = parse(fields, source=str(folder / CONFIG))
+        worlds = _worlds_from_data(structure, tables)
+        if len(worlds) != config.runs:
+            raise ValueError(f"worlds: expected one for each of {config.runs} runs, got {len(worlds)}")
         result = Result(
             key=key,
-            config=parse(fields, source=str(folder / CONFIG)),
-            worlds=_worlds_from_data(structure, tables),
+            config=config,
+            worlds=worlds,
             embedding=tables["embedding"],
             unembedding=tables["unembedding"],
             parameters={
@@ -99,7 +102,7 @@ def read(folder: Path) -> Result:
             trace=trace,
             snapshot_steps=tuple(snapshots["steps"].tolist()),
             snapshots=snapshots["unembedding"],
-            summary=summary,
+            summary=read_summary(summary, runs=config.runs, names=worlds[0].model.names),
             provenance=source,
             folder=folder,
         )
@@ -119,6 +122,17 @@ def is_whole(folder: Path) -> bool:
     except DamagedError:
         return False
     return True
+
+
+def _read_trace(path: Path) -> "pd.DataFrame":
+    import pandas as pd
+
+    parquet_schema(path)
+    with one_line(path):
+        trace = pd.read_parquet(path)
+    if tuple(trace.columns) != TRACE_COLUMNS:
+        raise ValueError(f"trace: expected the columns {', '.join(TRACE_COLUMNS)}")
+    return named_as_now(trace)
 
 
 class _Source(BaseModel):
@@ -256,13 +270,10 @@ def _require_whole(world: World) -> None:
 
 
 def _require_fit(result: Result) -> None:
-    """Tables, worlds and trace of one run."""
+    """Tables and worlds of one run."""
     runs, dim = result.config.runs, result.config.model.dim or 0
-    if len(result.worlds) != runs:
-        raise ValueError(f"worlds: expected one for each of {runs} runs, got {len(result.worlds)}")
     contexts = max(len(world.codes) for world in result.worlds)
     tokens = max(len(world.tokens) for world in result.worlds)
-    require_shape(result.summary, runs=runs, names=result.worlds[0].model.names)
     kind = getattr(torch, result.config.compute.dtype)
     _require_form("embedding", result.embedding, kind, (runs, contexts, dim))
     _require_form("unembedding", result.unembedding, kind, (runs, tokens, dim))
@@ -270,8 +281,6 @@ def _require_fit(result: Result) -> None:
     _require_form(
         "snapshots", result.snapshots, torch.float32, (len(result.snapshot_steps), *kept, tokens, dim)
     )
-    if tuple(result.trace.columns) != TRACE_COLUMNS:
-        raise ValueError(f"trace: expected the columns {', '.join(TRACE_COLUMNS)}")
 
 
 def _require_form(name: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[int, ...]) -> None:

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from linrep.runs.config import Config
+from linrep.runs.summary import Summary
 from linrep.worlds.contexts import World
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ class Result:
     snapshot_steps: tuple[int, ...]
     snapshots: Float[Tensor, "snapshots kept tokens dim"]
     """Unembeddings of the first runs over training, as many runs as fit the budget."""
-    summary: dict[str, Any]
-    """The object that ``linrep run --json`` prints."""
+    summary: Summary
+    """Everything measured at the end; ``as_dict()`` makes plain data of it, as ``result.json`` has it."""
     provenance: dict[str, Any]
     """Versions, seed, hashes, machine, time."""
     folder: Path | None = None

@@ -1,85 +1,49 @@
-"""The shape of a run's summary: which keys, and what lies under each. Whoever reads a run may rely on it."""
+"""The summary of a run: what is measured of it, written to ``result.json``, read back, drawn and listed.
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal, TypeVar
+Whoever has something new to say of a run adds a field here. With a default of None it may be missing, as in
+runs of before, and is then absent from the JSON.
+"""
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal
 
+from pydantic import Field, ValidationError
+
+from linrep.geometry.record import (
+    TABLES,
+    ByTable,
+    Count,
+    Finite,
+    Number,
+    Orthogonality,
+    PerRun,
+    Record,
+    Similarity,
+    Spread,
+    Value,
+    as_long_as,
+    fitting,
+)
 from linrep.runs.toml import explain
 
-Given = TypeVar("Given")
+Key = tuple[str, str]
+"""(measure, table), as the trace names it; the table is "" where both enter."""
+PartName = Literal["training", "held_out"]
 
 
-def _as_long_as(what: Literal["runs", "names"]) -> AfterValidator:
-    def check(given: Any, info: Any) -> Any:  # pydantic's ValidationInfo
-        if info.context is not None and len(given) != len(info.context[what]):
-            raise ValueError(f"expected {len(info.context[what])} {what}, got {len(given)}")
-        return given
-
-    return AfterValidator(check)
-
-
-def _fitting(fits: Callable[[Any, Mapping[str, Sequence[Any]]], bool], words: str) -> AfterValidator:
-    """What depends on the runs and the names of the concepts."""
-
-    def check(given: Any, info: Any) -> Any:  # pydantic's ValidationInfo
-        if info.context is not None and not fits(given, info.context):
-            raise ValueError(f"expected {words}")
-        return given
-
-    return AfterValidator(check)
-
-
-def _square(given: list[list[Any]], known: Mapping[str, Sequence[Any]]) -> bool:
+def _square(value: Sequence[Sequence[Any]], known: Mapping[str, Sequence[Any]]) -> bool:
     m = len(known["names"])
-    return len(given) == m and all(len(row) == m for row in given)
+    return len(value) == m and all(len(row) == m for row in value)
 
 
-Count = Annotated[int, Field(ge=0, lt=2**63)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Number = Finite | None
-"""None is a number that does not exist."""
-Range = Annotated[list[Count], Field(min_length=2, max_length=2)]
-Interval = Annotated[list[Finite], Field(min_length=2, max_length=2)]
-PerRun = Annotated[list[Number], _as_long_as("runs")]
-PerConcept = Annotated[
-    dict[str, Number], _fitting(lambda given, known: {*given} == {*known["names"]}, "the concepts' names")
+Range = tuple[Count, Count]
+Names = Annotated[
+    tuple[str, ...], fitting(lambda value, known: value == (*known["names"],), "the concepts' names")
 ]
-Names = Annotated[list[str], _fitting(lambda given, known: given == [*known["names"]], "the concepts' names")]
-Matrix = Annotated[list[list[Number]], _fitting(_square, "a row and a column for each concept")]
-Tables = Annotated[dict[Literal["embedding", "unembedding"], Given], Field(min_length=2)]
-Parts = Annotated[dict[Literal["training", "held_out"], Given], Field(min_length=2)]
-
-
-class Shape(BaseModel):
-    """Part of a summary; keys that are not named here are nobody's business."""
-
-    model_config = ConfigDict(strict=True)
-
-
-class Spread(Shape):
-    """A number of each run."""
-
-    median: Number
-    mean: Number
-    per_run: PerRun
-
-
-class Null(Shape):
-    """What chance gives."""
-
-    mean: Finite
-    q95: Finite
-    kind: str
-
-
-class Similarity(Spread):
-    """A measure with its interval and its null."""
-
-    interval95: Interval | None
-    null: Null | None
-    pairs: Count = 0
-    per_concept: PerConcept
+Matrix = Annotated[tuple[tuple[Number, ...], ...], fitting(_square, "a row and a column for each concept")]
+"""Concept by concept."""
+ByPart = Annotated[dict[PartName, Value], Field(min_length=2)]
+"""Of the contexts that were trained on, and of those that were not."""
 
 
 class AdditiveShare(Similarity):
@@ -88,43 +52,40 @@ class AdditiveShare(Similarity):
     method: str
 
 
-class LogOdds(Shape):
+class LogOdds(Record):
     """How far the log-odds are from the true ones, in nats."""
 
     rmse: Finite
+    """Mean over runs."""
     max: Finite
     rmse_of_zero: Finite
+    """What predicting zero would give."""
     median: Finite
     triples: Count
     contexts: Count
     contexts_available: Count
     per_run: PerRun
+    """RMSE."""
 
 
-class Orthogonality(Shape):
-    """In both forms."""
-
-    mean_directions: Similarity
-    rms: Similarity
-
-
-class Final(Shape):
+class Final(Record):
     """At the last step."""
 
     step: Count
     excess_loss_nats: Spread
-    linearity: Tables[Similarity]
+    linearity: ByTable[Similarity]
     alignment: Similarity
-    orthogonality: Tables[Orthogonality]
+    orthogonality: ByTable[Orthogonality]
     log_odds_gap_nats: LogOdds | None
-    additive_share: Tables[AdditiveShare]
-    simplex_deviation_degrees: Tables[Similarity] | None = None
-    simplex_share: Tables[Similarity] | None = None
-    hierarchy_overlap: Tables[Similarity] | None = None
+    """None where no context leaves a concept open."""
+    additive_share: ByTable[AdditiveShare]
+    simplex_deviation_degrees: ByTable[Similarity] | None = None
+    simplex_share: ByTable[Similarity] | None = None
+    hierarchy_overlap: ByTable[Similarity] | None = None
 
 
-class Margin(Shape):
-    """Of the true concept vectors over the others."""
+class Margin(Record):
+    """Of the true concept vectors over the others, in nats."""
 
     mean: Finite
     min: Finite
@@ -132,14 +93,14 @@ class Margin(Shape):
     per_run: PerRun
 
 
-class Degree(Shape):
-    """Energy of one degree."""
+class Degree(Record):
+    """Share of a table's non-constant energy in interactions of so many concepts."""
 
     degree: Count
     share: Number
 
 
-class Medians(Shape):
+class Medians(Record):
     """Of the free or of the stuck runs."""
 
     runs: Count
@@ -151,18 +112,19 @@ class Medians(Shape):
     log_odds_rmse_nats: Number
 
 
-class Stuck(Shape):
+class Stuck(Record):
     """Which runs are, and what both kinds have in common."""
 
     share: Finite
     criterion: str
-    per_run: Annotated[list[bool | None], _as_long_as("runs")]
+    per_run: Annotated[tuple[bool | None, ...], as_long_as("runs")]
+    """None where a run diverged."""
     free_runs: Medians
     stuck_runs: Medians
 
 
-class Counts(Shape):
-    """Sizes."""
+class Counts(Record):
+    """Sizes; where runs differ, the widest run's, with the range beside it."""
 
     contexts: Count
     tokens: Count
@@ -172,74 +134,119 @@ class Counts(Shape):
     tokens_range: Range | None = None
 
 
-class Diverged(Shape):
+class Diverged(Record):
     """A run that left the finite numbers."""
 
-    run: Annotated[Count, _fitting(lambda run, known: run < len(known["runs"]), "the number of a run")]
+    run: Annotated[Count, fitting(lambda run, known: run < len(known["runs"]), "the number of a run")]
     step: Count
     step_size: Finite
 
 
-class Matrices(Shape):
+class Matrices(Record):
     """Concept by concept, in both forms."""
 
     mean_directions: Matrix
     rms: Matrix
 
 
-class Points(Shape):
-    """A sample of log-odds, point by point."""
+class Points(Record):
+    """A sample of log-odds in nats, point by point."""
 
-    measured: list[Number]
-    true: list[Number]
-    concept: list[Count]
-    run: list[Count]
-
-
-def _points(given: Points, known: Mapping[str, Sequence[Any]]) -> bool:
-    equal = len({len(each) for each in (given.measured, given.true, given.concept, given.run)}) == 1
-    return equal and max(given.concept, default=-1) < len(known["names"])
+    measured: tuple[Number, ...]
+    true: tuple[Number, ...]
+    concept: tuple[Count, ...]
+    run: tuple[Count, ...]
 
 
-class Figures(Shape):
+def _points(value: Points, known: Mapping[str, Sequence[Any]]) -> bool:
+    equal = len({len(each) for each in (value.measured, value.true, value.concept, value.run)}) == 1
+    return equal and max(value.concept, default=-1) < len(known["names"])
+
+
+class Figures(Record):
     """Numbers that only figures need."""
 
-    orthogonality: Tables[Matrices]
+    orthogonality: ByTable[Matrices]
     alignment: Matrix
-    log_odds: Annotated[Points, _fitting(_points, "points of the concepts")]
+    """Rows: embedding, columns: unembedding."""
+    log_odds: Annotated[Points, fitting(_points, "points of the concepts")]
 
 
-class HeldOut(Shape):
+class HeldOut(Record):
     """Contexts that were trained on and those that were not."""
 
-    contexts: Parts[Count]
-    excess_loss_nats: Parts[Spread]
-    log_odds_gap_nats: Parts[LogOdds | None]
-    linearity: Parts[Similarity]
-    alignment: Parts[Similarity]
+    contexts: ByPart[Count]
+    excess_loss_nats: ByPart[Spread]
+    log_odds_gap_nats: ByPart[LogOdds | None]
+    linearity: ByPart[Similarity]
+    alignment: ByPart[Similarity]
 
 
-class Summary(Shape):
+Measured = Spread | Similarity | LogOdds | Margin
+"""What has a number for each run, under ``per_run``."""
+
+
+class Summary(Record):
     """The whole, as :func:`linrep.laboratory.summary.summarise` makes it."""
 
     run: str
+    """The key."""
     concepts: Names
     counts: Counts
-    diverged: list[Diverged]
+    diverged: tuple[Diverged, ...]
     final: Final
     margin: Margin | None
     gauge_imbalance: Spread
-    spectrum: Tables[list[Degree] | None]
+    spectrum: ByTable[tuple[Degree, ...] | None]
+    """By degree from 1; None on incomplete grids."""
     stuck: Stuck
     figures: Figures
     held_out: HeldOut | None = None
+    """Where contexts were held out of training."""
+
+    @property
+    def free(self) -> tuple[bool | None, ...]:
+        """Which runs reached the bottom; None where a run diverged."""
+        return tuple(None if stuck is None else not stuck for stuck in self.stuck.per_run)
+
+    @property
+    def measures(self) -> dict[Key, Measured]:
+        """Every measure at the last step, under its name in the trace."""
+        beside = {"margin": self.margin, "gauge_imbalance": self.gauge_imbalance}
+        return dict(_measures({**dict(self.final), **beside}))
+
+    def without_figures(self) -> dict[str, Any]:
+        """Plain data, as ``linrep run --json`` prints it."""
+        return self.model_dump(mode="json", exclude={"figures"})
 
 
-def require_shape(summary: Mapping[str, Any], *, runs: int, names: Sequence[str]) -> None:
-    """Refuse a summary that is none of so many runs over these concepts.
+def address(measure: str, table: str) -> str:
+    """Where the record of a measure lies, under dotted names.
+
+    Example:
+        >>> address("orthogonality.rms", "embedding"), address("margin", "")
+        ('orthogonality.embedding.rms', 'margin')
+    """
+    first, _, form = measure.partition(".")
+    return ".".join(part for part in (first, table, form) if part)
+
+
+def _measures(records: Mapping[str, Any], table: str = "") -> Iterator[tuple[Key, Measured]]:
+    for name, found in records.items():
+        if isinstance(found, Measured):
+            yield (name, table), found
+        elif isinstance(found, Record):
+            yield from _measures({f"{name}.{part}": each for part, each in found}, table)
+        elif isinstance(found, dict) and found.keys() == {*TABLES}:
+            for side, each in found.items():
+                yield from _measures({name: each}, side)
+
+
+def read_summary(content: bytes, *, runs: int, names: Sequence[str]) -> Summary:
+    """The summary of so many runs over these concepts.
 
     Args:
-        summary: As read from JSON.
+        content: JSON, as :meth:`Summary.as_dict` gives it.
         runs: How many were trained.
         names: Of the concepts.
 
@@ -247,11 +254,11 @@ def require_shape(summary: Mapping[str, Any], *, runs: int, names: Sequence[str]
         ValueError: Naming the first key that is missing or holds something else.
 
     Example:
-        >>> require_shape({"run": 3}, runs=1, names=["a"])
+        >>> read_summary(b'{"run": 3}', runs=1, names=["a"])
         Traceback (most recent call last):
         ValueError: run: expected a valid string, got 3 (and 9 more)
     """
     try:
-        Summary.model_validate(summary, context={"runs": range(runs), "names": names})
+        return Summary.model_validate_json(content, context={"runs": range(runs), "names": names})
     except ValidationError as error:
         raise ValueError(explain(error)) from None

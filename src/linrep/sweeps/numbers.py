@@ -1,6 +1,6 @@
 """The numbers of a sweep as one tidy table, and the few questions that answers and figures put to it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from linrep.geometry.record import Similarity
 from linrep.runs.result import Result
+from linrep.runs.summary import Summary
 from linrep.sweeps.grid import Cell
 
 if TYPE_CHECKING:
@@ -143,18 +145,21 @@ def tidy(cell: Cell, result: Result, extra: Iterable[Row] = ()) -> "pd.DataFrame
     found = trace[trace["concept"] == ""][columns]
     more = pd.DataFrame(list(extra), columns=columns)
     frame: Any = pd.concat([found, more], ignore_index=True) if len(more) else found.reset_index(drop=True)
-    stuck = result.summary["stuck"]["per_run"]
-    free = {run: None if each is None else not each for run, each in enumerate(stuck)}
-    frame = frame[[run in free and free[run] is not None for run in frame["run"]]]
+    free = dict(enumerate(result.summary.free))
+    frame = frame[[free.get(run) is not None for run in frame["run"]]]
     frame = frame.assign(free=[free[run] for run in frame["run"]])
-    frame = _with_final_nulls(frame, result.summary["final"])
+    frame = _with_final_nulls(frame, result.summary)
     return frame.assign(**dict(cell.coordinates))
 
 
-def _with_final_nulls(frame: "pd.DataFrame", final: Mapping[str, Any]) -> "pd.DataFrame":
+def _with_final_nulls(frame: "pd.DataFrame", summary: Summary) -> "pd.DataFrame":
     """The trace draws a null once a run and step; at the last step the mean over all draws stands for it."""
-    means = dict(_null_means(final))
-    last = (frame["kind"] == "null") & (frame["step"] == final["step"])
+    means = {
+        key: found.null.mean
+        for key, found in summary.measures.items()
+        if isinstance(found, Similarity) and found.null is not None
+    }
+    last = (frame["kind"] == "null") & (frame["step"] == summary.final.step)
     rows: Any = frame[last]
     found = [
         means.get((measure, table), drawn)
@@ -162,23 +167,6 @@ def _with_final_nulls(frame: "pd.DataFrame", final: Mapping[str, Any]) -> "pd.Da
     ]
     frame.loc[last, "value"] = found
     return frame
-
-
-def _null_means(final: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], float]]:
-    """By measure and table as the trace names them: over all runs and draws, where the summary has that."""
-    for measure, found in final.items():
-        if measure == "orthogonality":
-            parts = {"mean_directions": "orthogonality_mean", "rms": "orthogonality_rms"}
-            records = [((parts[part], table), found[table][part]) for table in found for part in found[table]]
-        elif isinstance(found, dict):
-            records = [((measure, table), found.get(table)) for table in ("embedding", "unembedding")]
-            records.append(((measure, ""), found))
-        else:
-            records = []
-        for key, record in records:
-            null = record.get("null") if isinstance(record, dict) else None
-            if null is not None:
-                yield key, null["mean"]
 
 
 def gather(grid: Sequence[Cell], frames: Sequence["pd.DataFrame"]) -> Numbers:

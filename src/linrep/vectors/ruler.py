@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,8 +16,10 @@ from linrep.geometry import (
     linearity,
     measure,
     random_pairs,
+    similarity_record,
     steering_moments,
 )
+from linrep.geometry.record import MEAN_DIRECTIONS, RMS
 from linrep.geometry.values import Side, similarity_values
 from linrep.runs.row import NAN, NONE, Null, Row, Subject
 from linrep.seeds import generator
@@ -27,7 +29,8 @@ from linrep.vectors.pairs import Design, of_group
 
 DRAWS = 20
 MOST_CELLS = 2048
-OVERLAPS = ("orthogonality_mean", "orthogonality_rms")
+OVERLAPS = {"orthogonality_mean": MEAN_DIRECTIONS, "orthogonality_rms": RMS}
+"""Metric to measure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,34 +65,37 @@ def rule(table: Float[Tensor, "rows dim"], attributes: Attributes, plan: Design,
         None,
         pairs,
         generator=generator(seed, "null"),
+        names=names,
         draws=DRAWS,
     )
     paired = torch.tensor([method == "matched pairs" for method in plan.methods])
     owner = torch.tensor([concept.attribute for concept in plan.concepts])
     linear = found.linearity["unembedding"]
-    measures = {"linearity": linear}
-    matrices = {name: found.matrix(name, "unembedding") for name in OVERLAPS}
+    overlaps = found.orthogonality["unembedding"]
+    measures = {"linearity": linear, "orthogonality_mean": overlaps.mean_directions}
+    measures["orthogonality_rms"] = overlaps.rms
+    matrices = {name: found.matrix(measure, "unembedding") for name, measure in OVERLAPS.items()}
     matrices["orthogonality_rms"][~paired] = torch.nan
     matrices["orthogonality_rms"][:, ~paired] = torch.nan
     plainly = bool(paired.all()) and len(owner) == len(owner.unique())
-    for name in OVERLAPS:
-        given: Similarity = getattr(found, name)["unembedding"]
-        measures[name] = given if plainly else _elsewhere(given, matrices[name], owner)
+    if not plainly:
+        measures |= {name: _elsewhere(measures[name], matrices[name], owner) for name in OVERLAPS}
     null = _random_linearity(table, plan, seed)
     subjects = [subject(plan, i) for i in range(len(names))]
-    rows = [_linear_row(table, plan, i, linear.per_concept[i], null[:, i], seed) for i in range(len(names))]
+    rows = [
+        _linear_row(table, plan, i, linear.per_concept[names[i]], null[:, i], seed) for i in range(len(names))
+    ]
     for name in OVERLAPS:
-        values = measures[name].per_concept
         rows += [
             about.row(name, NAN if value is None else value)
-            for about, value in zip(subjects, values, strict=True)
+            for about, value in zip(subjects, measures[name].per_concept.values(), strict=True)
         ]
     additive = _additive(table, attributes)
     overall = [_overall(name, record) for name, record in measures.items()]
     if additive is not None:
         overall.append(Row(concept="", metric="additive_share", value=additive["share"]))
     return Ruled(
-        measures={name: record.as_dict(names) for name, record in measures.items()},
+        measures={name: record.as_dict() for name, record in measures.items()},
         additive=additive,
         overall=tuple(overall),
         rows=tuple(rows),
@@ -114,34 +120,31 @@ def subject(plan: Design, i: int) -> Subject:
 
 
 def _linear_row(table: Tensor, plan: Design, i: int, value: float | None, null: Tensor, seed: int) -> Row:
-    """One concept's linearity with its interval over pairs."""
+    """One concept's linearity with its bootstrap interval over pairs."""
     about = subject(plan, i)
     if value is None:
         return about.row("linearity", NAN)
     one = of_group(plan.pairs, i)
     side = Side(table=table[None], pairs=one, rows=torch.tensor([len(table)]))
     intervals = intervals_over_vectors(
-        {"vectors": (table, one)},
-        similarity_values({"vectors": side}),
+        {"unembedding": (table, one)},
+        similarity_values({"unembedding": side}),
         generator=generator(seed, "bootstrap", i),
     )
-    return about.row("linearity", value, intervals["linearity", "vectors"] or (NAN, NAN), Null.of(null))
+    return about.row("linearity", value, intervals["linearity", "unembedding"] or (NAN, NAN), Null.of(null))
 
 
 def _elsewhere(given: Similarity, matrix: Tensor, owner: Tensor) -> Similarity:
     """The same overlap over the concepts of other attributes alone."""
     kept = matrix.masked_fill(owner[:, None] == owner[None, :], torch.nan)
     by_concept = kept.nanmean(1)
-    mean = float(by_concept.nanmean())
-    known = not math.isnan(mean)
-    return replace(
-        given,
-        mean=mean if known else None,
-        median=mean if known else None,
-        interval95=None,
-        null=given.null if known else None,
-        per_concept=tuple(None if math.isnan(v) else v for v in by_concept.tolist()),
-        per_run=(mean if known else None,),
+    return similarity_record(
+        by_concept.nanmean()[None],
+        by_concept,
+        names=list(given.per_concept),
+        interval=None,
+        null=given.null,
+        pairs=given.pairs,
     )
 
 
@@ -149,7 +152,9 @@ def _overall(name: str, record: Similarity) -> Row:
     """The mean over concepts."""
     null = NONE if record.null is None else Null(mean=record.null.mean, q95=record.null.q95)
     value = NAN if record.mean is None else record.mean
-    return Subject(concept="", pairs=record.pairs).row(name, value, record.interval95 or (NAN, NAN), null)
+    return Subject(concept="", pairs=record.pairs or 0).row(
+        name, value, record.interval95 or (NAN, NAN), null
+    )
 
 
 def _additive(table: Tensor, attributes: Attributes) -> dict[str, Any] | None:

@@ -8,11 +8,13 @@ import pandas as pd
 import pytest
 import torch
 
+from linrep.geometry import Null, Similarity
 from linrep.laboratory.build import worlds
 from linrep.paper.claims import c3
 from linrep.paper.claims.bench import QUICK, Bench
 from linrep.paper.claims.verdict import Claim, Estimate, Rule, Trial, estimate, judge
 from linrep.runs.result import Result
+from linrep.runs.summary import Final, Stuck, Summary
 from linrep.runs.toml import parse
 
 RULE = Rule(kind="at least", bound=0.95)
@@ -100,7 +102,14 @@ def planted_bench(free: float, stuck: float, wide: float) -> Bench:
     """Experiments whose alignments are planted: 24 free and 24 stuck runs at k = m, 20 wide ones."""
 
     def result(values: list[float], flags: list[bool]) -> Result:
-        record = {"per_run": values, "null": {"mean": 0.0}}
+        record = Similarity(
+            mean=None,
+            median=None,
+            interval95=None,
+            null=Null(mean=0.0, q95=0.0, kind="random pairs"),
+            per_concept={},
+            per_run=tuple(values),
+        )
         config = parse({"runs": len(values), "world": {"kind": "chain", "concepts": 1, "per_run": False}})
         return Result(
             key="planted",
@@ -111,7 +120,10 @@ def planted_bench(free: float, stuck: float, wide: float) -> Bench:
             trace=pd.DataFrame(),
             snapshot_steps=(0,),
             snapshots=torch.zeros(1, 1, 2, 1),
-            summary={"final": {"alignment": record}, "stuck": {"per_run": flags}},
+            summary=Summary.model_construct(
+                final=Final.model_construct(alignment=record),
+                stuck=Stuck.model_construct(per_run=tuple(flags)),
+            ),
             provenance={},
         )
 

@@ -158,8 +158,8 @@ def measured_rows(found: Measurement) -> list[dict[str, object]]:
     """Measure, table, value, interval and null of a measurement, one row each."""
     by_table = {
         "linearity": found.linearity,
-        "orthogonality_mean": found.orthogonality_mean,
-        "orthogonality_rms": found.orthogonality_rms,
+        "orthogonality_mean": {table: each.mean_directions for table, each in found.orthogonality.items()},
+        "orthogonality_rms": {table: each.rms for table, each in found.orthogonality.items()},
         "alignment": {"": found.alignment},
     }
     return [

@@ -15,6 +15,7 @@ from linrep.files import one_line_errors, write_file
 from linrep.laboratory import run as experiment
 from linrep.runs.result import Result
 from linrep.runs.store import read_json
+from linrep.runs.summary import Measured
 
 Values = list[float | None]
 
@@ -158,18 +159,17 @@ class Bench:
 
 def free(result: Result) -> list[int]:
     """Runs whose excess loss fell below the threshold of the config."""
-    return [run for run, stuck in enumerate(result.summary["stuck"]["per_run"]) if stuck is False]
+    return [run for run, free in enumerate(result.summary.free) if free]
 
 
 def stuck(result: Result) -> list[int]:
     """Runs that did not, diverged ones aside."""
-    return [run for run, stuck in enumerate(result.summary["stuck"]["per_run"]) if stuck]
+    return [run for run, free in enumerate(result.summary.free) if free is False]
 
 
-def picked(record: Mapping[str, Any] | None, runs: Sequence[int]) -> Values:
-    """A measure's values in some runs of a summary."""
-    values = (record or {}).get("per_run") or []
-    return [values[run] if run < len(values) else None for run in runs]
+def picked(record: Measured | None, runs: Sequence[int]) -> Values:
+    """A measure's values in some runs of a summary; None where there is none."""
+    return [None if record is None else record.per_run[run] for run in runs]
 
 
 def traced(result: Result, measure: str, table: str, ages: Sequence[float]) -> list[Values]:

@@ -32,9 +32,9 @@ def claim(bench: Bench) -> Claim:
 def _errors(bench: Bench) -> tuple[Trial, ...]:
     """The log-odds themselves, and that they come nearer."""
     wide = bench.run("wide")
-    gap = wide.summary["final"]["log_odds_gap_nats"]
-    errors = [v and v / gap["rmse_of_zero"] for v in picked(gap, range(len(wide.worlds)))]
-    early, late = traced(wide, "log_odds_rmse_nats", "", [0.1, 1.0])
+    gap = wide.summary.final.log_odds_gap_nats
+    errors = [v and gap and v / gap.rmse_of_zero for v in picked(gap, range(len(wide.worlds)))]
+    early, late = traced(wide, "log_odds_gap_nats", "", [0.1, 1.0])
     shares = [b / a if a and b else None for a, b in zip(early, late, strict=True)]
     falls = "log-odds error falls over the last decade of steps"
     return (

@@ -1,12 +1,11 @@
 """C2: the binary classification hidden in next-token loss, its direction and its rate."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from linrep.geometry import Similarity
 from linrep.paper.claims.bench import Bench, free, picked, tables
 from linrep.paper.claims.verdict import Claim, Rule, Trial, estimate
 from linrep.seeds import generator
@@ -90,7 +89,7 @@ def _margins(bench: Bench) -> tuple[Trial, ...]:
 def _linear(bench: Bench) -> tuple[Trial, ...]:
     """What follows for whole tables: one direction a concept."""
     narrow, wide = bench.run("narrow"), bench.run("wide")
-    tight, loose = (run.summary["final"]["linearity"]["unembedding"] for run in (narrow, wide))
+    tight, loose = (run.summary.final.linearity["unembedding"] for run in (narrow, wide))
     free_runs, everyone = picked(tight, free(narrow)), picked(loose, range(len(wide.worlds)))
     condition = "k = m (for linearity)"
     return (
@@ -116,7 +115,7 @@ def _trial(
     experiment: str = "",
     condition: str = "",
     control: bool = False,
-    record: Mapping[str, Any] | None = None,
+    record: Similarity | None = None,
 ) -> Trial:
     return Trial(
         name=name,
@@ -127,7 +126,7 @@ def _trial(
         measured=estimate(values),
         prediction=1.0,
         rule=rule,
-        null=((record or {}).get("null") or {}).get("mean"),
+        null=record and record.null and record.null.mean,
     )
 
 

@@ -9,7 +9,7 @@ REACHED = Rule(kind="at least", bound=0.95)
 def claim(bench: Bench) -> Claim:
     """Test C3 at k = m, beside stuck runs and wide tables."""
     narrow, wide = bench.run("narrow"), bench.run("wide")
-    tight, loose = narrow.summary["final"]["alignment"], wide.summary["final"]["alignment"]
+    tight, loose = narrow.summary.final.alignment, wide.summary.final.alignment
 
     def trial(name: str, experiment: str, values: list[float | None], condition: str = "") -> Trial:
         record = tight if experiment == "narrow" else loose
@@ -22,7 +22,7 @@ def claim(bench: Bench) -> Claim:
             measured=estimate(values),
             prediction=1.0,
             rule=REACHED,
-            null=(record["null"] or {}).get("mean"),
+            null=record.null and record.null.mean,
         )
 
     return Claim(

@@ -19,7 +19,7 @@ def claim(bench: Bench) -> Claim:
     """Test C4 on trained tables, and on the same tables in another gauge."""
     narrow, wide = bench.run("narrow"), bench.run("wide")
     records = {
-        name: result.summary["final"]["orthogonality"]["unembedding"]["mean_directions"]
+        name: result.summary.final.orthogonality["unembedding"].mean_directions
         for name, result in (("narrow", narrow), ("wide", wide))
     }
 
@@ -33,7 +33,7 @@ def claim(bench: Bench) -> Claim:
             measured=estimate(values),
             prediction=0.0,
             rule=SMALL,
-            null=(records[experiment]["null"] or {}).get("mean"),
+            null=(null := records[experiment].null) and null.mean,
         )
 
     runs = free(narrow)

@@ -35,7 +35,7 @@ def claim(bench: Bench) -> Claim:
     relative = "drift of FᵀF − GᵀG / (‖FᵀF‖ + ‖GᵀG‖)"
     imbalance = "distance from the balanced gauge"
     adam = "gradient descent (not Adam)"
-    balanced, kept = picked(narrow.summary["gauge_imbalance"], runs), "the gauge that training keeps"
+    balanced, kept = picked(narrow.summary.gauge_imbalance, runs), "the gauge that training keeps"
     unbalanced = bench.compute("wrong-gauge-imbalance", len(runs), wrong, narrow.key)
     return Claim(
         id="C5",

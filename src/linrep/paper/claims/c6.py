@@ -26,7 +26,7 @@ def claim(bench: Bench) -> Claim:
     assert limit.linearity_unembedding is not None, "it has two token pairs"
     near = Rule(kind="near", bound=0.02, target=limit.linearity_unembedding)
     beyond = _limit(wide)
-    linearity = narrow.summary["final"]["linearity"]["unembedding"]
+    linearity = narrow.summary.final.linearity["unembedding"]
     at_width = picked(linearity, free(narrow))
     path = f"ridge λ = {STRENGTHS[0]:g} … {STRENGTHS[-1]:g} to 0, random worlds of {RIDGE_CONCEPTS} concepts"
     linear = Rule(kind="near", bound=0.05, target=1.0)
@@ -50,7 +50,7 @@ def claim(bench: Bench) -> Claim:
             _trial("k = m, free runs of gradient descent", at_width, linear, ("narrow",), 1.0),
             _trial(
                 "k ≫ m, gradient descent against the linear solution of k = m",
-                picked(wide.summary["final"]["linearity"]["unembedding"], range(len(wide.worlds))),
+                picked(wide.summary.final.linearity["unembedding"], range(len(wide.worlds))),
                 linear,
                 ("wide",),
                 1.0,
