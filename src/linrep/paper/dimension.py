@@ -7,8 +7,6 @@ from linrep.page.chart import Dash, Series, chart, numeric
 from linrep.page.numbers import cosine
 from linrep.page.shell import Block
 from linrep.paper.axis_words import point, title
-from linrep.paper.controls import controls
-from linrep.paper.predicted import PREDICTED, predicted_line, predicted_rows
 from linrep.paper.record import (
     ALIGNMENT,
     EXCESS,
@@ -19,7 +17,7 @@ from linrep.paper.record import (
     free_else_all,
     nothing,
 )
-from linrep.paper.stuck import stuck_chart
+from linrep.paper.yardsticks import PREDICTED, controls, predicted_line, predicted_rows, stuck_chart
 from linrep.runs.result import Result
 from linrep.sweeps.numbers import Numbers, Row
 from linrep.theory.limits import predict

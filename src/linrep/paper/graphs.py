@@ -7,7 +7,6 @@ import torch
 from linrep.page.chart import Series, chart
 from linrep.page.numbers import cosine, short
 from linrep.page.shell import Block
-from linrep.paper.controls import controls, gap_lines
 from linrep.paper.record import (
     ALIGNMENT,
     FAIR,
@@ -21,6 +20,7 @@ from linrep.paper.record import (
     graded,
     nothing,
 )
+from linrep.paper.yardsticks import controls, gap_lines
 from linrep.runs.result import Result
 from linrep.sweeps.numbers import Numbers, Row
 from linrep.worlds.contexts import World

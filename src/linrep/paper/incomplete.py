@@ -3,8 +3,8 @@
 from linrep.page.chart import Series, chart, numeric
 from linrep.page.numbers import cosine
 from linrep.page.shell import Block
-from linrep.paper.controls import gap_lines
 from linrep.paper.record import Answer, Experiment, nothing, percent
+from linrep.paper.yardsticks import gap_lines
 from linrep.sweeps.numbers import Numbers
 
 KEPT = 0.9

@@ -7,9 +7,8 @@ from itertools import pairwise
 from linrep.page.chart import Series, chart, numeric
 from linrep.page.numbers import cosine, listed
 from linrep.page.shell import Block
-from linrep.paper.controls import controls
-from linrep.paper.predicted import PREDICTED, predicted_line, predicted_rows
 from linrep.paper.record import Answer, Experiment, nothing
+from linrep.paper.yardsticks import PREDICTED, controls, predicted_line, predicted_rows
 from linrep.runs.result import Result
 from linrep.sweeps.numbers import Numbers, Row
 from linrep.theory.limits import predict

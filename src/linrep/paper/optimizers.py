@@ -6,9 +6,8 @@ from linrep.page.chart import Series, chart, colour
 from linrep.page.numbers import cosine
 from linrep.page.shell import Block
 from linrep.paper.axis_words import point
-from linrep.paper.controls import controls
 from linrep.paper.record import Answer, Experiment, nothing, percent
-from linrep.paper.stuck import stuck_chart
+from linrep.paper.yardsticks import controls, stuck_chart
 from linrep.sweeps.numbers import Numbers
 
 METHOD, START = "method", "model.init_scale"

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from linrep.page.chart import Series, chart, colour, control, means
 from linrep.page.numbers import cosine, count, listed, short
 from linrep.page.shell import Block
-from linrep.paper.controls import gap_lines
 from linrep.paper.record import (
     ALIGNMENT,
     EXCESS,
@@ -23,6 +22,7 @@ from linrep.paper.record import (
     Standing,
     nothing,
 )
+from linrep.paper.yardsticks import gap_lines
 from linrep.seeds import generator
 from linrep.sweeps.numbers import Numbers, Spread, spread
 

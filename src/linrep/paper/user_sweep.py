@@ -12,10 +12,9 @@ from linrep.page.numbers import cosine, finite, listed
 from linrep.page.runs_plot import MOST_WRITTEN, even_in_log
 from linrep.page.shell import Block, assemble
 from linrep.paper import axis_words
-from linrep.paper.controls import controls
 from linrep.paper.record import Answer, Experiment, nothing
 from linrep.paper.report import Report
-from linrep.paper.stuck import stuck_chart
+from linrep.paper.yardsticks import controls, stuck_chart
 from linrep.sweeps.numbers import Numbers
 from linrep.sweeps.result import SweepResult
 
