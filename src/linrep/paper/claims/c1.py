@@ -52,7 +52,7 @@ def _forms(bench: Bench) -> tuple[Trial, ...]:
     return (
         _trial("constant form, independent concepts", moves, "wide", _gaps(bench, wide, constant=True)),
         _trial("Markov blanket form, graphs", moves, "graph", blanket),
-        _trial("constant form on graphs", moves, "graph", constant, control=True, condition=condition),
+        _trial("constant form on graphs", moves, "graph", constant).control(breaks=condition),
     )
 
 
@@ -63,7 +63,7 @@ def _spans(bench: Bench) -> tuple[Trial, ...]:
     true, shuffled = (_agreement(bench, wide, shuffle=shuffle) for shuffle in (False, True))
     return (
         _trial("agreement on V, independent concepts", span, "wide", true),
-        _trial("agreement on V of shuffled contexts", span, "wide", shuffled, control=True),
+        _trial("agreement on V of shuffled contexts", span, "wide", shuffled).control(),
     )
 
 
@@ -74,14 +74,10 @@ def _trial(
     values: list[float | None],
     *,
     rule: Rule = SMALL,
-    control: bool = False,
-    condition: str = "",
 ) -> Trial:
     return Trial(
         name=name,
         quantity=quantity,
-        role="control" if control else "test",
-        condition=condition,
         experiments=(experiment,),
         measured=estimate(values),
         prediction=0.0,

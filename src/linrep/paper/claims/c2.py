@@ -64,9 +64,11 @@ def _isolated(bench: Bench) -> tuple[Trial, ...]:
     starts = "w_1, w_0, v from random starts in R^8"
     return (
         _trial(points, angle, fixed(True), RATE),
-        _trial(f"{points}, support vectors do not span them", angle, fixed(False), RATE, condition=spanning),
+        _trial(f"{points}, support vectors do not span them", angle, fixed(False), RATE).control(
+            breaks=spanning
+        ),
         _trial(f"{starts}, all trained", falls, joint(True), RATE),
-        _trial(f"{starts}, w_1 and w_0 held fixed", falls, joint(False), RATE, condition=trained),
+        _trial(f"{starts}, w_1 and w_0 held fixed", falls, joint(False), RATE).control(breaks=trained),
     )
 
 
@@ -81,8 +83,7 @@ def _margins(bench: Bench) -> tuple[Trial, ...]:
             _svm(bench, 1),
             REACHED,
             experiment=used,
-            control=True,
-        ),
+        ).control(),
     )
 
 
@@ -101,8 +102,7 @@ def _linear(bench: Bench) -> tuple[Trial, ...]:
             REACHED,
             experiment="wide",
             record=loose,
-            condition=condition,
-        ),
+        ).control(breaks=condition),
     )
 
 
@@ -113,15 +113,11 @@ def _trial(
     rule: Rule,
     *,
     experiment: str = "",
-    condition: str = "",
-    control: bool = False,
     record: Similarity | None = None,
 ) -> Trial:
     return Trial(
         name=name,
         quantity=quantity,
-        role="control" if control or condition else "test",
-        condition=condition,
         experiments=(experiment,) if experiment else (),
         measured=estimate(values),
         prediction=1.0,

@@ -11,13 +11,11 @@ def claim(bench: Bench) -> Claim:
     narrow, wide = bench.run("narrow"), bench.run("wide")
     tight, loose = narrow.summary.final.alignment, wide.summary.final.alignment
 
-    def trial(name: str, experiment: str, values: list[float | None], condition: str = "") -> Trial:
+    def trial(name: str, experiment: str, values: list[float | None]) -> Trial:
         record = tight if experiment == "narrow" else loose
         return Trial(
             name=name,
             quantity="alignment of Δf with Δg",
-            role="control" if condition else "test",
-            condition=condition,
             experiments=(experiment,),
             measured=estimate(values),
             prediction=1.0,
@@ -32,7 +30,9 @@ def claim(bench: Bench) -> Claim:
         statement="Joint training drives cos(Δf_i, Δg_i) to 1.",
         trials=(
             trial("k = m, free runs", "narrow", picked(tight, free(narrow))),
-            trial("k = m, stuck runs", "narrow", picked(tight, stuck(narrow)), "runs that are not stuck"),
-            trial("k ≫ m", "wide", picked(loose, range(len(wide.worlds))), "k = m"),
+            trial("k = m, stuck runs", "narrow", picked(tight, stuck(narrow))).control(
+                breaks="runs that are not stuck"
+            ),
+            trial("k ≫ m", "wide", picked(loose, range(len(wide.worlds)))).control(breaks="k = m"),
         ),
     )

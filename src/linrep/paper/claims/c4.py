@@ -23,12 +23,10 @@ def claim(bench: Bench) -> Claim:
         for name, result in (("narrow", narrow), ("wide", wide))
     }
 
-    def trial(name: str, experiment: str, values: list[float | None], condition: str = "") -> Trial:
+    def trial(name: str, experiment: str, values: list[float | None]) -> Trial:
         return Trial(
             name=name,
             quantity="|cosine| of mean directions of g",
-            role="control" if condition else "test",
-            condition=condition,
             experiments=(experiment,),
             measured=estimate(values),
             prediction=0.0,
@@ -51,8 +49,7 @@ def claim(bench: Bench) -> Claim:
                 "k = m, free runs in a wrong gauge with the same logits",
                 "narrow",
                 _wrong_gauge(bench, narrow, runs),
-                "the gauge that training keeps",
-            ),
+            ).control(breaks="the gauge that training keeps"),
         ),
     )
 

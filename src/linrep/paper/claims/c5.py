@@ -21,19 +21,40 @@ def claim(bench: Bench) -> Claim:
     drifts = {name: _drift(bench, name) for name in ("gd", "gd-half", "adam", "adam-half")}
     sizes = {name: _size(bench, name) for name in ("gd", "adam")}
 
-    def halving(name: str) -> list[float | None]:
-        return (drifts[f"{name}-half"] / drifts[name]).tolist()
+    def halving(method: str, name: str) -> Trial:
+        return Trial(
+            name=f"{method}, step halved",
+            quantity="drift of FᵀF − GᵀG with half the step / with the step",
+            experiments=("start", name, f"{name}-half"),
+            measured=estimate((drifts[f"{name}-half"] / drifts[name]).tolist()),
+            prediction=HALVES.target,
+            rule=HALVES,
+        )
 
-    def share(name: str) -> list[float | None]:
-        return (drifts[name] / sizes[name]).tolist()
+    def share(method: str, name: str) -> Trial:
+        return Trial(
+            name=method,
+            quantity="drift of FᵀF − GᵀG / (‖FᵀF‖ + ‖GᵀG‖)",
+            experiments=("start", name),
+            measured=estimate((drifts[name] / sizes[name]).tolist()),
+            prediction=0.0,
+            rule=SMALL,
+        )
+
+    def imbalance(name: str, values: list[float | None]) -> Trial:
+        return Trial(
+            name=name,
+            quantity="distance from the balanced gauge",
+            experiments=("narrow",),
+            measured=estimate(values),
+            prediction=0.0,
+            rule=BALANCED,
+        )
 
     def wrong(place: int) -> float:
         moved = wrong_gauge(*tables(narrow, runs[place]), runs[place])
         return float(gauge_imbalance(moved[0][None], moved[1][None]))
 
-    halves = "drift of FᵀF − GᵀG with half the step / with the step"
-    relative = "drift of FᵀF − GᵀG / (‖FᵀF‖ + ‖GᵀG‖)"
-    imbalance = "distance from the balanced gauge"
     adam = "gradient descent (not Adam)"
     balanced, kept = picked(narrow.summary.gauge_imbalance, runs), "the gauge that training keeps"
     unbalanced = bench.compute("wrong-gauge-imbalance", len(runs), wrong, narrow.key)
@@ -45,35 +66,13 @@ def claim(bench: Bench) -> Claim:
         "conserves FᵀF − GᵀG; gradient descent breaks it in proportion to the step. From a small start "
         "training stays in the balanced gauge.",
         trials=(
-            _trial("gradient descent, step halved", halves, halving("gd"), HALVES, "gd", 0.5),
-            _trial("Adam, step halved", halves, halving("adam"), HALVES, "adam", 0.5, adam),
-            _trial("gradient descent", relative, share("gd"), SMALL, "gd", 0.0),
-            _trial("Adam", relative, share("adam"), SMALL, "adam", 0.0, adam),
-            _trial("k = m, free runs", imbalance, balanced, BALANCED, "narrow", 0.0),
-            _trial("the same in a wrong gauge", imbalance, unbalanced, BALANCED, "narrow", 0.0, kept),
+            halving("gradient descent", "gd"),
+            halving("Adam", "adam").control(breaks=adam),
+            share("gradient descent", "gd"),
+            share("Adam", "adam").control(breaks=adam),
+            imbalance("k = m, free runs", balanced),
+            imbalance("the same in a wrong gauge", unbalanced).control(breaks=kept),
         ),
-    )
-
-
-def _trial(
-    name: str,
-    quantity: str,
-    values: list[float | None],
-    rule: Rule,
-    experiment: str,
-    prediction: float,
-    condition: str = "",
-) -> Trial:
-    used = ("start", experiment, f"{experiment}-half") if rule is HALVES else ("start", experiment)
-    return Trial(
-        name=name,
-        quantity=quantity,
-        role="control" if condition else "test",
-        condition=condition,
-        experiments=(experiment,) if experiment == "narrow" else used,
-        measured=estimate(values),
-        prediction=prediction,
-        rule=rule,
     )
 
 

@@ -1,5 +1,7 @@
 """C6: the limit itself, by a vanishing ridge, and the conjecture that gradient descent goes there."""
 
+from collections.abc import Sequence
+
 import torch
 
 from linrep.laboratory.comparison import for_config
@@ -9,6 +11,7 @@ from linrep.runs.result import Result
 from linrep.seeds import generator
 from linrep.theory.factors import factor_geometry
 from linrep.theory.limits import predict
+from linrep.theory.prediction import Prediction
 from linrep.theory.ridge import extrapolate, ridge_path
 from linrep.worlds.concepts import independent
 from linrep.worlds.contexts import world
@@ -21,15 +24,11 @@ NEARER = Rule(kind="at most", bound=1.0)
 def claim(bench: Bench) -> Claim:
     """Test C6 by the ridge path and at k = m; report where gradient descent stands."""
     narrow, wide, few = (bench.run(name) for name in ("narrow", "wide", "few-known"))
-    limit = predict(RIDGE_CONCEPTS).geometry
-    assert limit is not None, "m = 2 has a limit"
-    assert limit.linearity_unembedding is not None, "it has two token pairs"
-    near = Rule(kind="near", bound=0.02, target=limit.linearity_unembedding)
-    beyond = _limit(wide)
-    linearity = narrow.summary.final.linearity["unembedding"]
-    at_width = picked(linearity, free(narrow))
+    ridge_limit = _linearity(predict(RIDGE_CONCEPTS))
+    wide_limit = _linearity(for_config(wide.config))
+    at_width = picked(narrow.summary.final.linearity["unembedding"], free(narrow))
+    far_above = picked(wide.summary.final.linearity["unembedding"], range(len(wide.worlds)))
     path = f"ridge λ = {STRENGTHS[0]:g} … {STRENGTHS[-1]:g} to 0, random worlds of {RIDGE_CONCEPTS} concepts"
-    linear = Rule(kind="near", bound=0.05, target=1.0)
     return Claim(
         id="C6",
         short="limit",
@@ -38,55 +37,53 @@ def claim(bench: Bench) -> Claim:
         "norm with unit margins, whatever p is: not linear for complete contexts. At k = m the additive, "
         "exactly linear solution takes its place.",
         trials=(
-            _trial(f"{path}, k = 4", _ridge(bench, 4), near, (), near.target),
-            _trial(
+            _near(ridge_limit, f"{path}, k = 4", _ridge(bench, 4)),
+            _near(
+                wide_limit,
                 "k = m, free runs of gradient descent against the limit of k ≥ rank",
                 at_width,
-                Rule(kind="near", bound=0.02, target=beyond),
-                ("narrow",),
-                beyond,
-                condition="k ≥ rank (for the limit)",
-            ),
-            _trial("k = m, free runs of gradient descent", at_width, linear, ("narrow",), 1.0),
-            _trial(
-                "k ≫ m, gradient descent against the linear solution of k = m",
-                picked(wide.summary.final.linearity["unembedding"], range(len(wide.worlds))),
-                linear,
-                ("wide",),
+                experiment="narrow",
+            ).control(breaks="k ≥ rank (for the limit)"),
+            _near(1.0, "k = m, free runs of gradient descent", at_width, within=0.05, experiment="narrow"),
+            _near(
                 1.0,
-                condition="k = m (for the additive solution)",
+                "k ≫ m, gradient descent against the linear solution of k = m",
+                far_above,
+                within=0.05,
+                experiment="wide",
+            ).control(breaks="k = m (for the additive solution)"),
+            _conjecture("k ≫ m, complete contexts", wide, wide_limit, "wide"),
+            _conjecture(
+                "contexts that know 1 or 2 of 5", few, _linearity(for_config(few.config)), "few-known"
             ),
-            _conjecture("k ≫ m, complete contexts", wide, beyond, "wide"),
-            _conjecture("contexts that know 1 or 2 of 5", few, _limit(few), "few-known"),
         ),
     )
 
 
-def _trial(
+def _near(
+    limit: float,
     name: str,
-    values: list[float | None],
-    rule: Rule,
-    experiments: tuple[str, ...],
-    prediction: float,
-    condition: str = "",
+    linearity: Sequence[float | None],
+    *,
+    within: float = 0.02,
+    experiment: str | None = None,
 ) -> Trial:
+    """Linearity of g stands where theory puts its limit."""
     return Trial(
         name=name,
         quantity="linearity of g",
-        role="control" if condition else "test",
-        condition=condition,
-        experiments=experiments,
-        measured=estimate(values),
-        prediction=prediction,
-        rule=rule,
+        experiments=() if experiment is None else (experiment,),
+        measured=estimate(linearity),
+        prediction=limit,
+        rule=Rule(kind="near", bound=within, target=limit),
     )
 
 
-def _limit(result: Result) -> float:
-    found = for_config(result.config).geometry
-    assert found is not None, "a symmetric world at k ≥ rank"
-    assert found.linearity_unembedding is not None, "it has several token pairs"
-    return found.linearity_unembedding
+def _linearity(prediction: Prediction) -> float:
+    """Of g, in a limit that theory knows."""
+    assert prediction.geometry is not None, "a symmetric world at k ≥ rank"
+    assert prediction.geometry.linearity_unembedding is not None, "it has several token pairs"
+    return prediction.geometry.linearity_unembedding
 
 
 def _conjecture(name: str, result: Result, limit: float, experiment: str) -> Trial:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -106,7 +106,7 @@ class Trial:
     """What was measured, in words."""
     quantity: str
     """The number's short name, with its unit if it has one."""
-    role: Role
+    role: Role = "test"
     condition: str = ""
     """control: the condition of the claim that is broken; empty where the control breaks none."""
     experiments: tuple[str, ...]
@@ -121,6 +121,14 @@ class Trial:
     def outcome(self) -> Outcome:
         """By :func:`judge`."""
         return judge(self.measured, self.rule)
+
+    def control(self, *, breaks: str = "") -> "Trial":
+        """The same trial as a control, which is to fail.
+
+        Args:
+            breaks: The condition of the claim that does not hold here; none where rows are shuffled, say.
+        """
+        return replace(self, role="control", condition=breaks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
