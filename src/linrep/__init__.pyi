@@ -16,6 +16,9 @@ from .errors import DivergedError as DivergedError
 from .errors import InputError as InputError
 from .laboratory.experiment import predict as predict
 from .laboratory.experiment import run as run
+from .laboratory.loop import Ruler as Ruler
+from .laboratory.measuring import measure as measure
+from .laboratory.reading import Reading as Reading
 from .population.gradient import PopulationGradient as PopulationGradient
 from .population.gradient import population_gradient as population_gradient
 from .population.population import Population as Population

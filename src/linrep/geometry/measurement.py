@@ -1,6 +1,6 @@
 """The whole ruler in one call: every similarity with its number of pairs, null and interval."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -45,6 +45,7 @@ def measure(
     names: Sequence[str] | None = None,
     draws: int = 20,
     null: str = "random pairs",
+    advance: Callable[[int, int], None] | None = None,
 ) -> Measurement:
     """Linearity, alignment and orthogonality of a batch of runs, each with pairs, null and interval.
 
@@ -64,6 +65,7 @@ def measure(
         names: Of the concepts; None = their numbers.
         draws: Times the null is drawn.
         null: "random pairs" or "shuffled pairs".
+        advance: Told of draws of the null done, and of how many.
 
     Returns:
         The records. O(number of vectors) time for each draw of the null.
@@ -86,7 +88,7 @@ def measure(
     """
     tables = sides(embedding, unembedding, embedding_pairs, unembedding_pairs, context_rows, token_rows)
     values = similarity_values(tables, concept_of)
-    nulls = _nulls(tables, values, concept_of, kind=null, draws=draws, generator=generator)
+    nulls = _nulls(tables, values, concept_of, kind=null, draws=draws, generator=generator, advance=advance)
     runs = next(len(side.table) for side in tables.values())
     if runs > 1:
         intervals = {
@@ -157,10 +159,13 @@ def _nulls(
     kind: str,
     draws: int,
     generator: torch.Generator,
+    advance: Callable[[int, int], None] | None,
 ) -> dict[Key, Null | None]:
     """Mean and 95 % quantile of every measure over draws of pairs that mean nothing."""
     means: dict[Key, list[float]] = {key: [] for key in values.concepts}
-    for _ in range(draws):
+    for draw in range(draws):
+        if advance is not None:
+            advance(draw, draws)
         drawn = similarity_values({name: tables[name].null(kind, generator) for name in tables}, concept_of)
         for key in means:
             means[key].append(drawn.mean(key))

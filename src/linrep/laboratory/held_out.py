@@ -14,7 +14,7 @@ from torch import Tensor
 
 from linrep.geometry.record import Similarity, Spread
 from linrep.geometry.recording import spread_record
-from linrep.laboratory.ruler import FINAL_CONTEXTS, SNAPSHOT_CONTEXTS, Ruler, absent_where_dead
+from linrep.laboratory.ruler import FINAL_CONTEXTS, SNAPSHOT_CONTEXTS, BatchRuler, absent_where_dead
 from linrep.laboratory.summary import log_odds_record
 from linrep.population.gradient import Population, population_gradient
 from linrep.runs.config import Config
@@ -33,7 +33,8 @@ MEASURES = (("linearity", "embedding"), ("alignment", ""))
 class Part:
     """Some contexts of every run."""
 
-    ruler: Ruler
+    ruler: BatchRuler
+    population: Population
     rows: Int64[Tensor, "runs most"]
     """Where they stand in the embedding; narrower runs are padded with row 0."""
 
@@ -67,7 +68,7 @@ class HeldOut:
             "held_out": _part(worlds, [world.held_out for world in worlds], config),
         }
 
-    def observe(self, ruler: Ruler, state: State) -> dict[Series, Tensor]:
+    def observe(self, ruler: BatchRuler, state: State) -> dict[Series, Tensor]:
         """Both parts at one step, as :meth:`linrep.laboratory.ruler.Ruler.observe` gives the whole.
 
         Names are prefixed by the part; the excess loss of the held-out part weighs its contexts equally.
@@ -90,7 +91,7 @@ class HeldOut:
             }
         return absent_where_dead(found, state.alive.cpu())
 
-    def summarise(self, ruler: Ruler, state: State) -> HeldOutRecord:
+    def summarise(self, ruler: BatchRuler, state: State) -> HeldOutRecord:
         """Both parts of the final state in full."""
         embedding, unembedding = ruler.tables(state)
         parts = {name: self._summarise(name, embedding, unembedding, state.alive.cpu()) for name in PARTS}
@@ -121,10 +122,11 @@ def _part(worlds: Sequence[World], chosen: Sequence[Bool[Tensor, " contexts"]], 
     parts = [part(world, rows) for world, rows in zip(worlds, chosen, strict=True)]
     rows = [each.nonzero()[:, 0] for each in chosen]
     return Part(
-        ruler=Ruler(parts, Population.of(parts), config),
+        ruler=BatchRuler(parts, seed=config.seed, settings=config.measure),
+        population=Population.of(parts),
         rows=torch.nn.utils.rnn.pad_sequence(rows, batch_first=True),
     )
 
 
 def _excess_loss(part: Part, embedding: Tensor, unembedding: Tensor) -> Float64[Tensor, " runs"]:
-    return population_gradient(part.ruler.population, embedding, unembedding).excess_loss
+    return population_gradient(part.population, embedding, unembedding).excess_loss

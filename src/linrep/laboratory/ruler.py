@@ -1,7 +1,8 @@
 """The ruler laid on trained tables: worlds give it index pairs and true log-odds, training gives it matrices.
 
-:class:`Ruler` prepares both once; ``observe`` measures a state on the way, :mod:`linrep.laboratory.summary`
-at the end. Where a run has no value (no counterfactual pair, or it diverged) the tensors here hold NaN.
+:class:`BatchRuler` prepares both once; ``observe`` measures a state on the way, ``measured`` of
+:mod:`linrep.laboratory.summary` at the end. Where a run has no value (no counterfactual pair, or it diverged)
+the tensors here hold NaN.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from linrep import geometry
 from linrep.geometry.record import TABLES, TableName
 from linrep.laboratory.shapes import shapes
 from linrep.population.gradient import Method, Population, population_gradient
-from linrep.runs.config import Config
+from linrep.runs.config import MeasureConfig
 from linrep.runs.trace import Series
 from linrep.seeds import generator
 from linrep.training.state import State
@@ -35,22 +36,27 @@ class Group:
     log_p: Float64[Tensor, "group tokens"]
 
 
-class Ruler:
-    """Everything about a batch of worlds that measuring needs more than once."""
+class BatchRuler:
+    """Everything about a batch of worlds that measuring needs more than once.
 
-    def __init__(self, worlds: Sequence[World], population: Population, config: Config) -> None:
-        self.population = population
-        self.config = config
+    Args:
+        worlds: One for each run.
+        seed: Of nulls, intervals and samples.
+        settings: How many draws of the null.
+    """
+
+    def __init__(self, worlds: Sequence[World], *, seed: int, settings: MeasureConfig | None = None) -> None:
+        self.seed = seed
+        self.settings = settings or MeasureConfig()
         self.names = worlds[0].model.names
         self.groups = _groups(worlds)
         self.contrasts = geometry.contrasts(worlds[0].model.values)
         plain = len(self.contrasts) == len(self.names)
         self.concept_of = None if plain else torch.tensor([concept for concept, _, _ in self.contrasts])
-        contexts, tokens = population.shard.width, population.token_index.shape[1]
         self.context_rows = torch.tensor([len(world.codes) for world in worlds])
         self.token_rows = torch.tensor([len(world.tokens) for world in worlds])
-        self.embedding_pairs = self._pairs(len(worlds), contexts, "codes")
-        self.unembedding_pairs = self._pairs(len(worlds), tokens, "token_codes")
+        self.embedding_pairs = self._pairs(len(worlds), int(self.context_rows.max()), "codes")
+        self.unembedding_pairs = self._pairs(len(worlds), int(self.token_rows.max()), "token_codes")
         self._triples: dict[tuple[int, bool, int], geometry.Triples] = {}
 
     def _pairs(self, runs: int, rows: int, field: str) -> geometry.Pairs:
@@ -70,7 +76,7 @@ class Ruler:
                 world.token_codes,
                 world.model.sizes,
                 known=known,
-                generator=generator(self.config.seed, "triples", group),
+                generator=generator(self.seed, "triples", group),
                 max_contexts=contexts,
             )
         return self._triples[key]
@@ -98,7 +104,7 @@ class Ruler:
             token_rows=self.token_rows,
             concept_of=self.concept_of,
             names=self.names,
-            draws=self.config.measure.null_draws,
+            draws=self.settings.null_draws,
         )
 
     def snapshot(
@@ -132,9 +138,27 @@ class Ruler:
         Returns:
             One number per run, or one per run and concept; NaN where there is none.
         """
-        embedding, unembedding = self.tables(state)
         alive = state.alive.cpu()
-        found = self.snapshot(embedding, unembedding, generator(self.config.seed, "null", state.step))
+        found = self.look(*self.tables(state), loss, state.step)
+        found[Series("step_size")] = torch.full((len(alive),), step_size, dtype=torch.float64)
+        return absent_where_dead(found, alive)
+
+    def look(
+        self,
+        embedding: Float64[Tensor, "runs contexts dim"],
+        unembedding: Float64[Tensor, "runs tokens dim"],
+        loss: Float64[Tensor, " runs"],
+        step: int,
+    ) -> dict[Series, Tensor]:
+        """Every measure of tables, and one draw of its null, wherever they come from.
+
+        Args:
+            embedding: Of every context.
+            unembedding: Of every token.
+            loss: Excess loss in nats.
+            step: Of which the null is drawn.
+        """
+        found = self.snapshot(embedding, unembedding, generator(self.seed, "null", step))
         odds = self.log_odds(embedding, unembedding, contexts=SNAPSHOT_CONTEXTS, points=0)
         found |= {
             Series("excess_loss_nats"): loss,
@@ -142,15 +166,14 @@ class Ruler:
             Series("log_odds_gap_nats", kind="null"): odds.rmse_of_zero,
             Series("margin"): self.margin(embedding, unembedding, contexts=SNAPSHOT_CONTEXTS)[0],
             Series("gauge_imbalance"): self.gauge(embedding, unembedding),
-            Series("step_size"): torch.full((len(alive),), step_size, dtype=torch.float64),
         }
         for name, table in zip(TABLES, (embedding, unembedding), strict=True):
             found[Series("additive_share", name)] = self.additive(name, table).share
-        deal = generator(self.config.seed, "null", state.step, 2)
+        deal = generator(self.seed, "null", step, 2)
         for kind, shuffle in (("value", None), ("null", deal)):
             for (measure, name), numbers in self.shapes(embedding, unembedding, shuffle).items():
                 found[Series(measure, name, kind)] = numbers
-        return absent_where_dead(found, alive)
+        return found
 
     def log_odds(
         self, embedding: Tensor, unembedding: Tensor, *, contexts: int, points: int
@@ -162,7 +185,7 @@ class Ruler:
                 group.log_p,
                 self.triples(number, known=False, contexts=contexts),
                 points=points // len(self.groups),
-                generator=generator(self.config.seed, "points", number),
+                generator=generator(self.seed, "points", number),
             )
             for number, group in enumerate(self.groups)
         ]

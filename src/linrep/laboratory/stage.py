@@ -6,7 +6,7 @@ import torch
 
 from linrep.laboratory.build import shifted
 from linrep.laboratory.held_out import HeldOut
-from linrep.laboratory.ruler import Ruler
+from linrep.laboratory.ruler import BatchRuler
 from linrep.population.gradient import Population
 from linrep.population.sharding import ALONE, Team
 from linrep.runs.config import Config
@@ -25,7 +25,7 @@ class Stage:
     population: Population
     dataset: Dataset | None
     """Where training knows sampled pairs alone: these, drawn from the population."""
-    ruler: Ruler | None
+    ruler: BatchRuler | None
     """On rank 0, which measures for all."""
     apart: HeldOut | None
     """Where contexts are held out: these and those of training, measured apart."""
@@ -46,7 +46,7 @@ def stages_of(config: Config, built: tuple[World, ...], team: Team = ALONE) -> l
     found: list[Stage] = []
     for until, worlds in parts:
         population = Population.of(worlds, dtype=dtype, device=device, team=team)
-        ruler = None if team.rank else Ruler(worlds, population, config)
+        ruler = None if team.rank else BatchRuler(worlds, seed=config.seed, settings=config.measure)
         apart = HeldOut(worlds, config) if ruler is not None and config.contexts.held_out else None
         found.append(
             Stage(

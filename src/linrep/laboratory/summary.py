@@ -1,6 +1,8 @@
 """The summary of a run, measured on its final state."""
 
 import math
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float64
@@ -10,7 +12,7 @@ from linrep import geometry
 from linrep.geometry.record import MEAN_DIRECTIONS, RMS, TABLES, TableName
 from linrep.geometry.recording import null_record, numbers, similarity_record, spread_record
 from linrep.intervals import mean_interval
-from linrep.laboratory.ruler import FINAL_CONTEXTS, Ruler
+from linrep.laboratory.ruler import FINAL_CONTEXTS, BatchRuler
 from linrep.laboratory.stuck import stuck_record
 from linrep.runs.summary import (
     AdditiveShare,
@@ -36,7 +38,7 @@ SHUFFLED = "shuffled rows"
 
 
 def summarise(
-    ruler: Ruler,
+    ruler: BatchRuler,
     state: State,
     loss: Float64[Tensor, " runs"],
     key: str,
@@ -54,22 +56,56 @@ def summarise(
         rate: Its step sizes, to name that of a diverged run.
         held_out: What was measured apart, where contexts are held out.
     """
-    config = ruler.config
-    embedding, unembedding = ruler.tables(state)
-    found = ruler.measure(embedding, unembedding, generator(config.seed, "bootstrap"))
+    return measured(
+        ruler,
+        *ruler.tables(state),
+        loss,
+        state.alive.cpu(),
+        key=key,
+        step=state.step,
+        diverged=_diverged(state, rate),
+        held_out=held_out,
+    )
+
+
+def measured(
+    ruler: BatchRuler,
+    embedding: Float64[Tensor, "runs contexts dim"],
+    unembedding: Float64[Tensor, "runs tokens dim"],
+    loss: Float64[Tensor, " runs"],
+    alive: Bool[Tensor, " runs"],
+    *,
+    key: str = "",
+    step: int = 0,
+    diverged: tuple[Diverged, ...] = (),
+    held_out: HeldOut | None = None,
+) -> Summary:
+    """Measure tables in full, wherever they come from.
+
+    Args:
+        ruler: Prepared for the worlds.
+        embedding: Of every context, diverged runs zero.
+        unembedding: Of every token, diverged runs zero.
+        loss: Excess loss in nats.
+        alive: Which runs did not diverge.
+        key: Of the run, where they were trained by one.
+        step: How far.
+        diverged: Which runs are not alive.
+        held_out: What was measured apart, where contexts are held out.
+    """
+    found = ruler.measure(embedding, unembedding, generator(ruler.seed, "bootstrap"))
     odds = ruler.log_odds(embedding, unembedding, contexts=FINAL_CONTEXTS, points=SCATTER_POINTS)
     tables: dict[TableName, Tensor] = {"embedding": embedding, "unembedding": unembedding}
     additive = {name: ruler.additive(name, table) for name, table in tables.items()}
-    alive = state.alive.cpu()
     per_run_odds = odds.rmse.where(alive, torch.nan)
     assert found.alignment is not None, "both tables were measured"
     return Summary(
         run=key,
         concepts=ruler.names,
         counts=_counts(ruler),
-        diverged=_diverged(state, rate),
+        diverged=diverged,
         final=Final(
-            step=state.step,
+            step=step,
             excess_loss_nats=spread_record(loss),
             linearity=found.linearity,
             alignment=found.alignment,
@@ -82,14 +118,14 @@ def summarise(
         ),
         margin=_margin(ruler, embedding, unembedding, alive),
         gauge_imbalance=spread_record(ruler.gauge(embedding, unembedding).where(alive, torch.nan)),
-        spectrum={name: _spectrum(additive[name].energy, alive) for name in TABLES},
-        stuck=stuck_record(found, loss, per_run_odds, alive, config.measure.free_threshold_nats),
-        figures=_figures(found, odds.points),
+        spectrum={name: spectrum_record(additive[name].energy, alive) for name in TABLES},
+        stuck=stuck_record(found, loss, per_run_odds, alive, ruler.settings.free_threshold_nats),
+        figures=figures_record(found, odds.points),
         held_out=held_out,
     )
 
 
-def _counts(ruler: Ruler) -> Counts:
+def _counts(ruler: BatchRuler) -> Counts:
     contexts, tokens = ruler.context_rows, ruler.token_rows
 
     def extent(rows: Tensor) -> tuple[int, int] | None:
@@ -133,7 +169,7 @@ def log_odds_record(
     )
 
 
-def _margin(ruler: Ruler, embedding: Tensor, unembedding: Tensor, alive: Tensor) -> Margin | None:
+def _margin(ruler: BatchRuler, embedding: Tensor, unembedding: Tensor, alive: Tensor) -> Margin | None:
     mean, least, triples = ruler.margin(embedding, unembedding, contexts=FINAL_CONTEXTS)
     present = alive & ~mean.isnan()
     if not bool(present.any()):
@@ -146,23 +182,56 @@ def _margin(ruler: Ruler, embedding: Tensor, unembedding: Tensor, alive: Tensor)
     )
 
 
-def _additive(
-    ruler: Ruler, name: TableName, table: Tensor, share: geometry.AdditiveShare, alive: Tensor
-) -> AdditiveShare:
-    """As a similarity; its null is the same table with its rows in random order."""
-    config = ruler.config
-    draw = generator(config.seed, "null", TABLES.index(name), 1)
-    rows = int((ruler.context_rows if name == "embedding" else ruler.token_rows).min())
+def additive_null(
+    share_of: Callable[[Tensor], geometry.AdditiveShare],
+    table: Float64[Tensor, "runs rows dim"],
+    alive: Bool[Tensor, " runs"],
+    *,
+    name: TableName,
+    rows: int,
+    seed: int,
+    draws: int,
+) -> list[float]:
+    """The additive share of the same table with its rows in random order, mean over runs, by draw.
+
+    Args:
+        share_of: What measures a table.
+        table: Of each run.
+        alive: Which runs did not diverge.
+        name: Of the table.
+        rows: The first rows, those that every run has.
+        seed: Of the draws.
+        draws: How many.
+    """
+    draw = generator(seed, "null", TABLES.index(name), 1)
     drawn: list[float] = []
-    for _ in range(config.measure.null_draws):
+    for _ in range(draws):
         shuffled = table.clone()
         shuffled[:, :rows] = table[:, torch.randperm(rows, generator=draw)]
-        drawn.append(float(ruler.additive(name, shuffled).share[alive].nanmean()))
+        drawn.append(float(share_of(shuffled).share[alive].nanmean()))
+    return drawn
+
+
+def additive_record(
+    share: geometry.AdditiveShare,
+    drawn: Sequence[float],
+    alive: Bool[Tensor, " runs"],
+    *,
+    names: Sequence[str],
+) -> AdditiveShare:
+    """The additive share as a similarity.
+
+    Args:
+        share: Of each run.
+        drawn: Its null, by :func:`additive_null`.
+        alive: Which runs did not diverge.
+        names: Of the concepts.
+    """
     per_run = share.share.where(alive, torch.nan)
     found = similarity_record(
         per_run,
-        torch.full((len(ruler.names),), torch.nan, dtype=torch.float64),
-        names=ruler.names,
+        torch.full((len(names),), torch.nan, dtype=torch.float64),
+        names=names,
         interval=mean_interval(per_run, within=(0, 1)),
         null=null_record(drawn, SHUFFLED),
         pairs=share.rows,
@@ -170,13 +239,28 @@ def _additive(
     return AdditiveShare(**dict(found), method=share.method)
 
 
+def _additive(
+    ruler: BatchRuler, name: TableName, table: Tensor, share: geometry.AdditiveShare, alive: Tensor
+) -> AdditiveShare:
+    settings = ruler.settings
+    drawn = additive_null(
+        partial(ruler.additive, name),
+        table,
+        alive,
+        name=name,
+        rows=int((ruler.context_rows if name == "embedding" else ruler.token_rows).min()),
+        seed=ruler.seed,
+        draws=settings.null_draws,
+    )
+    return additive_record(share, drawn, alive, names=ruler.names)
+
+
 def _shapes(
-    ruler: Ruler, embedding: Tensor, unembedding: Tensor, alive: Tensor
+    ruler: BatchRuler, embedding: Tensor, unembedding: Tensor, alive: Tensor
 ) -> dict[str, dict[TableName, Similarity]]:
     """Simplices and hierarchies, by measure and table; nothing where there are none."""
-    config = ruler.config
-    draw = generator(config.seed, "null", 0, 3)
-    drawn = [ruler.shapes(embedding, unembedding, draw) for _ in range(config.measure.null_draws)]
+    draw = generator(ruler.seed, "null", 0, 3)
+    drawn = [ruler.shapes(embedding, unembedding, draw) for _ in range(ruler.settings.null_draws)]
     found: dict[str, dict[TableName, Similarity]] = {}
     for (measure, table), values in ruler.shapes(embedding, unembedding).items():
         own = values.masked_fill(~alive[:, None], torch.nan)
@@ -193,7 +277,7 @@ def _shapes(
     return found
 
 
-def _spectrum(energy: Tensor | None, alive: Tensor) -> tuple[Degree, ...] | None:
+def spectrum_record(energy: Tensor | None, alive: Tensor) -> tuple[Degree, ...] | None:
     """Share of the non-constant energy by degree, mean over runs; None on incomplete grids."""
     if energy is None:
         return None
@@ -203,7 +287,7 @@ def _spectrum(energy: Tensor | None, alive: Tensor) -> tuple[Degree, ...] | None
     return tuple(Degree(degree=degree, share=share) for degree, share in enumerate(means, start=1))
 
 
-def _figures(found: geometry.Measurement, points: geometry.Points) -> Figures:
+def figures_record(found: geometry.Measurement, points: geometry.Points) -> Figures:
     def matrix(measure: str, table: str = "") -> tuple[tuple[float | None, ...], ...]:
         return tuple(numbers(row) for row in found.matrix(measure, table))
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from linrep import geometry
 from linrep.geometry.record import TABLES
-from linrep.laboratory.ruler import Ruler
+from linrep.laboratory.ruler import BatchRuler
 from linrep.linalg import normalise
 from linrep.runs.trace import Series
 from linrep.training.state import State
@@ -16,7 +16,7 @@ from linrep.training.state import State
 MEASURE = "turn_degrees"
 
 
-def directions(ruler: Ruler, state: State) -> Float64[Tensor, "runs tables concepts dim"]:
+def directions(ruler: BatchRuler, state: State) -> Float64[Tensor, "runs tables concepts dim"]:
     """Each concept's mean of unit steering vectors, of embedding and unembedding."""
     pairs = (ruler.embedding_pairs, ruler.unembedding_pairs)
     found = [

@@ -3,6 +3,7 @@ from .folder import read as read
 from .folder import write as write
 from .index import run_index as run_index
 from .keys import run_key as run_key
+from .opened import Runs as Runs
 from .query import where as where
 from .result import Result as Result
 from .store import Store as Store

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import torch
@@ -185,6 +186,15 @@ class Matrix:
         return cls(
             name=name, rows=tuple(rows), columns=tuple(columns), values=tuple(map(tuple, values.tolist()))
         )
+
+    def plain(self) -> list[list[float | None]]:
+        """Row by row, None for what does not exist.
+
+        Example:
+            >>> Matrix.of("overlap", ["a"], ["a", "b"], torch.tensor([[1.0, torch.nan]])).plain()
+            [[1.0, None]]
+        """
+        return [[value if isfinite(value) else None for value in row] for row in self.values]
 
     def frame(self) -> "pd.DataFrame":
         """With its labels."""

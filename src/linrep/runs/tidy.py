@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from linrep.errors import InputError, shown
 from linrep.files import write_file
 from linrep.runs.row import Matrix, Row
 
@@ -52,7 +53,13 @@ class Tidy(ABC):
         return found[0]
 
     def matrix(self, name: str) -> "pd.DataFrame":
-        """A matrix with its labels."""
+        """A matrix with its labels.
+
+        Raises:
+            InputError: No such matrix; names those there are.
+        """
+        if name not in self.matrices:
+            raise InputError(f"matrix: no {shown(name)}; this has {', '.join(self.matrices) or 'none'}")
         return self.matrices[name].frame()
 
     @abstractmethod

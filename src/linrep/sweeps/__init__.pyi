@@ -11,6 +11,7 @@ from .grid import cells as cells
 from .numbers import Numbers as Numbers
 from .numbers import gather as gather
 from .numbers import tidy as tidy
+from .result import SweepResult as SweepResult
 from .sweep import Outcome as Outcome
 from .sweep import Standing as Standing
 from .sweep import run_cells as run_cells
