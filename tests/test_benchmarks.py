@@ -38,6 +38,7 @@ RATIOS = {
     "profile": "--concepts 3 --repeats 1",
     "cli": "--repeats 1",
     "store": "--runs 2 --repeats 1",
+    "coverage": "--units 5 --repetitions 3",
 }
 
 SWEEP = "--cells 2 --concepts 2 --runs 1 --steps 5 --repeats 1"

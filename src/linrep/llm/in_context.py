@@ -1,8 +1,8 @@
 """Paired contexts: do states move along the concept's own direction, and does that direction read the concept
 off?
 
-Every interval resamples frames (sentences that pairs were made from) and, where they cross, the words swapped
-in them, not pairs; every null deals the states anew to the pairs.
+Every interval leaves out frames (sentences that pairs were made from) and, where they cross, the words
+swapped in them, not pairs; every null deals the states anew to the pairs.
 """
 
 from collections.abc import Sequence
@@ -17,17 +17,19 @@ from linrep.geometry.moments import Moments
 from linrep.llm.inner import InnerProduct
 from linrep.llm.paired_contexts import PairedContexts
 from linrep.llm.resampling import (
+    Clusters,
     NullPool,
+    Statistic,
     auc,
-    cluster_weights,
     null_pool,
     units_by_group,
     weighted_linearity,
+    weighted_mean,
 )
 from linrep.llm.states import States
 from linrep.llm.tokens import TokenPairs
 from linrep.llm.words import WordGeometry
-from linrep.runs.row import CHANCE, Matrix, Null, Row, Subject, interval
+from linrep.runs.row import CHANCE, Matrix, Null, Row, Subject
 from linrep.seeds import generator
 
 
@@ -62,17 +64,9 @@ class ContextGeometry:
     seed: int
     draws: int
 
-    def weights(self, concept: int) -> Float64[Tensor, "draws pairs"]:
-        """Bootstrap weights of a concept's pairs: frames are drawn with replacement, not pairs.
-
-        Where the same words are swapped in several frames, these are drawn too, and a pair's weight is the
-        product of both draws (the pigeonhole bootstrap, Owen 2007: conservative for crossed designs).
-        """
-        frame, swap = self.contexts.frame[concept], self.contexts.swap[concept]
-        draw = generator(self.seed, "bootstrap", 1, concept)
-        weights = cluster_weights(frame, resamples=self.draws, generator=draw)
-        crossed = len(torch.unique(torch.stack([frame, swap]), dim=1).T) > len(swap.unique())
-        return weights * cluster_weights(swap, resamples=self.draws, generator=draw) if crossed else weights
+    def clusters(self, concept: int) -> Clusters:
+        """Which pairs of a concept are not independent."""
+        return Clusters(frame=self.contexts.frame[concept], swap=self.contexts.swap[concept])
 
     def about(self, concept: int, inner: str, table: str = "embedding") -> Subject:
         """What rows of that concept share."""
@@ -145,7 +139,7 @@ def embedding_rows(geometry: ContextGeometry, inner: str) -> list[Row]:
     rows: list[Row] = []
     values = linearity(geometry.moments)
     for concept in range(len(geometry.contexts.concepts)):
-        units, weights = geometry.units[concept], geometry.weights(concept)
+        units, clusters = geometry.units[concept], geometry.clusters(concept)
         gram = units @ units.mT
         about = geometry.about(concept, inner)
         if about.pairs < 2:  # the states of too few pairs differ, as at layer 0 where both end in one token
@@ -155,16 +149,20 @@ def embedding_rows(geometry: ContextGeometry, inner: str) -> list[Row]:
         null = Null.of(
             geometry.pool.linearity(geometry.contexts.pairs, concept, draws=geometry.draws, generator=draw)
         )
-        between = interval(weighted_linearity(gram, weights))
+        between = clusters.interval(lambda w, gram=gram: weighted_linearity(gram, w))
         rows.append(about.row("linearity", float(values[concept]), between, null))
         unrelated = geometry.contexts.unrelated(concept)
         if bool(unrelated.any()):
-            total = ((weights @ unrelated) * weights).sum(1)
-            between = interval(((weights @ (gram * unrelated)) * weights).sum(1) / total)
+            between = clusters.interval(_mean_over(gram, unrelated))
             value = float((gram * unrelated).sum() / unrelated.sum())
             rows.append(about.row("linearity_across", value, between, null))
         rows.append(about.row("found", float(between[0] > null.high)))
     return rows
+
+
+def _mean_over(gram: Tensor, chosen: Tensor) -> Statistic:
+    """The mean cosine over the chosen two pairs at a time."""
+    return lambda w: ((w @ (gram * chosen)) * w).sum(1) / ((w @ chosen) * w).sum(1)
 
 
 def alignment_rows(geometry: ContextGeometry, words: WordGeometry) -> tuple[list[Row], dict[str, Matrix]]:
@@ -188,9 +186,9 @@ def alignment_rows(geometry: ContextGeometry, words: WordGeometry) -> tuple[list
         if name not in names or not int(geometry.moments.count[concept]):
             continue
         match = names.index(name)
-        units, weights = geometry.units[concept], geometry.weights(concept)
-        between = interval(weights @ (units @ directions[match]) / weights.sum(1))
-        mean_between = interval(weights @ (units @ words.moments.direction[match]) / weights.sum(1))
+        units, clusters = geometry.units[concept], geometry.clusters(concept)
+        between = clusters.interval(weighted_mean(units @ directions[match]))
+        mean_between = clusters.interval(weighted_mean(units @ words.moments.direction[match]))
         draw = generator(geometry.seed, "null", 12, concept)
         random = words.pool.directions(words.pairs, match, draws=geometry.draws, generator=draw)
         null = Null.of(random @ geometry.moments.direction[concept])
@@ -225,8 +223,7 @@ def probe_rows(geometry: ContextGeometry, words: WordGeometry | None, inner: str
         if bool(unrelated.any(1).all()):
             low_score, high_score = held_out_scores(low_states, high_states, unrelated)
             correct = ((high_score > 0).to(torch.float64) + (low_score < 0).to(torch.float64)) / 2
-            weights = geometry.weights(concept)
-            between = interval(weights @ correct / weights.sum(1))
+            between = geometry.clusters(concept).interval(weighted_mean(correct))
             about = geometry.about(concept, inner)
             rows += [
                 about.row("probe_auc", auc(high_score, low_score), null=CHANCE),
@@ -284,8 +281,7 @@ def log_odds_rows(
         own, linear = model[used], vectors[used] @ difference.mT
         gap = float((own - linear).square().mean().sqrt())
         shift = (model[high] - model[low]).mean(1)
-        weights = geometry.weights(concept)
-        between = interval(weights @ shift / weights.sum(1))
+        between = geometry.clusters(concept).interval(weighted_mean(shift))
         about = Subject(table="both", inner="", layer="head", concept=name, pairs=len(ids))
         both = torch.stack([own.flatten(), linear.flatten()])
         rows += [

@@ -23,6 +23,6 @@ class MeasureOptions:
     centred: bool = True
     shrinkage: float = 0.0
     draws: int = 400
-    """Bootstrap resamples, and draws of each null."""
+    """Draws of each null."""
     batch_size: int = 32
     cache: Path | None = None

@@ -39,7 +39,7 @@ class PairedContexts:
         context0: Beginnings whose next word is in the concept's low state. They end without a space.
         context1: Beginnings whose next word is in its high state, in the same order.
         frame: The sentence each pair was made from. Pairs of one frame are not independent: intervals
-            resample frames.
+            leave out frames.
         word0: The next word of each ``context0`` where the source names it, else empty strings.
         word1: The next word of each ``context1`` likewise.
         provenance: Where they come from: "written for linrep", or the user's file.

@@ -6,13 +6,14 @@ from typing import Any
 
 import torch
 
+from linrep.intervals import mean_interval
 from linrep.llm.inner import InnerProduct
-from linrep.llm.resampling import cluster_weights
+from linrep.llm.resampling import NONE
 from linrep.llm.states import States
 from linrep.llm.tokens import TokenPairs, usable_ids
 from linrep.llm.weights import VocabularyTable
 from linrep.llm.winograd import WinogradPairs
-from linrep.runs.row import CHANCE, Null, Row, Subject, interval
+from linrep.runs.row import CHANCE, Null, Row, Subject
 from linrep.seeds import generator
 
 
@@ -41,7 +42,7 @@ def referent_rows(
         tokenizer: Reads the referents, by the policy `tokens` records.
         tokens: Names the leading space and the multi-token rule in use.
         inner: The gauge.
-        seed: Of the null and the interval.
+        seed: Of the null.
         draws: Of each.
 
     Returns:
@@ -79,10 +80,7 @@ def referent_rows(
     cosines = torch.nn.functional.normalize(moved, dim=1) @ torch.nn.functional.normalize(meant, dim=1).mT
     value = cosines.diagonal()
     number = len(moved)
-    weights = cluster_weights(
-        torch.arange(number), resamples=draws, generator=generator(seed, "bootstrap", 20)
-    )
-    between = interval(weights @ value / number)
+    between = mean_interval(value, within=(-1, 1)) or NONE
     draw = generator(seed, "null", 20)
     dealt = torch.rand(draws, number, dtype=torch.float64, generator=draw).argsort(1)
     turned = torch.randint(0, 2, (draws, number), generator=draw) * 2 - 1

@@ -1,9 +1,10 @@
 """Intervals and nulls of one concept's unit steering vectors, from their Gram matrix: the dimension drops
 out.
 
-Pairs made from one frame are copies of each other in part, so whole frames are resampled, not pairs.
+Pairs made from one frame are copies of each other in part, so whole frames are left out, not pairs.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -11,22 +12,82 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from linrep.geometry import Pairs
+from linrep.intervals import (
+    LEAST,
+    Interval,
+    crossed_interval,
+    jackknife_interval,
+    shared_variance,
+    t_interval,
+)
 from linrep.linalg import normalise
 
+NONE: Interval = (float("nan"), float("nan"))
 POOL = 1000
 """Random pairs drawn once for projections: each concept's null are their cosines with its direction."""
 
 
-def cluster_weights(
-    cluster: Int64[Tensor, " pairs"], *, resamples: int, generator: torch.Generator
-) -> Float64[Tensor, "resamples pairs"]:
-    """How often each pair is drawn when its cluster is drawn with replacement, as many clusters as there
-    are.
+Statistic = Callable[[Float64[Tensor, "draws pairs"]], Float64[Tensor, " draws"]]
+"""A number of weighted pairs, for each row of weights."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clusters:
+    """Which pairs of a concept are not independent: of one sentence, or of the same words swapped."""
+
+    frame: Int64[Tensor, " pairs"]
+    swap: Int64[Tensor, " pairs"]
+
+    def interval(self, statistic: Statistic) -> Interval:
+        """Student's 95 % interval by leaving out whole frames and, where they cross them, whole swaps.
+
+        Returns:
+            (low, high); NaN where there are too few of either.
+        """
+        value = float(statistic(torch.ones(1, len(self.frame), dtype=torch.float64))[0])
+        both = torch.unique(torch.stack([self.frame, self.swap]), dim=1, return_inverse=True)[1]
+        frames = statistic(without_each(self.frame))
+        if int(both.max()) + 1 > len(self.swap.unique()):
+            swaps, cells = statistic(without_each(self.swap)), statistic(without_each(both))
+            return crossed_interval(value, frames, swaps, cells) or NONE
+        return jackknife_interval(value, [frames]) or NONE
+
+
+def word_interval(statistic: Statistic, words: Int64[Tensor, "2 pairs"]) -> Interval:
+    """Student's 95 % interval by leaving out each pair; pairs that share a word vary together.
+
+    Args:
+        statistic: Of weighted pairs.
+        words: The two words of each pair.
+
+    Returns:
+        (low, high); NaN where there are too few pairs.
     """
-    clusters = int(cluster.max()) + 1 if len(cluster) else 0
-    drawn = torch.randint(max(clusters, 1), (resamples, clusters), generator=generator)
-    count = torch.zeros(resamples, max(clusters, 1), dtype=torch.float64)
-    return count.scatter_add_(1, drawn, torch.ones_like(drawn, dtype=torch.float64))[:, cluster]
+    number = words.shape[1]
+    if number < LEAST:
+        return NONE
+    value = float(statistic(torch.ones(1, number, dtype=torch.float64))[0])
+    left_out = statistic(without_each(torch.arange(number)))
+    if bool(left_out.isnan().any()):
+        return NONE
+    influence = (left_out - left_out.mean()) * (1 - 1 / number) ** 0.5
+    return t_interval(value, [shared_variance([influence], words, [number - 1])]) or NONE
+
+
+def without_each(cluster: Int64[Tensor, " pairs"]) -> Float64[Tensor, "clusters pairs"]:
+    """Weight 0 for the pairs of each cluster in turn, 1 for the others.
+
+    Example:
+        >>> without_each(torch.tensor([0, 0, 5]))
+        tensor([[0., 0., 1.],
+                [1., 1., 0.]], dtype=torch.float64)
+    """
+    return (cluster.unique()[:, None] != cluster).to(torch.float64)
+
+
+def weighted_mean(values: Float64[Tensor, " pairs"]) -> Statistic:
+    """The mean of the pairs' values as a statistic."""
+    return lambda weights: weights @ values / weights.sum(1)
 
 
 def weighted_linearity(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from linrep.geometry import (
@@ -20,19 +20,21 @@ from linrep.geometry import (
 )
 from linrep.geometry.additive import energy_by_degree
 from linrep.geometry.moments import Moments
+from linrep.intervals import mean_interval
 from linrep.llm.inner import InnerProduct
 from linrep.llm.resampling import (
+    NONE,
     NullPool,
     auc,
-    cluster_weights,
     null_pool,
     units_by_group,
     weighted_linearity,
+    word_interval,
 )
 from linrep.llm.tokens import TokenPairs, usable_ids
 from linrep.llm.weights import VocabularyTable
 from linrep.llm.word_squares import WordSquares
-from linrep.runs.row import CHANCE, Matrix, Null, Row, Subject, interval
+from linrep.runs.row import CHANCE, Matrix, Null, Row, Subject
 from linrep.seeds import generator
 
 NULL_ROWS = 2000
@@ -53,6 +55,11 @@ class WordGeometry:
     pool: NullPool
     seed: int
     draws: int
+
+    def ends(self, concept: int) -> Int64[Tensor, "2 pairs"]:
+        """The two words of each of a concept's pairs."""
+        at = self.pairs.group == concept
+        return torch.stack([self.pairs.low[at], self.pairs.high[at]])
 
     def unit_directions(self) -> Float64[Tensor, "concepts dim"]:
         """The mean direction of each concept, unit length (zero if its vectors cancel)."""
@@ -95,34 +102,38 @@ def linearity_rows(geometry: WordGeometry) -> list[Row]:
         units = geometry.units[concept]
         number = int(geometry.moments.count[concept])
         gram = units @ units.mT
-        weights = cluster_weights(
-            torch.arange(len(units)),
-            resamples=geometry.draws,
-            generator=generator(geometry.seed, "bootstrap", concept),
-        )
-        between = interval(weighted_linearity(gram, weights))
+        words = geometry.ends(concept)
+        between = word_interval(lambda w, gram=gram: weighted_linearity(gram, w), words)
         draw = generator(geometry.seed, "null", 1, concept)
         null = Null.of(geometry.pool.linearity(geometry.pairs, concept, draws=geometry.draws, generator=draw))
         about = Subject(table="unembedding", inner=geometry.inner.name, layer="", concept=name, pairs=number)
         rows.append(about.row("linearity", float(values[concept]), between, null))
         if number > 1:
             rows.append(about.row("found", float(between[0] > null.high)))
-            rows += _projection_rows(geometry, gram, units, weights, about)
+            rows += _projection_rows(geometry, gram, units, words, about)
     return rows
 
 
 def _projection_rows(
-    geometry: WordGeometry, gram: Tensor, units: Tensor, weights: Tensor, about: Subject
+    geometry: WordGeometry, gram: Tensor, units: Tensor, words: Tensor, about: Subject
 ) -> list[Row]:
-    toward = gram.sum(1)
-    others = (gram.sum() - 2 * toward + gram.diagonal()).clamp(min=1e-24).sqrt()
-    left_out = (toward - gram.diagonal()) / others
+    number = len(units)
+    left_out = _toward_others(gram, torch.ones(1, number, dtype=torch.float64))[0]
     random = geometry.pool.units @ torch.nn.functional.normalize(units.sum(0), dim=0)
-    between = interval(weights @ left_out / weights.sum(1))
+    between = word_interval(lambda w: (w * _toward_others(gram, w)).sum(1) / w.sum(1), words)
     return [
         about.row("projection", float(left_out.mean()), between, Null.of(random)),
         about.row("projection_auc", auc(left_out, random), null=CHANCE),
     ]
+
+
+def _toward_others(gram: Tensor, weights: Float64[Tensor, "draws pairs"]) -> Float64[Tensor, "draws pairs"]:
+    """Cosine of each pair with the direction of all the others that have weight."""
+    toward = weights @ gram
+    own = weights * gram.diagonal()
+    total = (toward * weights).sum(1, keepdim=True)
+    others = (total - 2 * weights * toward + weights * own).clamp(min=1e-24).sqrt()
+    return (toward - own) / others
 
 
 def orthogonality_rows(geometry: WordGeometry) -> tuple[list[Row], dict[str, Matrix]]:
@@ -167,7 +178,7 @@ def interaction_rows(
     rows: list[Row] = []
     tokens, draw = geometry.tokens, generator(geometry.seed, "null", 4)
     usable = table.usable.nonzero()[:, 0]
-    for index, crossing in enumerate(squares):
+    for crossing in squares:
         read = [
             [
                 usable_ids(tokenizer, word, tokens.leading_space, tokens.multi_token, table.usable)
@@ -184,12 +195,7 @@ def interaction_rows(
         shares = _interaction(geometry.inner.unembedding(vectors))
         chosen = usable[torch.randint(len(usable), (400,), generator=draw)]
         null = _interaction(geometry.inner.unembedding(table.vectors[chosen].to("cpu", torch.float64)))
-        weights = cluster_weights(
-            torch.arange(len(shares)),
-            resamples=geometry.draws,
-            generator=generator(geometry.seed, "bootstrap", 5, index),
-        )
-        between = interval(weights @ shares / len(shares))
+        between = mean_interval(shares, within=(0, 1)) or NONE
         about = Subject(
             table="unembedding",
             inner=geometry.inner.name,

@@ -7,6 +7,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from linrep.geometry import Pairs
+from linrep.intervals import mean_interval
 from linrep.linalg import normalise
 from linrep.vectors.directions import class_mean, directions, unit_chunks
 from linrep.vectors.pairs import Design
@@ -16,8 +17,6 @@ FIT_ROWS = 4096
 """At most so many rows, or four times the width if that is more, fit a map."""
 SHUFFLES = 5
 """Maps fitted to shuffled rows, for each split."""
-RESAMPLES = 1000
-NORMAL = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +27,7 @@ class Carried:
     """Mean cosine of the direction, found and mapped on training rows, with the other's held-out pairs."""
     low: float
     high: float
-    """95 % bootstrap interval over held-out pairs; NaN for class means."""
+    """95 % interval over held-out pairs (Student's t); NaN for class means and few pairs."""
     own: float
     """The same for the other set's own direction, found on the training rows: what can be had."""
     unmapped: float
@@ -97,7 +96,7 @@ def transfer(
             candidates.append(found)
         held.judge(other, torch.stack(candidates), inside)
         explained += _explained(table, other, fit, test[:most], rotation, scale) / SPLITS
-    return Transfer(concepts=held.records(generator), rows_explained=explained, splits=SPLITS)
+    return Transfer(concepts=held.records(), rows_explained=explained, splits=SPLITS)
 
 
 def procrustes(
@@ -156,14 +155,12 @@ class _HeldOut:
                 found[:, i] = candidates[:, i] @ difference
         return found
 
-    def records(self, generator: torch.Generator) -> tuple[Carried, ...]:
+    def records(self) -> tuple[Carried, ...]:
         assert self.total is not None, "at least one split is judged"
         by_class = torch.stack(self.classes).nanmean(0)
-        return tuple(
-            self._record(self.total, by_class[:, i], i, generator) for i in range(len(self.design.concepts))
-        )
+        return tuple(self._record(self.total, by_class[:, i], i) for i in range(len(self.design.concepts)))
 
-    def _record(self, total: Tensor, by_class: Tensor, i: int, generator: torch.Generator) -> Carried:
+    def _record(self, total: Tensor, by_class: Tensor, i: int) -> Carried:
         low = high = float("nan")
         used = 0
         values = by_class
@@ -172,8 +169,7 @@ class _HeldOut:
             used = len(at)
             each = total[:, at] / self.times[at]
             values = each.mean(1)
-            if used > 1:
-                low, high = _bootstrap(each[0], generator)
+            low, high = mean_interval(each[0], within=(-1, 1)) or (low, high)
         null = values[1 : 1 + SHUFFLES]
         return Carried(
             mapped=float(values[0]),
@@ -185,18 +181,6 @@ class _HeldOut:
             null_high=float(null.max()),
             held_out=used,
         )
-
-
-def _bootstrap(x: Tensor, generator: torch.Generator) -> tuple[float, float]:
-    """95 % interval of the mean over pairs; of many pairs the mean is normal, and drawn from that."""
-    if len(x) < NORMAL:
-        drawn = [x[torch.randint(len(x), (len(x),), generator=generator)].mean() for _ in range(RESAMPLES)]
-        means = torch.stack(drawn)
-    else:
-        noise = torch.randn(RESAMPLES, generator=generator, dtype=torch.float64)
-        means = x.mean() + x.std() / len(x) ** 0.5 * noise
-    low, high = means.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-    return low, high
 
 
 def _inside(pairs: Pairs, inside: Tensor) -> Pairs:
