@@ -44,7 +44,7 @@ def test_importing_loads_nothing_heavy() -> None:
     assert ran.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("number", range(2))
+@pytest.mark.parametrize("number", range(3))
 def test_readme_examples_run(number: int, tmp_path: Path) -> None:
     block = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)[number]
     ran = subprocess.run(
@@ -55,4 +55,4 @@ def test_readme_examples_run(number: int, tmp_path: Path) -> None:
 
 
 def test_readme_has_no_other_examples() -> None:
-    assert len(re.findall(r"```python\n", README.read_text())) == 2
+    assert len(re.findall(r"```python\n", README.read_text())) == 3
