@@ -1,8 +1,9 @@
 """The concept graph: a small drawing of the Bayesian network, parents above children.
 
 The places are our own: networkx has layers, but neither orders them against crossings nor leads an arrow
-around a node: over 300 random graphs of 5 to 8 concepts 1,323 crossings of arrows where ours makes 281,
-or 865 arrows through a node. Graphviz, which does both, is a program to be installed apart.
+around a node. Over the 300 random graphs of tests/page/test_graph.py ``multipartite_layout`` makes 895
+crossings and leads 621 arrows through a node, ours 684 and none. Graphviz, which does both, is a program to be
+installed apart.
 """
 
 from collections.abc import Sequence
