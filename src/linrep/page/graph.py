@@ -2,8 +2,8 @@
 
 The places are our own: networkx has layers, but neither orders them against crossings nor leads an arrow
 around a node. Over the 300 random graphs of tests/page/test_graph.py ``multipartite_layout`` makes 895
-crossings and leads 621 arrows through a node, ours 684 and none. Graphviz, which does both, is a program to be
-installed apart.
+crossings and leads 621 arrows through a node, ours 684 and none. Graphviz, which does both, is a program
+to be installed apart.
 """
 
 from collections.abc import Sequence
