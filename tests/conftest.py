@@ -4,10 +4,16 @@ import os
 
 # Ranks are forked, which hangs once threads of OpenMP have run; the others change what is printed or run.
 os.environ["OMP_NUM_THREADS"] = "1"
-os.environ.pop("FORCE_COLOR", None)
-os.environ.pop("COLUMNS", None)
 os.environ.pop("RANK", None)
 os.environ.pop("WORLD_SIZE", None)
+os.environ.pop("COLUMNS", None)
+os.environ.pop("MPLBACKEND", None)
+# What a notebook or a CI sets to have colours where there is no terminal.
+os.environ.pop("FORCE_COLOR", None)
+os.environ.pop("PY_COLORS", None)
+os.environ.pop("GITHUB_ACTIONS", None)
+os.environ.pop("TTY_COMPATIBLE", None)
+os.environ.pop("TTY_INTERACTIVE", None)
 # Before any test imports the profiler, which else speaks on stderr.
 os.environ["KINETO_LOG_LEVEL"] = "99"
 

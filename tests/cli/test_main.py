@@ -1,6 +1,7 @@
 """The command line: exit codes, one line an error, nothing written on bad input, JSON alone on stdout."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -285,3 +286,19 @@ def test_help_loads_nothing_heavy() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stderr.strip() == "[]"
+
+
+def test_a_backend_of_a_notebook_that_is_not_installed_here_is_no_matter() -> None:
+    """As where a cell says ``!linrep report …`` and linrep lives in another environment than the notebook."""
+    code = (
+        "import contextlib, sys\n"
+        "from linrep.cli import main\n"
+        "sys.argv = ['linrep', '--version']\n"
+        "with contextlib.suppress(SystemExit):\n"
+        "    main()\n"
+        "import matplotlib\n"
+        "print(matplotlib.get_backend(auto_select=False))\n"
+    )
+    named = os.environ | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+    ran = subprocess.run([sys.executable, "-c", code], env=named, capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[-1] == "None"

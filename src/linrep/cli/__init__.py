@@ -55,6 +55,8 @@ for commands in (runs, experiments, theory, vectors, lm):
 
 def main() -> None:
     """Entry point: runs the command and turns what a user can cause into one line and an exit code."""
+    # A notebook hands its own to what it starts, which need not be installed here; figures are files.
+    os.environ.pop("MPLBACKEND", None)
     sys.exit(execute(sys.argv[1:]))
 
 
