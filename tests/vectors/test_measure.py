@@ -146,9 +146,13 @@ def test_pairs_and_class_means_side_by_side() -> None:
     """Few matched pairs for one concept only."""
     codes = torch.cat([grid((2, 1), 30), torch.tensor([[0, 1]] * 3)])
     table = additive(codes, torch.eye(2, 5), 0.2)
-    found = measure_vectors(table, named(codes), options=FEW)
+    found = measure_vectors(table, named(codes), options=VectorsOptions(draws=100, fewest_pairs=10))
     assert [each["method"] for each in found.summary["concepts"]] == ["matched pairs", "class means"]
     assert "b: 3 matched pairs, too few" in found.summary["notes"][0]
+    plainly = measure_vectors(table, named(codes), options=FEW)
+    assert [each["method"] for each in plainly.summary["concepts"]] == ["matched pairs", "matched pairs"]
+    assert plainly.value("linearity", "b").value > 0.5
+    assert "b (3): fewer than 10 matched pairs" in plainly.summary["notes"][0]
     assert found.summary["measures"]["orthogonality_mean"]["mean"] is not None
 
 

@@ -41,7 +41,7 @@ WORK = 2e11
 class VectorsOptions:
     """What need not be said each time."""
 
-    fewest_pairs: int = 10
+    fewest_pairs: int = 2
     """With fewer matched pairs the difference of class means takes their place."""
     most_pairs: int = 2000
     """Of more, so many are drawn at random for the ruler; anomalies and transfer use all."""

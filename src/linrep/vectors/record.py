@@ -16,6 +16,8 @@ from linrep.vectors.ruler import Ruled, subject
 from linrep.vectors.stability import Stability
 from linrep.vectors.transfer import Carried, Transfer
 
+FEW_PAIRS = 10
+"""With fewer a reader is told."""
 FOUND = 0.05
 """A concept is found when shuffling its attribute does as well at most this often."""
 
@@ -107,6 +109,13 @@ def notes(sample: Sample, plan: Design, most: int, about: dict[str, Any]) -> lis
             f"{plan.concepts[i].name}: {number}, too few: measured as the difference of class means, with a "
             "bootstrap over rows; other attributes that go with it may be part of it"
         )
+    rough = [
+        f"{c.name} ({plan.found[i]})"
+        for i, c in enumerate(plan.concepts)
+        if plan.methods[i] == "matched pairs" and plan.found[i] < FEW_PAIRS
+    ]
+    if rough:
+        notes.append(f"{', '.join(rough)}: fewer than {FEW_PAIRS} matched pairs, so the numbers are rough")
     cut = [
         c.name
         for i, c in enumerate(plan.concepts)

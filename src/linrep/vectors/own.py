@@ -1,0 +1,98 @@
+"""Tables of one's own from files, F and G or one alone, and the runs of linrep: read and measured."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import safe_open
+
+from linrep.errors import InputError, shown
+from linrep.laboratory.measuring import measure
+from linrep.laboratory.reading import Reading
+from linrep.runs import folder as run_folder
+from linrep.runs.formats import one_line
+from linrep.runs.store import TABLES as TABLES_FILE
+from linrep.runs.store import holds_run
+from linrep.vectors.reading import frame_of, read_vectors
+
+BOTH = ("embedding", "unembedding")
+"""Names of F and G in a file that holds both."""
+
+
+def run_folder_of(path: Path) -> Path | None:
+    """The folder of the run that a path means: itself, or the one whose tables it is.
+
+    Example:
+        >>> run_folder_of(Path("nowhere")) is None
+        True
+    """
+    for folder in (path, path.parent):
+        if (folder == path or path.name == TABLES_FILE) and holds_run(folder):
+            return folder
+    return None
+
+
+def holds_both(path: Path) -> bool:
+    """Whether a file holds F and G under their names."""
+    if path.suffix != ".safetensors" or not path.is_file():
+        return False
+    with one_line(path), safe_open(path, framework="pt") as file:
+        return set(BOTH) <= set(file.keys())
+
+
+def measure_files(
+    vectors: Path,
+    unembedding: Path | None = None,
+    *,
+    attributes: Path | None = None,
+    pairs: Path | None = None,
+    world: str | None = None,
+    tensor: str | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> Reading:
+    """:func:`linrep.measure` on files.
+
+    Args:
+        vectors: The folder of a run, or its tables; a safetensors file with "embedding" and "unembedding"; or
+            vectors in any format that is read: F where the unembedding is given, else G.
+        unembedding: G.
+        attributes: A table of concept values, one row for each row of both.
+        pairs: JSON, pairs of rows by concept; or one such object each for "embedding" and "unembedding".
+        world: The name of a network or the path of a BIF file, whose contexts and tokens the rows are.
+        tensor: Which array, where a file holds several.
+        seed: Of the null; 0 is that of the run, for a run.
+        progress: Whether to show a bar.
+
+    Raises:
+        InputError: A file that cannot be read, or what cannot be measured.
+    """
+    folder = run_folder_of(vectors)
+    if folder is not None:
+        result = run_folder.read(folder)
+        tables, worlds = (result.embedding, result.unembedding), list(result.worlds)
+        return measure(*tables, world=worlds, seed=seed or result.config.seed, progress=progress)
+    if unembedding is not None:
+        given = [read_vectors(path, tensor=tensor).table for path in (vectors, unembedding)]
+    elif holds_both(vectors):
+        with one_line(vectors), safe_open(vectors, framework="pt") as file:
+            given = [file.get_tensor(name) for name in BOTH]
+    else:
+        given = [read_vectors(vectors, tensor=tensor).table]
+    codes = None if attributes is None else frame_of(attributes, "attributes")
+    listed = None if pairs is None else _pairs(pairs)
+    if codes is None and listed is None and world is None:
+        raise InputError(
+            f"{vectors}: what are its rows? give --attributes table.csv, --pairs pairs.json or --world asia"
+        )
+    return measure(*given, codes=codes, pairs=listed, world=world, seed=seed, progress=progress)
+
+
+def _pairs(path: Path) -> Any:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f'{path}: cannot be read as JSON ({error}); write {{"name": [[3, 8]]}}') from None
+    if not isinstance(found, dict):
+        raise InputError(f'{path}: expected pairs by concept, got {shown(found)}; write {{"name": [[3, 8]]}}')
+    return tuple(found[name] for name in BOTH) if found.keys() == {*BOTH} else found
