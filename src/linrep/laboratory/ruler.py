@@ -48,6 +48,7 @@ class BatchRuler:
     def __init__(self, worlds: Sequence[World], *, seed: int, settings: MeasureConfig | None = None) -> None:
         self.seed = seed
         self.settings = settings or MeasureConfig()
+        self.worlds = tuple(worlds)
         self.names = worlds[0].model.names
         self.groups = _groups(worlds)
         self.contrasts = geometry.contrasts(worlds[0].model.values)

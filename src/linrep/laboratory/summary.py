@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from linrep import geometry
-from linrep.geometry.record import MEAN_DIRECTIONS, RMS, TABLES, TableName
+from linrep.errors import InputError
+from linrep.geometry.record import MEAN_DIRECTIONS, RMS, TABLES, Spread, TableName
 from linrep.geometry.recording import null_record, numbers, similarity_record, spread_record
 from linrep.intervals import mean_interval
 from linrep.laboratory.ruler import FINAL_CONTEXTS, BatchRuler
@@ -30,8 +31,10 @@ from linrep.runs.summary import (
     Summary,
 )
 from linrep.seeds import generator
+from linrep.theory.price import price_of_linearity
 from linrep.training.schedule import Schedule
 from linrep.training.state import State
+from linrep.worlds.truth import World, distinct
 
 SCATTER_POINTS = 2000
 SHUFFLED = "shuffled rows"
@@ -122,7 +125,17 @@ def measured(
         stuck=stuck_record(found, loss, per_run_odds, alive, ruler.settings.free_threshold_nats),
         figures=figures_record(found, odds.points),
         held_out=held_out,
+        price_of_linearity_nats=_prices(ruler.worlds),
     )
+
+
+def _prices(worlds: Sequence[World]) -> Spread | None:
+    """The price of linearity of each run's world; None where its convex problem is too large."""
+    try:
+        price = {id(world): price_of_linearity(world).nats for world in distinct(worlds)}
+    except InputError:
+        return None
+    return spread_record(torch.tensor([price[id(world)] for world in worlds], dtype=torch.float64))
 
 
 def _counts(ruler: BatchRuler) -> Counts:

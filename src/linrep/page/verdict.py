@@ -235,6 +235,10 @@ def _trained(view: View) -> Line:
     loss = finite(view.final["excess_loss_nats"]["median"])
     stuck, runs = sum(view.stuck), view.runs - len(view.diverged)
     said = f"Median excess loss {short(loss)} nats at step {count(int(view.final['step']))}."
+    price = view.summary.get("price_of_linearity_nats")
+    if price is not None:
+        floor = short(finite(price["mean"]))
+        said += f" Exactly linear, no table gets below {floor} nats: the price of linearity (mean over runs)."
     rule = f" Stuck means {str(view.summary['stuck']['criterion']).replace('>=', '≥')} at the last step."
     if not stuck:
         claim = "No run is stuck." if runs > 1 else "The run is not stuck."

@@ -203,6 +203,9 @@ class Summary(Record):
     figures: Figures
     held_out: HeldOut | None = None
     """Where contexts were held out of training."""
+    price_of_linearity_nats: Spread | None = None
+    """Of each run's world: the least excess loss of exactly linear unembeddings. None where it was not worked
+    out: too large a world, or a run of before."""
 
     @property
     def free(self) -> tuple[bool | None, ...]:
