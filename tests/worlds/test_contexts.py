@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from linrep.errors import InputError
 from linrep.seeds import generator
+from linrep.worlds.codes import labels
 from linrep.worlds.concepts import from_tables, independent, random_dag
 from linrep.worlds.contexts import (
     World,
@@ -182,9 +183,10 @@ def test_fractions_choose_among_what_can_occur() -> None:
 
 def test_labels_round_trip() -> None:
     built = world(load_network("cancer"))
-    assert built.context_labels()[0] == "Pollution=low Smoker=False Cancer=False Xray=negative Dyspnoea=False"
-    assert built.context_labels()[-1] == "Pollution=? Smoker=? Cancer=? Xray=? Dyspnoea=?"
-    assert torch.equal(parse_contexts(built.model, built.context_labels()), built.codes)
+    first = "Pollution=low Smoker=False Cancer=False Xray=negative Dyspnoea=False"
+    assert labels(built.model, built.codes)[0] == first
+    assert labels(built.model, built.codes)[-1] == "Pollution=? Smoker=? Cancer=? Xray=? Dyspnoea=?"
+    assert torch.equal(parse_contexts(built.model, labels(built.model, built.codes)), built.codes)
     assert torch.equal(token_list(built.model, built.token_labels()), built.tokens)
     compact = ["".join("01?"[digit] for digit in code) for code in built.codes.tolist()]
     assert torch.equal(parse_contexts(built.model, compact), built.codes)
@@ -194,8 +196,8 @@ def test_a_list_of_contexts_and_tokens_is_put_in_order() -> None:
     model = load_network("asia")
     built = world(model, codes=parse_contexts(model, ["smoke=yes lung=?", "either=no, tub=yes", "0???????"]))
     assert (len(built.codes), built.dropped_contexts) == (2, 1)
-    assert built.context_labels()[0].startswith("asia=no")
-    assert "smoke=yes" in built.context_labels()[1]
+    assert labels(built.model, built.codes)[0].startswith("asia=no")
+    assert "smoke=yes" in labels(built.model, built.codes)[1]
     assert world(HALVES, tokens=token_list(HALVES, ["111", "010"])).tokens.tolist() == [2, 7]
 
 

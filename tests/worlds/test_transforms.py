@@ -7,10 +7,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.linalg import hadamard
 
 from linrep.errors import InputError
-from linrep.worlds.transforms import subset_sum, subset_sum_transpose, walsh_hadamard
+from linrep.worlds.transforms import subset_sum, subset_sum_transpose
 
 some_sizes = st.lists(st.integers(1, 4), max_size=6).filter(lambda sizes: np.prod(sizes) <= 600).map(tuple)
 
@@ -47,18 +46,8 @@ def test_probabilities_far_apart_keep_their_digits():
     torch.testing.assert_close(subset_sum(x, (2,) * 6), kronecker((2,) * 6) @ x, rtol=1e-14, atol=0)
 
 
-@pytest.mark.parametrize("m", [0, 1, 4, 7])
-def test_walsh_hadamard_is_the_matrix_and_its_own_inverse(m):
-    x = torch.randn(3, 2**m, dtype=torch.float64, generator=torch.Generator().manual_seed(m))
-    spectrum = walsh_hadamard(x)
-    torch.testing.assert_close(spectrum, x @ torch.tensor(hadamard(2**m) * 2 ** (-m / 2)))
-    torch.testing.assert_close(walsh_hadamard(spectrum), x)
-
-
 def test_wrong_lengths_are_refused():
     with pytest.raises(InputError, match="expected 4 concept vectors"):
         subset_sum(torch.zeros(3), (2, 2))
     with pytest.raises(InputError, match="expected 9 contexts"):
         subset_sum_transpose(torch.zeros(4), (2, 2))
-    with pytest.raises(InputError, match=r"2\^m"):
-        walsh_hadamard(torch.zeros(6))

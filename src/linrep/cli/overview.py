@@ -1,9 +1,10 @@
 """Results in a terminal: one table for a run, one for many."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from linrep.geometry.record import Similarity
 from linrep.runs.failures import FAILED, Failure
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
     from linrep.runs.index import RunTable
     from linrep.runs.result import Result
+    from linrep.runs.summary import Summary
 
 MISSING = "—"
 MOST_TOLD = 10
@@ -27,39 +29,47 @@ def overview(result: "Result") -> "Iterator[Table | str]":
     """
     from rich.table import Table
 
-    summary, config = result.summary.as_dict(), result.config
-    counts, final, stuck = summary["counts"], summary["final"], summary["stuck"]
+    summary, config = result.summary, result.config
+    counts, final, stuck = summary.counts, summary.final, summary.stuck
     yield (
-        f"{len(summary['concepts'])} concepts, {counts['contexts']} contexts ({counts['dropped_contexts']} "
-        f"impossible ones dropped), {counts['tokens']} tokens, dimension {config.model.dim}; {config.runs} "
+        f"{len(summary.concepts)} concepts, {counts.contexts} contexts ({counts.dropped_contexts} "
+        f"impossible ones dropped), {counts.tokens} tokens, dimension {config.model.dim}; {config.runs} "
         f"run{'' if config.runs == 1 else 's'} of {config.training.optimizer}, {config.training.steps} steps"
     )
     table = Table("measure", "table", "mean", "median", "95 % interval", "null (95 %)", "pairs", box=None)
-    for name, side, record in similarity_rows(final):
+    for name, side, record in similarity_rows(summary):
         table.add_row(name, side, *_cells(record))
     yield table
-    loss, gap = final["excess_loss_nats"], final["log_odds_gap_nats"]
+    gap = final.log_odds_gap_nats
     yield (
-        f"excess loss {_number(loss['median'])} nats (median); "
-        f"stuck: {_number(100 * stuck['share'])} % of runs ({stuck['criterion']})"
+        f"excess loss {_number(final.excess_loss_nats.median)} nats (median); "
+        f"stuck: {_number(100 * stuck.share)} % of runs ({stuck.criterion})"
     )
     if gap is not None:
         yield (
-            f"log-odds gap: RMSE {_number(gap['rmse'])} nats, against {_number(gap['rmse_of_zero'])} "
-            f"for predicting zero; largest {_number(gap['max'])}"
+            f"log-odds gap: RMSE {_number(gap.rmse)} nats, against {_number(gap.rmse_of_zero)} "
+            f"for predicting zero; largest {_number(gap.max)}"
         )
 
 
-def similarity_rows(final: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any] | None]]:
-    """Every similarity of a summary as (measure, table, record)."""
-    for side in ("unembedding", "embedding"):
-        yield "linearity", side, final["linearity"][side]
-    yield "alignment", "", final["alignment"]
-    for form in ("mean_directions", "rms"):
-        for side in ("unembedding", "embedding"):
-            yield f"orthogonality, {form.replace('_', ' ')}", side, final["orthogonality"][side][form]
-    for side in ("unembedding", "embedding"):
-        yield "additive share", side, final["additive_share"][side]
+SHOWN = {
+    "linearity": "linearity",
+    "alignment": "alignment",
+    "orthogonality, mean directions": "orthogonality.mean_directions",
+    "orthogonality, rms": "orthogonality.rms",
+    "additive share": "additive_share",
+}
+"""Words and measures."""
+
+
+def similarity_rows(summary: "Summary") -> Iterator[tuple[str, str, Similarity]]:
+    """The similarities that are printed as (words, table, record)."""
+    measures = summary.measures
+    for words, name in SHOWN.items():
+        for table in ("unembedding", "embedding", ""):
+            found = measures.get((name, table))
+            if isinstance(found, Similarity):
+                yield words, table, found
 
 
 LISTED = {
@@ -130,17 +140,17 @@ def _plain(value: object) -> str:
     return _number(value) if isinstance(value, float) else MISSING if value is None else str(value)
 
 
-def _cells(record: Mapping[str, Any] | None) -> list[str]:
-    if record is None or record["mean"] is None:
+def _cells(record: Similarity) -> list[str]:
+    if record.mean is None:
         return [MISSING] * 5
-    low, high = record["interval95"] or (None, None)
-    null = record["null"]
+    low, high = record.interval95 or (None, None)
+    null = record.null
     return [
-        _number(record["mean"]),
-        _number(record["median"]),
+        _number(record.mean),
+        _number(record.median),
         f"[{_number(low)}, {_number(high)}]",
-        f"{_number(null['mean'])} ({_number(null['q95'])})" if null else MISSING,
-        str(record["pairs"]),
+        f"{_number(null.mean)} ({_number(null.q95)})" if null else MISSING,
+        str(record.pairs),
     ]
 
 

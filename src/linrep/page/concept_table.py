@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,15 +13,16 @@ from linrep.page.numbers import ABSENT, cosine, count, finite, interval, short
 from linrep.page.prediction import has_lines
 from linrep.page.shell import Block
 from linrep.page.view import View
+from linrep.runs.summary import Key, LogOdds, Margin, address
 
 MEASURES = (
     ("Linearity of g", ("linearity", "unembedding")),
     ("Linearity of f", ("linearity", "embedding")),
-    ("Alignment of f with g", ("alignment",)),
-    ("Overlap of g, mean directions", ("orthogonality", "unembedding", "mean_directions")),
-    ("Overlap of f, mean directions", ("orthogonality", "embedding", "mean_directions")),
-    ("Overlap of g, RMS cosine", ("orthogonality", "unembedding", "rms")),
-    ("Overlap of f, RMS cosine", ("orthogonality", "embedding", "rms")),
+    ("Alignment of f with g", ("alignment", "")),
+    ("Overlap of g, mean directions", ("orthogonality.mean_directions", "unembedding")),
+    ("Overlap of f, mean directions", ("orthogonality.mean_directions", "embedding")),
+    ("Overlap of g, RMS cosine", ("orthogonality.rms", "unembedding")),
+    ("Overlap of f, RMS cosine", ("orthogonality.rms", "embedding")),
     ("Additive share of g", ("additive_share", "unembedding")),
     ("Additive share of f", ("additive_share", "embedding")),
     ("Simplices of g, off the regular angle (degrees)", ("simplex_deviation_degrees", "unembedding")),
@@ -30,9 +31,9 @@ MEASURES = (
     ("Simplices of f, energy in values − 1 dimensions", ("simplex_share", "embedding")),
     ("Parent with child − parent, g", ("hierarchy_overlap", "unembedding")),
     ("Parent with child − parent, f", ("hierarchy_overlap", "embedding")),
-    ("Margin (nats)", ("margin",)),
-    ("Gauge imbalance", ("gauge_imbalance",)),
-    ("Excess loss (nats)", ("excess_loss_nats",)),
+    ("Margin (nats)", ("margin", "")),
+    ("Gauge imbalance", ("gauge_imbalance", "")),
+    ("Excess loss (nats)", ("excess_loss_nats", "")),
 )
 PER_CONCEPT = MEASURES[:7]
 
@@ -49,22 +50,22 @@ def _measures(view: View) -> Block:
         head, keys = (*head, "predicted"), (*keys, "predicted")
     rows: list[list[str]] = []
     lines: list[list[Any]] = []
-    for name, path in MEASURES:
-        given = view.measure(*path)
-        if given is None:
+    for name, key in MEASURES:
+        given = view.measure(*key)
+        if given is None or isinstance(given, LogOdds):
             continue
-        whole: Mapping[str, Any] = given if isinstance(given, Mapping) else {"mean": given}
-        null = whole.get("null") or {}
-        pairs = next((whole[key] for key in ("pairs", "triples") if whole.get(key) is not None), None)
-        low, high = whole.get("interval95") or (None, None)
-        level = [finite(null.get("mean")), finite(null.get("q95"))]
-        mean, median = finite(whole.get("mean")), finite(whole.get("median"))
+        similar = view.similarity(*key)
+        null = None if similar is None else similar.null
+        pairs = similar.pairs if similar is not None else given.triples if isinstance(given, Margin) else None
+        low, high = (None, None) if similar is None else similar.interval95 or (None, None)
+        level = [None, None] if null is None else [null.mean, null.q95]
+        mean, median = given.mean, None if isinstance(given, Margin) else given.median
         write = short if "nats" in name or "degrees" in name or "Gauge" in name else cosine
-        row = [name, write(mean), write(median), interval(whole, write) or ABSENT, *map(write, level)]
+        row = [name, write(mean), write(median), interval(similar, write) or ABSENT, *map(write, level)]
         row.append(ABSENT if pairs is None else count(pairs))
-        line = [".".join(path), mean, median, low, high, *level, null.get("kind"), pairs]
+        line = [address(*key), mean, median, low, high, *level, null and null.kind, pairs]
         if has_lines(view):
-            predicted = finite(view.prediction(*path))
+            predicted = finite(view.prediction(*key))
             row.append(write(predicted))
             line.append(predicted)
         rows.append(row)
@@ -84,9 +85,8 @@ def _measures(view: View) -> Block:
 
 
 def _null_kinds(view: View) -> str:
-    found = [view.measure(*path) for _, path in MEASURES]
-    kinds = [(each.get("null") or {}).get("kind") for each in found if isinstance(each, Mapping)]
-    return ", ".join(dict.fromkeys(str(kind) for kind in kinds if kind))
+    found = [view.similarity(*key) for _, key in MEASURES]
+    return ", ".join(dict.fromkeys(each.null.kind for each in found if each and each.null))
 
 
 def _concepts(view: View) -> Block:
@@ -95,7 +95,7 @@ def _concepts(view: View) -> Block:
     world = view.world
     codes, joint = np.asarray(world.token_codes), np.asarray(world.joint)[np.asarray(world.tokens)]
     pairs = [len(ends) for ends in edges_by_concept(codes)]
-    measures = [(name, _by_concept(view, path)) for name, path in PER_CONCEPT]
+    measures = [(name, _by_concept(view, key)) for name, key in PER_CONCEPT]
     measures = [(name, values) for name, values in measures if any(v is not None for v in values.values())]
     named, keys = _state_columns(view)
     head = ["Concept", *named, "token pairs", *(name for name, _ in measures)]
@@ -142,10 +142,9 @@ def _state_columns(view: View) -> tuple[list[str], list[str]]:
     return ["states", "P(each state)"], ["states", "probabilities"]
 
 
-def _by_concept(view: View, path: Sequence[str]) -> dict[str, float | None]:
-    given = view.measure(*path)
-    each = (given.get("per_concept") or {}) if isinstance(given, Mapping) else {}
-    return {name: finite(each.get(name)) for name in view.names}
+def _by_concept(view: View, key: Key) -> dict[str, float | None]:
+    given = view.similarity(*key)
+    return dict.fromkeys(view.names) if given is None else given.per_concept
 
 
 def to_csv(head: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:

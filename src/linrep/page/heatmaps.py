@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+from linrep.geometry.record import TableName
 from linrep.page import heat, palette
-from linrep.page.numbers import ABSENT, cosine, finite
+from linrep.page.numbers import ABSENT, cosine
 from linrep.page.shell import Block
 from linrep.page.view import View
 
 Matrix = list[list[float | None]]
-TABLES = ("unembedding", "embedding")
-FORMS = ("mean_directions", "rms")
+TABLES: tuple[TableName, ...] = ("unembedding", "embedding")
 TABLE_WORDS = {"unembedding": "unembedding g", "embedding": "embedding f"}
 FORM_WORDS = {
     "mean_directions": ("Mean directions", "|cosine|"),
@@ -20,18 +20,15 @@ FORM_WORDS = {
 
 def matrices(view: View) -> list[tuple[str, str, Matrix]]:
     """(table, form, matrix) of every matrix computed; None where a concept has no pair."""
-    given = view.figures.get("orthogonality") or {}
-    found: list[tuple[str, str, Matrix]] = []
-    for form in FORMS:
-        for table in TABLES:
-            matrix = (given.get(table) or {}).get(form)
-            if matrix is not None:
-                rows = [[finite(value) for value in row] for row in matrix]
-                if form == "mean_directions":  # a direction's cosine with itself says nothing
-                    for i, row in enumerate(rows):
-                        row[i] = None
-                found.append((table, form, rows))
-    return found
+    given = view.summary.figures.orthogonality
+    # A direction's cosine with itself says nothing.
+    means = {table: _without_diagonal(given[table].mean_directions) for table in TABLES}
+    found = [(table, "mean_directions", means[table]) for table in TABLES]
+    return [*found, *((table, "rms", [list(row) for row in given[table].rms]) for table in TABLES)]
+
+
+def _without_diagonal(matrix: Sequence[Sequence[float | None]]) -> Matrix:
+    return [[None if i == j else value for j, value in enumerate(row)] for i, row in enumerate(matrix)]
 
 
 def largest(view: View, table: str, form: str = "mean_directions") -> tuple[float, str, str] | None:
@@ -53,12 +50,9 @@ def blocks(view: View) -> list[Block]:
     return [_block(view, table, form, matrix) for table, form, matrix in matrices(view)]
 
 
-def alignment(view: View) -> Block | None:
-    """Concept × concept mean cosine between f and g: the diagonal is alignment. None when not computed."""
-    given = view.figures.get("alignment")
-    if given is None:
-        return None
-    matrix = [[finite(value) for value in row] for row in given]
+def alignment(view: View) -> Block:
+    """Concept × concept mean cosine between f and g: the diagonal is alignment."""
+    matrix = [list(row) for row in view.summary.figures.alignment]
     own = [value for i, row in enumerate(matrix) if (value := row[i]) is not None]
     others = [
         abs(value)
@@ -119,15 +113,12 @@ def paper(view: View) -> Any:
 
 
 def paper_alignment(view: View) -> Any:
-    """The alignment matrix for a paper; None when it was not computed."""
+    """The alignment matrix for a paper."""
     from matplotlib.figure import Figure
 
-    given = view.figures.get("alignment")
-    if given is None:
-        return None
     figure = Figure(figsize=(3.7, 3.1), layout="constrained")
     axes: Any = figure.add_subplot()
-    image = _draw(axes, view.names, [[finite(value) for value in row] for row in given], "")
+    image = _draw(axes, view.names, [list(row) for row in view.summary.figures.alignment], "")
     axes.set(xlabel="unembedding g", ylabel="embedding f")
     figure.colorbar(image, ax=axes, shrink=0.8, ticks=[0, 0.5, 1], label="mean cosine")
     return figure

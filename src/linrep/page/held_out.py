@@ -1,36 +1,42 @@
 """Contexts that training never saw, beside those it did."""
 
+from collections.abc import Callable
 from typing import Any
 
-from linrep.page.numbers import central, cosine, count, finite, interval, short
+from linrep.page.numbers import ABSENT, central, cosine, count, finite, interval, short
 from linrep.page.shell import Block
 from linrep.page.view import View
+from linrep.runs.summary import HeldOut, LogOdds, PartName
 
-PARTS = ("training", "held_out")
+PARTS: tuple[PartName, ...] = ("training", "held_out")
 
 
 def blocks(view: View) -> list[Block]:
     """The table; nothing where no context was held out."""
-    given = view.summary.get("held_out")
-    if not given:
+    given = view.summary.held_out
+    if given is None:
         return []
-    contexts = given["contexts"]
+    contexts = given.contexts
     rows = [
-        ["log-odds gap, RMSE (nats)", *_gaps(given, "rmse"), _untrained(view, "log_odds_gap_nats")],
-        ["the same when predicting zero", *_gaps(given, "rmse_of_zero"), ""],
+        [
+            "log-odds gap, RMSE (nats)",
+            *_gaps(given, lambda gap: gap.rmse),
+            _untrained(view, "log_odds_gap_nats"),
+        ],
+        ["the same when predicting zero", *_gaps(given, lambda gap: gap.rmse_of_zero), ""],
         ["excess loss (nats)", *_losses(given), _untrained(view, "excess_loss_nats")],
         *(
             [
                 name,
-                *(f"{cosine(central(given[key][part]))} {interval(given[key][part])}" for part in PARTS),
+                *(f"{cosine(central(record[part]))} {interval(record[part])}" for part in PARTS),
                 _untrained(view, key, table, cosine),
             ]
-            for name, key, table in (
-                ("linearity of f", "linearity", "embedding"),
-                ("alignment of f with g", "alignment", ""),
+            for name, record, key, table in (
+                ("linearity of f", given.linearity, "linearity", "embedding"),
+                ("alignment of f with g", given.alignment, "alignment", ""),
             )
         ),
-        ["steering vectors of f", *(count(given["linearity"][part]["pairs"]) for part in PARTS), ""],
+        ["steering vectors of f", *(count(given.linearity[part].pairs or 0) for part in PARTS), ""],
     ]
     return [
         Block(
@@ -50,12 +56,12 @@ def blocks(view: View) -> list[Block]:
     ]
 
 
-def _gaps(given: Any, key: str) -> list[str]:
-    return [short((given["log_odds_gap_nats"][part] or {}).get(key)) for part in PARTS]
+def _gaps(given: HeldOut, of: Callable[[LogOdds], float]) -> list[str]:
+    return [ABSENT if (gap := given.log_odds_gap_nats[part]) is None else short(of(gap)) for part in PARTS]
 
 
-def _losses(given: Any) -> list[str]:
-    return [short(given["excess_loss_nats"][part]["mean"]) for part in PARTS]
+def _losses(given: HeldOut) -> list[str]:
+    return [short(given.excess_loss_nats[part].mean) for part in PARTS]
 
 
 def _untrained(view: View, measure: str, table: str = "", write: Any = short) -> str:

@@ -1,8 +1,10 @@
 """How numbers are written for a reader."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
+
+from linrep.geometry.record import Similarity
 
 ABSENT = "–"
 
@@ -14,12 +16,9 @@ def finite(value: Any) -> float | None:
     return float(value)
 
 
-def central(measure: Any) -> float | None:
-    """The number to quote of a measure: itself, or its mean, or its median."""
-    if isinstance(measure, Mapping):
-        mean = finite(measure.get("mean"))
-        return mean if mean is not None else finite(measure.get("median"))
-    return finite(measure)
+def central(measure: Similarity | None) -> float | None:
+    """The number to quote of a measure; None where it has none."""
+    return None if measure is None else measure.mean
 
 
 def short(value: Any) -> str:
@@ -57,12 +56,11 @@ def cosine(value: Any) -> str:
     return f"{0:.{digits}f}" if float(text) == 0 else text.replace("-", "−")
 
 
-def interval(measure: Any, write: Callable[[Any], str] = cosine) -> str:
+def interval(measure: Similarity | None, write: Callable[[Any], str] = cosine) -> str:
     """``[low, high]`` of a measure's 95 % interval, or nothing when it has none."""
-    bounds = measure.get("interval95") if isinstance(measure, Mapping) else None
-    if not bounds or any(finite(bound) is None for bound in bounds):
+    if measure is None or measure.interval95 is None:
         return ""
-    low, high = bounds
+    low, high = measure.interval95
     return f"[{write(low)}, {write(high)}]"
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linrep.page import palette
-from linrep.page.numbers import finite, short
+from linrep.page.numbers import short
 from linrep.page.shell import Block, label
 from linrep.page.view import View
 
@@ -17,29 +17,18 @@ NARROW = {"legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.2, "
 
 def sample(view: View) -> list[tuple[int, NDArray[np.float64], NDArray[np.float64]]]:
     """(concept, true, measured) of the sampled log-odds, in nats."""
-    given = view.figures.get("log_odds") or {}
-    concepts = [_index(view, value) for value in given.get("concept") or ()]
-    pairs = [
-        (finite(t), finite(m))
-        for t, m in zip(given.get("true") or (), given.get("measured") or (), strict=True)
-    ]
+    points = view.summary.figures.log_odds
     found: list[tuple[int, NDArray[np.float64], NDArray[np.float64]]] = []
-    for concept in sorted(set(concepts)):
-        mine = [p for c, p in zip(concepts, pairs, strict=True) if c == concept and None not in p]
+    for concept in sorted(set(points.concept)):
+        mine = [
+            (true, measured)
+            for c, true, measured in zip(points.concept, points.true, points.measured, strict=True)
+            if c == concept and true is not None and measured is not None
+        ]
         if mine:
             true, measured = np.array(mine, dtype=np.float64).T
             found.append((concept, true, measured))
     return found
-
-
-def _index(view: View, concept: Any) -> int:
-    return view.names.index(concept) if isinstance(concept, str) else int(concept)
-
-
-def gap(view: View) -> tuple[float | None, float | None, float | None]:
-    """RMSE, RMSE of predicting zero, and the largest gap, in nats; None where there are no odds to match."""
-    given = view.measure("log_odds_gap_nats") or {}
-    return finite(given.get("rmse")), finite(given.get("rmse_of_zero")), finite(given.get("max"))
 
 
 def block(view: View) -> Block | None:
@@ -90,9 +79,11 @@ def block(view: View) -> Block | None:
 
 def title(view: View) -> str:
     """The finding in one line."""
-    error, null, _ = gap(view)
-    beside = f", against {short(null)} nats for predicting zero" if null is not None else ""
-    return f"Measured against true log-odds: RMSE {short(error)} nats{beside}"
+    gap = view.summary.final.log_odds_gap_nats
+    if gap is None:
+        return "Measured against true log-odds"
+    beside = f"against {short(gap.rmse_of_zero)} nats for predicting zero"
+    return f"Measured against true log-odds: RMSE {short(gap.rmse)} nats, {beside}"
 
 
 def _reach(parts: Sequence[NDArray[np.float64]]) -> tuple[float, float]:

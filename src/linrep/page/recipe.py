@@ -50,7 +50,7 @@ def blocks(view: View) -> list[Block]:
             kind="code",
             title="The same again",
             text="linrep run config.toml",
-            caption=f"Run {view.summary.get('run', '')}. Equal configs give bit-equal results on CPU at an "
+            caption=f"Run {view.summary.run}. Equal configs give bit-equal results on CPU at an "
             "equal number of threads.",
             size="wide",
         ),

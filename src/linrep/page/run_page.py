@@ -52,7 +52,7 @@ def _kicker(view: View) -> str:
 
 def facts(view: View) -> list[tuple[str, str]]:
     """What was trained."""
-    counts, training = view.summary.get("counts") or {}, view.config.get("training") or {}
+    counts, training = view.summary.counts, view.config.get("training") or {}
     model = view.config.get("model") or {}
     schedule = str(training.get("schedule", "constant"))
     rate = f"{training.get('step_size', 0):g}, {schedule}"
@@ -63,14 +63,14 @@ def facts(view: View) -> list[tuple[str, str]]:
     return [
         ("Concepts", f"{len(view.names)}: {', '.join(view.names)}"),
         *([] if view.binary else [("States of each", ", ".join(str(len(s)) for s in view.states))]),
-        ("Contexts in use", _range(counts, "contexts")),
-        ("Tokens", _range(counts, "tokens")),
+        ("Contexts in use", _range(counts.contexts, counts.contexts_range)),
+        ("Tokens", _range(counts.tokens, counts.tokens_range)),
         ("Dimension k", str(model.get("dim", view.snapshots.shape[-1]))),
         *([("Encoder f", _encoder(model))] if model.get("encoder", "table") != "table" else []),
-        ("Training", f"{training.get('optimizer', '')}, {count(int(view.final['step']))} steps{batch}"),
+        ("Training", f"{training.get('optimizer', '')}, {count(view.summary.final.step)} steps{batch}"),
         ("Step size", rate),
         ("Runs", f"{view.runs}, seed {view.config.get('seed', 0)}"),
-        ("Run", str(view.summary.get("run", ""))),
+        ("Run", view.summary.run),
     ]
 
 
@@ -79,14 +79,14 @@ def _encoder(model: Mapping[str, Any]) -> str:
     return f"{model['encoder']}, width {model['width']}, {model['layers']} layers{heads}"
 
 
-def _range(counts: Mapping[str, Any], name: str) -> str:
-    ends = counts.get(f"{name}_range") or [counts[name]]
-    return " to ".join(count(int(end)) for end in ends)
+def _range(size: int, ends: tuple[int, int] | None) -> str:
+    return " to ".join(count(end) for end in ends or (size,))
 
 
 def _sections(view: View) -> list[Section]:
     polytope = "hypercube" if view.binary else "simplices"
-    fit = [each for each in (heatmaps.alignment(view), spectrum.block(view)) if each is not None]
+    shares = spectrum.block(view)
+    fit = [heatmaps.alignment(view), *([] if shares is None else [shares])]
     fit = [replace(each, size="half" if len(fit) == 2 else "wide") for each in fit]
     if (scatter := odds.block(view)) is not None:
         fit.append(scatter)

@@ -17,6 +17,10 @@ MANY = 12
 """A table of more columns is set closer, its cells in two lines where the page has no room for one."""
 
 
+Standing = Literal["yes", "partly", "no", "note"]
+"""How a claim stands by its numbers."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """A figure, a table or a text, with what a reader who cannot see it needs to know."""
@@ -67,7 +71,7 @@ class Section:
 class Line:
     """One sentence of a verdict, with its standing in a word."""
 
-    standing: Literal["yes", "partly", "no", "note"]
+    standing: Standing
     claim: str
     detail: str = ""
     href: str = ""

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+from linrep.geometry.record import TableName
 from linrep.page import palette
-from linrep.page.numbers import central, cosine, finite
+from linrep.page.numbers import central, cosine
 from linrep.page.shell import Block
 from linrep.page.view import View
 
-TABLES = ("unembedding", "embedding")
+TABLES: tuple[TableName, ...] = ("unembedding", "embedding")
 WORDS = {"unembedding": "unembedding g", "embedding": "embedding f"}
 BINARY = (
     "Degree 1 is the additive part, one vector a concept. Of g this is the Walsh spectrum; of f, whose "
@@ -24,19 +25,13 @@ Shares = list[tuple[int, float]]
 
 def spectra(view: View) -> dict[str, Shares]:
     """Share of the non-constant energy by degree, for each table that has a spectrum."""
-    given = view.summary.get("spectrum") or view.figures.get("spectrum") or {}
     found: dict[str, Shares] = {}
     for table in TABLES:
-        shares = _shares(given.get(table))
+        degrees = view.summary.spectrum[table] or ()
+        shares = [(each.degree, each.share) for each in degrees if each.share is not None]
         if shares:
             found[table] = shares
     return found
-
-
-def _shares(given: Any) -> Shares:
-    rows = given or []
-    pairs = [(int(row["degree"]), finite(row["share"])) for row in rows if int(row["degree"]) > 0]
-    return [(degree, share) for degree, share in pairs if share is not None]
 
 
 def block(view: View) -> Block | None:
@@ -119,7 +114,7 @@ def absence(view: View) -> str:
     if not missing:
         return ""
     said = ", ".join(
-        f"{WORDS[table]} {cosine(central(view.measure('additive_share', table)))}" for table in missing
+        f"{WORDS[table]} {cosine(central(view.similarity('additive_share', table)))}" for table in missing
     )
     return (
         "The share of energy by degree exists only on a complete set of tokens or contexts, and here some "
@@ -129,13 +124,9 @@ def absence(view: View) -> str:
 
 
 def predictions(view: View, table: str) -> Shares:
-    """Predicted shares by degree, given as records or as a sequence that starts at degree 1."""
-    given = view.prediction("spectrum", table)
-    if not isinstance(given, Sequence):
-        return []
-    if given and isinstance(given[0], (int, float)):
-        return [(degree, float(share)) for degree, share in enumerate(given, start=1)]
-    return _shares(given)
+    """Predicted shares by degree, given as a sequence that starts at degree 1."""
+    given: Sequence[float] = view.prediction("spectrum", table) or ()
+    return [(degree, float(share)) for degree, share in enumerate(given, start=1)]
 
 
 def paper(view: View) -> Any:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from linrep.page.numbers import finite
 from linrep.page.view import View
-from linrep.runs.summary import address
 
 THIN_LINES = 32
 TABLES = ("unembedding", "embedding", "")
@@ -102,7 +101,7 @@ def curves(view: View, measure: Measure) -> list[Curve]:
                 stuck=_quantiles(wide[stuck].to_numpy(dtype=np.float64)),
                 thin=_thin(wide, values, view),
                 null=_along(null, steps),
-                predicted=_predicted(view.prediction(*address(measure.name, table).split(".")), steps),
+                predicted=_predicted(view.prediction(measure.name, table), steps),
             )
         )
     return found

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from linrep.page import odds
+from linrep.geometry.record import Similarity
 from linrep.page.cube import edges_by_concept
-from linrep.page.numbers import central, cosine, count, finite, interval, listed, short
-from linrep.page.shell import Line
+from linrep.page.numbers import central, cosine, count, interval, listed, short
+from linrep.page.shell import Line, Standing
 from linrep.page.view import View, per_run
 
 HIGH = 0.95
@@ -46,7 +46,7 @@ def title(view: View) -> str:
     name, missing = world_name(view), absent(view)
     values = {n: v for n, v in _concept_values(view).items() if v is not None}
     bent = [n for n, v in values.items() if v < FAIR]
-    standing = _similar(view.measure("linearity", "unembedding"))
+    standing = _similar(view.similarity("linearity", "unembedding"))
     what = _what(view)
     if standing == "yes" and not bent:
         if missing and view.binary:
@@ -95,32 +95,28 @@ def lines(view: View) -> list[Line]:
     return [line for line in claims if line is not None] + _notes(view)
 
 
-def _similar(measure: Any) -> Any:
-    value = central(measure)
-    if value is None:
+def _similar(measure: Similarity | None) -> Standing:
+    if measure is None or measure.mean is None:
         return "note"
-    bounds = measure.get("interval95") if isinstance(measure, Mapping) else None
-    low = finite(bounds[0]) if bounds else None
-    null = finite((measure.get("null") or {}).get("q95")) if isinstance(measure, Mapping) else None
-    if null is not None and (value if low is None else low) <= null:
+    value = measure.mean
+    low = value if measure.interval95 is None else measure.interval95[0]
+    if measure.null is not None and low <= measure.null.q95:
         return "no"
     return "yes" if value >= HIGH else "partly" if value >= FAIR else "no"
 
 
-def _small(overlap: float) -> Any:
+def _small(overlap: float) -> Standing:
     return "yes" if overlap <= SMALL else "partly" if overlap <= MIDDLING else "no"
 
 
-def _said(measure: Any) -> str:
+def _said(measure: Similarity | None) -> str:
     """``0.98 [0.97, 0.99] against 0.02 for random pairs``."""
-    null = (measure.get("null") or {}) if isinstance(measure, Mapping) else {}
-    level = finite(null.get("mean"))
-    words = str(null.get("kind") or "random pairs").replace("_", " ")
-    against = f" against {cosine(level)} for {words}" if level is not None else ""
+    null = None if measure is None else measure.null
+    against = "" if null is None else f" against {cosine(null.mean)} for {null.kind}"
     return " ".join(part for part in (cosine(central(measure)), interval(measure)) if part) + against
 
 
-def _graded(standing: Any, *, yes: str, partly: str, no: str, detail: str) -> Line:
+def _graded(standing: Standing, *, yes: str, partly: str, no: str, detail: str) -> Line:
     """The claim that goes with a standing."""
     return Line(standing=standing, claim={"yes": yes, "partly": partly, "no": no}[standing], detail=detail)
 
@@ -130,7 +126,7 @@ def _note(claim: str, detail: str) -> Line:
 
 
 def _linear(view: View) -> Line:
-    g, f = view.measure("linearity", "unembedding"), view.measure("linearity", "embedding")
+    g, f = view.similarity("linearity", "unembedding"), view.similarity("linearity", "embedding")
     if central(g) is None:
         return _note("Linearity has no value.", "No concept has two token pairs.")
     what = _what(view).capitalize()
@@ -150,13 +146,11 @@ def _linear(view: View) -> Line:
 
 
 def _concept_values(view: View) -> dict[str, float | None]:
-    given = view.measure("linearity", "unembedding")
-    each = (given.get("per_concept") or {}) if isinstance(given, Mapping) else {}
-    return {name: finite(each.get(name)) for name in view.names}
+    return view.summary.final.linearity["unembedding"].per_concept
 
 
 def _aligned(view: View) -> Line | None:
-    measure = view.measure("alignment")
+    measure = view.similarity("alignment")
     if central(measure) is None:
         return None
     return _graded(
@@ -169,11 +163,11 @@ def _aligned(view: View) -> Line | None:
 
 
 def _orthogonal(view: View) -> Line | None:
-    measure = view.measure("orthogonality", "unembedding", "mean_directions")
+    measure = view.similarity("orthogonality.mean_directions", "unembedding")
     value = central(measure)
     if value is None:
         return None
-    rms = central(view.measure("orthogonality", "unembedding", "rms"))
+    rms = central(view.similarity("orthogonality.rms", "unembedding"))
     rest = f" RMS cosine over all steering vectors {cosine(rms)}." if rms is not None else ""
     return _graded(
         _small(value),
@@ -185,12 +179,12 @@ def _orthogonal(view: View) -> Line | None:
 
 
 def _simplices(view: View) -> Line | None:
-    share = view.measure("simplex_share", "unembedding")
+    share = view.similarity("simplex_share", "unembedding")
     if central(share) is None:
         return None
-    angle = view.measure("simplex_deviation_degrees", "unembedding")
-    level = finite((angle.get("null") or {}).get("mean"))
-    beside = f", against {short(level)} for shuffled rows" if level is not None else ""
+    angle = view.similarity("simplex_deviation_degrees", "unembedding")
+    null = None if angle is None else angle.null
+    beside = "" if null is None else f", against {short(null.mean)} for {null.kind}"
     regular = f" Their angles are {short(central(angle))} degrees off the regular ones{beside}."
     return _graded(
         _similar(share),
@@ -202,7 +196,7 @@ def _simplices(view: View) -> Line | None:
 
 
 def _nested(view: View) -> Line | None:
-    overlap = view.measure("hierarchy_overlap", "unembedding")
+    overlap = view.similarity("hierarchy_overlap", "unembedding")
     value = central(overlap)
     if value is None:
         return None
@@ -216,37 +210,36 @@ def _nested(view: View) -> Line | None:
 
 
 def _matched(view: View) -> Line:
-    error, null, largest = odds.gap(view)
-    if error is None:
+    gap = view.summary.final.log_odds_gap_nats
+    if gap is None:
         return _note("There are no log-odds to match.", "No context leaves one open.")
-    worst = f", at most {short(largest)}" if largest is not None else ""
-    if null is None:
-        return _note("Log-odds were measured.", f"RMSE {short(error)} nats{worst}.")
+    error, null = gap.rmse, gap.rmse_of_zero
     return _graded(
         "no" if error >= null else "yes" if error <= MATCHED * null else "partly",
         yes="Log-odds are matched.",
         partly="Log-odds are matched only in part.",
         no="Log-odds are not matched better than by predicting zero.",
-        detail=f"RMSE {short(error)} nats{worst}; predicting zero would give {short(null)}.",
+        detail=f"RMSE {short(error)} nats, at most {short(gap.max)}; predicting zero would give "
+        f"{short(null)}.",
     )
 
 
 def _trained(view: View) -> Line:
-    loss = finite(view.final["excess_loss_nats"]["median"])
+    final = view.summary.final
     stuck, runs = sum(view.stuck), view.runs - len(view.diverged)
-    said = f"Median excess loss {short(loss)} nats at step {count(int(view.final['step']))}."
-    price = view.summary.get("price_of_linearity_nats")
+    said = f"Median excess loss {short(final.excess_loss_nats.median)} nats at step {count(final.step)}."
+    price = view.summary.price_of_linearity_nats
     if price is not None:
-        floor = short(finite(price["mean"]))
+        floor = short(price.mean)
         said += f" Exactly linear, no table gets below {floor} nats: the price of linearity (mean over runs)."
-    rule = f" Stuck means {str(view.summary['stuck']['criterion']).replace('>=', '≥')} at the last step."
+    rule = f" Stuck means {view.summary.stuck.criterion.replace('>=', '≥')} at the last step."
     if not stuck:
         claim = "No run is stuck." if runs > 1 else "The run is not stuck."
         return Line(standing="yes", claim=claim, detail=said + rule)
     if stuck == runs:
         every = {1: "The run is", 2: "Both runs are"}.get(runs, f"All {runs} runs are")
         return Line(standing="no", claim=f"{every} stuck.", detail=said + rule)
-    values = per_run(view.measure("linearity", "unembedding"), view.runs)
+    values = per_run(view.similarity("linearity", "unembedding"), view.runs)
     parts: list[str] = []
     for flags, word in ((view.free, "free runs"), (view.stuck, "stuck ones")):
         group = [value for value, flag in zip(values, flags, strict=True) if flag and value is not None]
@@ -259,17 +252,17 @@ def _trained(view: View) -> Line:
 
 def _notes(view: View) -> list[Line]:
     notes = [_no_pair(view, name) for name in absent(view)]
-    dropped = int((view.summary.get("counts") or {}).get("dropped_contexts") or 0)
+    dropped = view.summary.counts.dropped_contexts
     if dropped:
         kept = len(next(w.codes for w in view.worlds if w.dropped_contexts == dropped))
         claim = f"{count(dropped)} of {count(kept + dropped)} contexts cannot occur."
         notes.append(_note(claim, "No token agrees with them, so they were dropped."))
-    for each in view.summary.get("diverged") or ():
+    for each in view.summary.diverged:
         notes.append(
             Line(
                 standing="no",
-                claim=f"Run {each['run']} diverged at step {count(int(each['step']))}.",
-                detail=f"The step size was {each['step_size']:g}; the run is left out of every number.",
+                claim=f"Run {each.run} diverged at step {count(each.step)}.",
+                detail=f"The step size was {each.step_size:g}; the run is left out of every number.",
             )
         )
     return notes

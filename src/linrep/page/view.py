@@ -1,24 +1,25 @@
 """What the page reads of a result, in one place: the only file that knows how a result is laid out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from linrep.page.numbers import finite
+from linrep.geometry.record import Similarity
+from linrep.runs.summary import Key, Measured, Summary, address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """A result as the page sees it: plain data, numpy arrays and one tidy table."""
+    """A result as the page sees it: its summary, numpy arrays and one tidy table."""
 
     names: tuple[str, ...]
     states: tuple[tuple[str, ...], ...]
     worlds: tuple[Any, ...]
     """One per run; read: model, codes, tokens, token_codes, joint, token_labels()."""
-    summary: Mapping[str, Any]
+    summary: Summary
     trace: Any
     """Tidy pandas frame: step, run, measure, table, concept, kind, value."""
     steps: NDArray[np.int64]
@@ -28,6 +29,8 @@ class View:
     """Of each run; a diverged run is neither free nor stuck."""
     config: Mapping[str, Any]
     predictions: Mapping[str, Any]
+    measures: Mapping[Key, Measured]
+    """Of the summary, by measure and table."""
 
     @property
     def binary(self) -> bool:
@@ -47,17 +50,7 @@ class View:
     @property
     def diverged(self) -> frozenset[int]:
         """Runs that left the finite numbers."""
-        return frozenset(int(each["run"]) for each in self.summary.get("diverged") or ())
-
-    @property
-    def final(self) -> Mapping[str, Any]:
-        """Measures at the last step."""
-        return self.summary["final"]
-
-    @property
-    def figures(self) -> Mapping[str, Any]:
-        """What was computed for figures alone."""
-        return self.summary.get("figures") or {}
+        return frozenset(each.run for each in self.summary.diverged)
 
     @property
     def world(self) -> Any:
@@ -76,19 +69,18 @@ class View:
         median = float(np.median(np.array(known)))
         return min(among, key=lambda r: abs(v - median) if (v := values[r]) is not None else np.inf)
 
-    def measure(self, *path: str) -> Any:
-        """A measure of the summary, at the last step or beside it; None when absent."""
-        for root in (self.final, self.summary):
-            found: Any = root
-            for part in path:
-                found = found.get(part) if isinstance(found, Mapping) else None
-            if found is not None:
-                return found
-        return None
+    def measure(self, measure: str, table: str = "") -> Measured | None:
+        """A measure at the last step, by its name in the trace; None when absent."""
+        return self.measures.get((measure, table))
 
-    def prediction(self, *path: str) -> Any:
-        """What theory predicts for ``measure.table`` or ``measure``; None when it does not."""
-        return self.predictions.get(".".join(path), self.predictions.get(path[0]) if path[1:] else None)
+    def similarity(self, measure: str, table: str = "") -> Similarity | None:
+        """The same, of what has an interval and a null."""
+        found = self.measure(measure, table)
+        return found if isinstance(found, Similarity) else None
+
+    def prediction(self, measure: str, table: str = "") -> Any:
+        """What theory predicts for a measure of a table, or for both alike; None when it does not."""
+        return self.predictions.get(address(measure, table), self.predictions.get(measure))
 
 
 def view(result: Any, predictions: Mapping[str, Any] | None = None) -> View:
@@ -103,20 +95,20 @@ def view(result: Any, predictions: Mapping[str, Any] | None = None) -> View:
         names=tuple(world.model.names),
         states=tuple(tuple(states) for states in world.model.states),
         worlds=tuple(result.worlds),
-        summary=result.summary.as_dict(),
+        summary=result.summary,
         trace=result.trace,
         steps=np.asarray(result.snapshot_steps, dtype=np.int64),
         snapshots=np.asarray(result.snapshots, dtype=np.float64),
         free=tuple(bool(free) for free in result.summary.free),
         config=_plain(result.config),
         predictions=predictions or {},
+        measures=result.summary.measures,
     )
 
 
-def per_run(measure: Any, runs: int) -> list[float | None]:
+def per_run(measure: Measured | None, runs: int) -> list[float | None]:
     """A measure's value in each run; None where it has none."""
-    values: Sequence[Any] = (measure.get("per_run") if isinstance(measure, Mapping) else None) or []
-    return [finite(values[r]) if r < len(values) else None for r in range(runs)]
+    return [None] * runs if measure is None else list(measure.per_run)
 
 
 def _plain(config: Any) -> Mapping[str, Any]:

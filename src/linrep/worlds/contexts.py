@@ -237,8 +237,8 @@ def part(world: World, chosen: Bool[Tensor, " contexts"]) -> World:
     Example:
         >>> from linrep.worlds.concepts import independent
         >>> whole = world(independent(1, probabilities=[0.5], generator=None))
-        >>> part(whole, torch.tensor([True, False, True])).context_labels()
-        ('C1=0', 'C1=?')
+        >>> part(whole, torch.tensor([True, False, True])).codes.flatten()
+        tensor([0, 2], dtype=torch.int8)
     """
     weights = world.weights[chosen]
     weights = weights if bool(weights.any()) else torch.ones_like(weights)

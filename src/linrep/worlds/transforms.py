@@ -155,39 +155,6 @@ class Cube:
         return _matrix(self.sizes[: self.leading], like.dtype, like.device)[slice(*self.prefixes)]
 
 
-def walsh_hadamard(x: Float[Tensor, "*batch joint"]) -> Float[Tensor, "*batch joint"]:
-    r"""Orthonormal Walsh–Hadamard transform over binary concepts.
-
-    .. math:: \hat x_S = 2^{-m/2} \sum_c (-1)^{|c \wedge S|} x_c
-
-    Naively: ``2 ** (-m / 2) * [sum((-1) ** popcount(c & s) * x[c] for c in joint) for s in joint]``.
-
-    Args:
-        x: One value per vector of m binary concepts, 2^m of them, any leading axes.
-
-    Returns:
-        The coefficient of subset S at the index whose digits indicate S. Its own inverse; keeps sums of
-        squares.
-
-    Raises:
-        InputError: If the last axis is not a power of two.
-
-    Example:
-        >>> walsh_hadamard(torch.tensor([1.0, 1.0, 1.0, 1.0]))
-        tensor([2., 0., 0., 0.])
-    """
-    length = x.shape[-1]
-    if length < 1 or length & (length - 1):
-        raise InputError(f"x: expected 2^m values on the last axis, got {length}; use binary concepts only")
-    shape = x.shape
-    stride = 1
-    while stride < length:
-        low, high = x.reshape(-1, length // (2 * stride), 2, stride).unbind(-2)
-        x = torch.stack((low + high, low - high), -2)
-        stride *= 2
-    return x.reshape(shape) * length**-0.5
-
-
 def _first_at_once(sizes: tuple[int, ...]) -> int:
     """Where the concepts begin that are summed by one matrix product."""
     first, contexts = len(sizes), 1

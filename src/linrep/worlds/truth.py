@@ -37,10 +37,6 @@ class World:
         """Contexts that training never sees."""
         return self.weights == 0
 
-    def context_labels(self) -> tuple[str, ...]:
-        """Readable contexts, such as ``smoke=yes lung=?``."""
-        return labels(self.model, self.codes)
-
     def token_labels(self) -> tuple[str, ...]:
         """Readable tokens, such as ``smoke=yes lung=no``."""
         return labels(self.model, self.token_codes)
