@@ -56,3 +56,20 @@ def test_readme_examples_run(number: int, tmp_path: Path) -> None:
 
 def test_readme_has_no_other_examples() -> None:
     assert len(re.findall(r"```python\n", README.read_text())) == 3
+
+
+NEEDS_A_MODEL = {"LMResult", "LanguageModel", "SteerResult", "load_model", "measure", "steer"}
+"""Of the room of language models: an example would have to train or load one; its tests do."""
+
+
+@pytest.mark.parametrize("name", ["", *(room for room in ROOMS if room != "cli")])
+def test_every_public_name_shows_an_example(name: str) -> None:
+    """Examples themselves run as doctests."""
+    place = getattr(linrep, name) if name else linrep
+    nouns = {noun: getattr(place, noun) for noun in place.__all__}
+    without = {
+        noun
+        for noun, what in nouns.items()
+        if callable(what) and ">>>" not in (what.__doc__ or "") and not isinstance(what, ModuleType)
+    }
+    assert without == (NEEDS_A_MODEL if name == "llm" else set())

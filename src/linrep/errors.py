@@ -7,11 +7,29 @@ LONGEST_SHOWN = 80
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used. The command line prints it as one line and exits with 2."""
+    """Something the user gave cannot be used. The command line prints it as one line and exits with 2.
+
+    Example:
+        >>> import linrep
+        >>> try:
+        ...     linrep.measure([[0.0, 1.0]])
+        ... except linrep.InputError as error:
+        ...     print(str(error).partition(";")[0])
+        measure: expected one of codes=, pairs= or world= to say what the rows are, got none
+    """
 
 
 class DivergedError(RuntimeError):
-    """Training left the finite numbers. The command line prints it as one line and exits with 1."""
+    """Training left the finite numbers. The command line prints it as one line and exits with 1.
+
+    Example:
+        >>> import linrep
+        >>> try:
+        ...     linrep.run(world="cancer", runs=1, training={"optimizer": "gd", "step_size": 1e30})
+        ... except linrep.DivergedError as error:
+        ...     print(str(error).partition(":")[0])
+        training diverged
+    """
 
 
 class DamagedError(InputError):

@@ -117,7 +117,13 @@ def _degrees(levels: Sequence[int], device: torch.device) -> Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdditiveShare:
-    """The additive share of each run's table, and how it was found."""
+    """The additive share of each run's table, and how it was found.
+
+    Example:
+        >>> codes = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]])
+        >>> additive_share(codes.double()[None], codes, (2, 2)).method
+        'walsh'
+    """
 
     share: Float64[Tensor, " runs"]
     """Between 0 and 1; NaN where the table does not vary."""

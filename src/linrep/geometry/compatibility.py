@@ -31,7 +31,18 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Triples:
-    """All (d, i, c) with c ~ d, both tokens of the pair of c in use, and i unknown (or known) in d."""
+    """All (d, i, c) with c ~ d, both tokens of the pair of c in use, and i unknown (or known) in d.
+
+    Example:
+        >>> import linrep
+        >>> world = linrep.world(linrep.load_network("cancer"))
+        >>> few = torch.Generator()
+        >>> found = triples(
+        ...     world.codes, world.token_codes, [2] * 5, known=False, generator=few, max_contexts=9
+        ... )
+        >>> len(found.rows)
+        9
+    """
 
     context_codes: Int[Tensor, "contexts concepts"]
     token_codes: Int[Tensor, "tokens concepts"]

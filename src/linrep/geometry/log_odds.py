@@ -13,7 +13,18 @@ from linrep.geometry.moments import CHUNK
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Points:
-    """A random sample of triples, each of one random run: the dots of the scatter plot."""
+    """A random sample of triples, each of one random run: the dots of the scatter plot.
+
+    Example:
+        >>> from linrep.geometry.compatibility import triples
+        >>> import linrep
+        >>> world = linrep.world(linrep.load_network("cancer"))
+        >>> found = triples(world.codes, world.token_codes, [2] * 5, known=False, generator=torch.Generator())
+        >>> f, g = torch.zeros(1, 243, 2), torch.zeros(1, 32, 2)
+        >>> gap = log_odds_gap(f, g, world.joint.log()[None], found, points=3, generator=torch.Generator())
+        >>> gap.points.measured
+        tensor([0., 0., 0.], dtype=torch.float64)
+    """
 
     measured: Float64[Tensor, " points"]
     """f(d)·Δg_i(c), nats."""
@@ -25,7 +36,18 @@ class Points:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogOddsGap:
-    """The gap of each run, in nats; NaN where there is no triple."""
+    """The gap of each run, in nats; NaN where there is no triple.
+
+    Example:
+        >>> from linrep.geometry.compatibility import triples
+        >>> import linrep
+        >>> world = linrep.world(linrep.load_network("cancer"))
+        >>> found = triples(world.codes, world.token_codes, [2] * 5, known=False, generator=torch.Generator())
+        >>> f, g = torch.zeros(1, 243, 2), torch.zeros(1, 32, 2)
+        >>> gap = log_odds_gap(f, g, world.joint.log()[None], found, points=0, generator=torch.Generator())
+        >>> bool(gap.rmse == gap.rmse_of_zero)
+        True
+    """
 
     rmse: Float64[Tensor, " runs"]
     max: Float64[Tensor, " runs"]
@@ -152,7 +174,17 @@ class _Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Margin:
-    """The margins of each run, in nats; NaN where there is no triple."""
+    """The margins of each run, in nats; NaN where there is no triple.
+
+    Example:
+        >>> from linrep.geometry.compatibility import triples
+        >>> import linrep
+        >>> world = linrep.world(linrep.load_network("cancer"))
+        >>> found = triples(world.codes, world.token_codes, [2] * 5, known=True, generator=torch.Generator())
+        >>> f, g = torch.zeros(1, 243, 2), torch.zeros(1, 32, 2)
+        >>> margin(f, g, found).mean
+        tensor([0.], dtype=torch.float64)
+    """
 
     mean: Float64[Tensor, " runs"]
     min: Float64[Tensor, " runs"]

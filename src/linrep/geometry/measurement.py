@@ -17,7 +17,16 @@ from linrep.intervals import mean_interval
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """Every similarity of one or two tables. What needs a table that was not given is missing."""
+    """Every similarity of one or two tables. What needs a table that was not given is missing.
+
+    Example:
+        >>> from linrep.geometry import counterfactual_pairs
+        >>> codes = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]])
+        >>> pairs = counterfactual_pairs(codes)
+        >>> found = measure(None, codes.double()[None], None, pairs, generator=torch.Generator())
+        >>> found.matrix("orthogonality.rms", "unembedding")[0, 1]
+        tensor(0., dtype=torch.float64)
+    """
 
     linearity: dict[TableName, Similarity]
     """By table."""

@@ -16,7 +16,13 @@ CHUNK = 2**20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moments:
-    """Moments of the unit steering vectors of each group, in float64."""
+    """Moments of the unit steering vectors of each group, in float64.
+
+    Example:
+        >>> from linrep.geometry.pairs import pairs_from_lists
+        >>> steering_moments(torch.eye(2), pairs_from_lists([[(0, 1)]])).count
+        tensor([1])
+    """
 
     direction: Float64[Tensor, "groups dim"]
     """Mean unit vector (zero for an empty group); its length is 1 only if all vectors agree."""

@@ -67,7 +67,13 @@ def _members(concept_of: Int64[Tensor, " contrasts"], like: Tensor) -> Float64[T
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairs:
-    """Pairs of rows, told apart by group: one group per concept, or per (run, concept) once stacked."""
+    """Pairs of rows, told apart by group: one group per concept, or per (run, concept) once stacked.
+
+    Example:
+        >>> pairs = pairs_from_lists([[(0, 1)], []])
+        >>> pairs.groups, pairs.counts()
+        (2, tensor([1, 0]))
+    """
 
     low: Int64[Tensor, " pairs"]
     """The row that is subtracted: the concept's value is `low` there."""
@@ -285,6 +291,11 @@ def shuffled_pairs(pairs: Pairs, *, generator: torch.Generator) -> Pairs:
 
     It destroys who belongs to whom but keeps the difference between the two sides' means, so a concept that
     is a direction keeps part of its linearity here. Where that is not wanted, use `random_pairs`.
+
+    Example:
+        >>> pairs = pairs_from_lists([[(0, 1), (2, 3)]])
+        >>> sorted(shuffled_pairs(pairs, generator=torch.Generator()).high.tolist())
+        [1, 3]
     """
     noise = torch.rand(len(pairs.group), dtype=torch.float64, generator=generator, device=generator.device)
     # Group first, noise second: two stable sorts.

@@ -78,7 +78,12 @@ class Record(BaseModel):
 
 
 class Null(Record):
-    """What the same measure gives where it means nothing."""
+    """What the same measure gives where it means nothing.
+
+    Example:
+        >>> Null(mean=0.0, q95=0.1, kind="random pairs").as_dict()
+        {'mean': 0.0, 'q95': 0.1, 'kind': 'random pairs'}
+    """
 
     mean: Finite
     q95: Finite
@@ -88,7 +93,12 @@ class Null(Record):
 
 
 class Spread(Record):
-    """A number of each run."""
+    """A number of each run.
+
+    Example:
+        >>> Spread(median=1.0, mean=2.0, per_run=(1.0, 3.0)).as_dict()["per_run"]
+        [1.0, 3.0]
+    """
 
     median: Number
     mean: Number
@@ -96,7 +106,15 @@ class Spread(Record):
 
 
 class Similarity(Record):
-    """A measure with its interval and its null. None stands for what does not exist: no pair, or too few."""
+    """A measure with its interval and its null. None stands for what does not exist: no pair, or too few.
+
+    Example:
+        >>> import linrep
+        >>> square = [[0, 0], [0, 1], [1, 0], [1, 1]]
+        >>> found = linrep.measure(square, codes=square)
+        >>> found.measures["linearity", "unembedding"].per_concept
+        {'C1': 1.0, 'C2': 1.0}
+    """
 
     mean: Number
     """Over the concepts that have pairs, then over runs."""
@@ -114,7 +132,14 @@ class Similarity(Record):
 
 
 class Orthogonality(Record):
-    """Overlap of different concepts, in both forms."""
+    """Overlap of different concepts, in both forms.
+
+    Example:
+        >>> import linrep
+        >>> result = linrep.run(world="cancer", runs=1, training={"steps": 5})
+        >>> result.summary.final.orthogonality["embedding"].rms.pairs
+        405
+    """
 
     mean_directions: Similarity
     """Absolute cosine between mean directions, mean over pairs of concepts."""

@@ -15,6 +15,13 @@ class CrossTalk:
     """What pushes along every concept's direction do; rows: the concept pushed, columns: the one watched.
 
     NaN where a concept has no pair, or its direction does not raise its own log-odds.
+
+    Example:
+        >>> from linrep.geometry import pairs_from_lists
+        >>> square = torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 1.0]])
+        >>> found = cross_talk(square, pairs_from_lists([[(0, 1)], [(0, 2)]]), torch.eye(2))
+        >>> found.mean.diagonal(dim1=1, dim2=2)
+        tensor([[1., 1.]], dtype=torch.float64)
     """
 
     mean: Float64[Tensor, "runs concepts concepts"]
@@ -118,6 +125,14 @@ def alignment_matrix(
 
     Returns:
         Cosines in [-1, 1]; NaN where either concept has no vector. Its diagonal is `alignment`.
+
+    Example:
+        >>> from linrep.geometry import pairs_from_lists, steering_moments
+        >>> table = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]])
+        >>> moments = steering_moments(table, pairs_from_lists([[(0, 1)], [(1, 2)]]))
+        >>> alignment_matrix(moments, moments, 1)
+        tensor([[[1., 0.],
+                 [0., 1.]]], dtype=torch.float64)
     """
     value = _by_run(embedding.direction, runs) @ _by_run(unembedding.direction, runs).mT
     return _where_present(value.clamp(-1, 1), embedding.count > 0, unembedding.count > 0)
@@ -164,6 +179,13 @@ def orthogonality_mean(moments: Moments, runs: int = 1) -> Float64[Tensor, "runs
         In [0, 1], 0 = orthogonal, 1 on the diagonal; NaN where a concept has no vector, or its vectors
         cancel so that it has no mean direction.
 
+    Example:
+        >>> from linrep.geometry import pairs_from_lists, steering_moments
+        >>> table = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]])
+        >>> moments = steering_moments(table, pairs_from_lists([[(0, 1)], [(1, 2)]]))
+        >>> orthogonality_mean(moments, 1)[0, 0, 1]
+        tensor(0., dtype=torch.float64)
+
     References:
         :cite:`jiang:24`, claim C4 of docs/theory.
     """
@@ -185,6 +207,13 @@ def orthogonality_rms(moments: Moments, runs: int = 1) -> Float64[Tensor, "runs 
     Returns:
         In [0, 1], 0 only if every two vectors are orthogonal; for random directions about 1/sqrt(dim). The
         diagonal counts each vector with itself too. NaN where a concept has no vector.
+
+    Example:
+        >>> from linrep.geometry import pairs_from_lists, steering_moments
+        >>> table = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]])
+        >>> moments = steering_moments(table, pairs_from_lists([[(0, 1)], [(1, 2)]]))
+        >>> orthogonality_rms(moments, 1)[0, 0, 1]
+        tensor(0., dtype=torch.float64)
     """
     present = moments.count > 0
     if moments.second is not None:

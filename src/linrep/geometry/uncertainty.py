@@ -44,6 +44,17 @@ def intervals_over_vectors(
     Returns:
         The interval of the mean over concepts, by measure; None where the value is absent, or a group that
         enters it has fewer than :data:`linrep.intervals.LEAST` vectors.
+
+    Example:
+        >>> from linrep.geometry import contrast_pairs, contrasts
+        >>> from linrep.geometry.values import Side, similarity_values
+        >>> codes = torch.cartesian_prod(*[torch.tensor([0, 1])] * 4)
+        >>> pairs, table = contrast_pairs(codes, contrasts([2] * 4)), codes.double()
+        >>> side = Side(table=table[None], pairs=pairs, rows=torch.tensor([16]))
+        >>> values, draw = similarity_values({"unembedding": side}), torch.Generator()
+        >>> found = intervals_over_vectors({"unembedding": (table, pairs)}, values, generator=draw)
+        >>> found["linearity", "unembedding"]
+        (1.0, 1.0)
     """
     groups = {name: _Groups(table, pairs, generator) for name, (table, pairs) in tables.items()}
 

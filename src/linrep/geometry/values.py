@@ -24,7 +24,16 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Values:
-    """Similarities by measure and table; NaN marks what does not exist."""
+    """Similarities by measure and table; NaN marks what does not exist.
+
+    Example:
+        >>> from linrep.geometry import counterfactual_pairs, snapshot
+        >>> codes = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 1]])
+        >>> pairs = counterfactual_pairs(codes)
+        >>> values, null = snapshot(None, codes.double()[None], None, pairs, generator=torch.Generator())
+        >>> values.per_run(("linearity", "unembedding"))
+        tensor([1.], dtype=torch.float64)
+    """
 
     concepts: dict[Key, Float64[Tensor, "runs concepts"]]
     """One number per concept; for orthogonality, the mean over the other concepts."""

@@ -48,6 +48,12 @@ def worlds(config: Config) -> tuple[World, ...]:
 
     Raises:
         InputError: Whatever cannot be built: a malformed network, an empty context set, too many concepts.
+
+    Example:
+        >>> from linrep.runs.toml import parse
+        >>> built = worlds(parse({"runs": 2, "world": {"kind": "chain", "concepts": 3, "per_run": False}}))
+        >>> built[0] is built[1], len(built[0].tokens)
+        (True, 8)
     """
     if drawn_per_run(config):
         built = tuple(_world(config, run) for run in range(config.runs))

@@ -10,7 +10,12 @@ from linrep.llm.weights import TableName
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureOptions:
-    """How to measure; every choice is recorded in the result."""
+    """How to measure; every choice is recorded in the result.
+
+    Example:
+        >>> MeasureOptions(draws=99).draws
+        99
+    """
 
     table: TableName = "output"
     inner: InnerName = "causal"

@@ -21,6 +21,10 @@ class LoadOptions:
     """What passes through to the library (R9).
 
     `device` is never guessed: "mps" must be asked for, since it is known to give silently wrong results.
+
+    Example:
+        >>> LoadOptions().trust_remote_code
+        False
     """
 
     device: str = "cpu"

@@ -30,6 +30,10 @@ class TokenPolicy:
     `auto` takes the leading space that keeps the most pairs (a tie goes to `prefix`), one choice for all
     pairs, which is recorded. A concept left with fewer than `minimum_pairs` is dropped, and that is recorded
     too.
+
+    Example:
+        >>> TokenPolicy().multi_token
+        'drop'
     """
 
     leading_space: LeadingSpace = "auto"

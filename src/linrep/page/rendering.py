@@ -21,6 +21,12 @@ def render(result: Any, predictions: Mapping[str, Any] | None = None) -> str:
 
     Returns:
         One HTML file with everything inside; it makes no network request.
+
+    Example:
+        >>> import linrep
+        >>> result = linrep.run(world="cancer", runs=2, training={"steps": 5})
+        >>> render(result).startswith("<!doctype html>")
+        True
     """
     from linrep.page.run_page import page
     from linrep.page.shell import assemble
@@ -35,6 +41,12 @@ def figures(result: Any, predictions: Mapping[str, Any] | None = None) -> "dict[
     Args:
         result: What :func:`linrep.run` returns.
         predictions: As for :func:`render`.
+
+    Example:
+        >>> import linrep
+        >>> result = linrep.run(world="cancer", runs=2, training={"steps": 5})
+        >>> "overlap" in figures(result)
+        True
     """
     from matplotlib import rc_context
 
@@ -67,6 +79,13 @@ def save_figures(result: Any, folder: Path | str, predictions: Mapping[str, Any]
 
     Returns:
         The files written, three for each figure. Equal results give equal bytes.
+
+    Example:
+        >>> import linrep, tempfile
+        >>> result = linrep.run(world="cancer", runs=2, training={"steps": 5})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     {path.suffix for path in save_figures(result, folder)} == {".pdf", ".svg", ".png"}
+        True
     """
     from linrep.page.print_style import save
 

@@ -56,7 +56,13 @@ LOG_ODDS = Column(title="log-odds gap (nats)", measure="log_odds_gap_nats", writ
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
-    """One experiment; its sweep lies in the TOML file of the same name."""
+    """One experiment; its sweep lies in the TOML file of the same name.
+
+    Example:
+        >>> from linrep.paper import experiment
+        >>> experiment("emergence").name
+        'emergence'
+    """
 
     name: str
     answer: Callable[[Numbers], Answer]

@@ -37,7 +37,15 @@ ROUNDINGS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PopulationGradient:
-    """Excess loss of each run, and the gradient of its loss with respect to both tables."""
+    """Excess loss of each run, and the gradient of its loss with respect to both tables.
+
+    Example:
+        >>> import linrep
+        >>> world = linrep.world(linrep.load_network("cancer"))
+        >>> f, g = torch.zeros(1, 243, 2), torch.zeros(1, 32, 2)
+        >>> linrep.population_gradient(linrep.Population.of([world]), f, g).excess_loss.shape
+        torch.Size([1])
+    """
 
     excess_loss: Float[Tensor, " runs"]
     """Σ ω(d) KL(p(·|d) ‖ p̂(·|d)) in nats, float64, >= 0."""

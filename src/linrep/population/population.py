@@ -33,6 +33,13 @@ class Population:
     r"""Exact targets of a batch of runs; built by :meth:`of` or :meth:`build`.
 
     Of a world shared over processes it has the contexts of this rank only, and all tokens.
+
+    Example:
+        >>> import linrep
+        >>> world = linrep.world(linrep.load_network("cancer"))
+        >>> population = linrep.Population.of([world, world])
+        >>> population.token_index.shape
+        torch.Size([2, 32])
     """
 
     shard: Shard

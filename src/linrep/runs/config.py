@@ -164,7 +164,14 @@ class OutputConfig(Table):
 
 
 class Config(Table):
-    """One experiment: a concept model, its contexts and tokens, the training and the measurement."""
+    """One experiment: a concept model, its contexts and tokens, the training and the measurement.
+
+    Example:
+        >>> import linrep
+        >>> config = linrep.Config.model_validate({"world": {"kind": "chain", "concepts": 3}, "runs": 5})
+        >>> config.training.optimizer, config.runs
+        ('sgd', 5)
+    """
 
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     runs: Annotated[int, Field(ge=1, le=10_000)] = 20

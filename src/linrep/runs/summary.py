@@ -187,7 +187,14 @@ Measured = Spread | Similarity | LogOdds | Margin
 
 
 class Summary(Record):
-    """The whole, as :func:`linrep.laboratory.summary.summarise` makes it."""
+    """The whole, as :func:`linrep.laboratory.summary.summarise` makes it.
+
+    Example:
+        >>> import linrep
+        >>> summary = linrep.run(world="cancer", runs=2, training={"steps": 5}).summary
+        >>> summary.final.step, summary.counts.tokens, ("alignment", "") in summary.measures
+        (5, 32, True)
+    """
 
     run: str
     """The key."""

@@ -126,6 +126,14 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Config:
     Raises:
         InputError: Missing or unreadable file, malformed TOML, a sweep, unknown key, wrong type: one line
             each.
+
+    Example:
+        >>> import linrep, tempfile
+        >>> with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+        ...     _ = file.write('world = { kind = "chain", concepts = 3 }')
+        ...     file.flush()
+        ...     linrep.load(file.name, ["training.steps=7"]).training.steps
+        7
     """
     path = Path(path)
     fields = read_toml(path, missing=f"`linrep init {path}` writes a commented one")

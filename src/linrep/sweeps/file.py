@@ -59,7 +59,15 @@ class Axis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """A sweep file, its form checked; the configs are checked when cells are made of it."""
+    """A sweep file, its form checked; the configs are checked when cells are made of it.
+
+    Example:
+        >>> from linrep.sweeps import parse_sweep
+        >>> base = {"world": {"kind": "chain", "concepts": 2}}
+        >>> asked = parse_sweep({"base": base, "axes": {"model.dim": [1, 2]}})
+        >>> [axis.name for axis in asked.axes]
+        ['model.dim']
+    """
 
     name: str
     title: str
@@ -84,6 +92,14 @@ def load_sweep(path: Path | str, *, quick: bool = False) -> Sweep:
     Raises:
         InputError: Missing or malformed file, a run's config, unknown key, an axis or a grid that is empty:
             one line each.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+        ...     print('base.world.kind = "chain"', 'axes."world.concepts" = [2, 3]', sep=chr(10), file=file)
+        ...     file.flush()
+        ...     load_sweep(file.name).axes[0].name
+        'world.concepts'
     """
     path = Path(path)
     fields = read_toml(path, missing="give a sweep file with [base] and [axes]")

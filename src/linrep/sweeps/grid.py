@@ -21,7 +21,15 @@ STEP_COST, LOGIT_COST, LOOK_COST = 5e-4, 1.2e-8, 2e-3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One point of the grid."""
+    """One point of the grid.
+
+    Example:
+        >>> from linrep.sweeps import parse_sweep
+        >>> base = {"world": {"kind": "chain", "concepts": 2}}
+        >>> asked = parse_sweep({"base": base, "axes": {"model.dim": [1, 2]}})
+        >>> cells(asked, threads=1)[1].coordinates
+        (('model.dim', '2'),)
+    """
 
     coordinates: Coordinates
     config: Config

@@ -41,6 +41,13 @@ class Numbers:
     Columns of ``frame``: one per axis, then step, run, measure, table, kind ("value" or "null"), value, free
     (true, false, or missing where a run diverged), last (whether the cell has the measure at no later step).
     One number per run: the mean over its concepts.
+
+    Example:
+        >>> import linrep
+        >>> base = {"runs": 2, "training": {"steps": 5}}
+        >>> numbers = linrep.sweep(base, {"model.dim": [3]}, world="cancer").numbers
+        >>> numbers.runs(), len(numbers.values("alignment"))
+        (2, 2)
     """
 
     axes: Mapping[str, Sequence[str]]

@@ -22,7 +22,13 @@ class SingularValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """Status first; every number that theory does not give at this width is None, never a stand-in."""
+    """Status first; every number that theory does not give at this width is None, never a stand-in.
+
+    Example:
+        >>> import linrep
+        >>> linrep.predict("cancer", dim=4).status
+        'unreachable'
+    """
 
     status: Status
     reason: str

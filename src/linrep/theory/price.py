@@ -23,7 +23,14 @@ PADDING = 1.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """The least excess loss of tables whose unembedding is exactly additive, whatever the embedding."""
+    """The least excess loss of tables whose unembedding is exactly additive, whatever the embedding.
+
+    Example:
+        >>> import linrep
+        >>> coin = linrep.independent(2, probabilities=[0.5, 0.2], generator=None)
+        >>> round(price_of_linearity(linrep.world(coin)).nats, 12)
+        0.0
+    """
 
     nats: float
     """Mean over contexts, weighted as in training."""

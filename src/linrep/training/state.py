@@ -18,7 +18,16 @@ Optimizer = Literal["gd", "sgd", "adam"]
 
 @dataclass(slots=True, kw_only=True)
 class State:
-    """Everything that training changes, in place."""
+    """Everything that training changes, in place.
+
+    Example:
+        >>> import linrep
+        >>> population = linrep.Population.of([linrep.world(linrep.load_network("cancer"))])
+        >>> draw = torch.Generator()
+        >>> state = start(population, 5, init_scale=0.1, optimizer="gd", generators=[draw], order=draw)
+        >>> state.unembedding.shape
+        torch.Size([1, 32, 5])
+    """
 
     step: int
     encoder: Encoder

@@ -57,6 +57,18 @@ def train(
     Yields:
         The same state object, further on. A run whose numbers stop being finite is marked in ``diverged_at``
         with the exact step; the others go on.
+
+    Example:
+        >>> import linrep
+        >>> from linrep.training.schedule import schedule
+        >>> from linrep.training.state import start
+        >>> population = linrep.Population.of([linrep.world(linrep.load_network("cancer"))])
+        >>> draw = torch.Generator()
+        >>> state = start(population, 5, init_scale=0.1, optimizer="gd", generators=[draw], order=draw)
+        >>> for _ in train(population, state, optimizer="gd", schedule=schedule("constant", 1.0, 9), steps=9):
+        ...     pass
+        >>> state.step
+        9
     """
     wanted = {stop for stop in stops if state.step < stop <= steps}
     batches: list[Batch] = []

@@ -39,7 +39,12 @@ WORK = 2e11
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VectorsOptions:
-    """What need not be said each time."""
+    """What need not be said each time.
+
+    Example:
+        >>> VectorsOptions(draws=100).fewest_pairs
+        2
+    """
 
     fewest_pairs: int = 2
     """With fewer matched pairs the difference of class means takes their place."""

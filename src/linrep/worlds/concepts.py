@@ -25,6 +25,12 @@ class ConceptModel:
     """A Bayesian network over discrete concepts.
 
     Built by :func:`independent`, :func:`chain`, :func:`random_dag` or :func:`from_tables`, which check input.
+
+    Example:
+        >>> import linrep
+        >>> asia = linrep.load_network("asia")
+        >>> asia.concepts, asia.names[0], asia.joint().shape
+        (8, 'asia', torch.Size([256]))
     """
 
     names: tuple[str, ...]

@@ -16,7 +16,16 @@ from linrep.worlds.transforms import subset_sum
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What a predictor is trained on: contexts with their weights, tokens with their probabilities."""
+    """What a predictor is trained on: contexts with their weights, tokens with their probabilities.
+
+    Example:
+        >>> import linrep
+        >>> world = linrep.world(linrep.load_network("asia"))
+        >>> len(world.codes), len(world.tokens), world.dropped_contexts
+        (5103, 128, 1458)
+        >>> world.context_labels()[-1].split()[0]
+        'asia=?'
+    """
 
     model: ConceptModel
     codes: Int8[Tensor, "contexts concepts"]
