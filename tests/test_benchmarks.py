@@ -39,6 +39,7 @@ RATIOS = {
     "cli": "--repeats 1",
     "store": "--runs 2 --repeats 1",
     "coverage": "--units 5 --repetitions 3",
+    "ruler": "--repeats 1",
 }
 
 SWEEP = "--cells 2 --concepts 2 --runs 1 --steps 5 --repeats 1"

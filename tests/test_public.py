@@ -38,8 +38,10 @@ def test_a_room_shows_its_nouns_and_no_module_hides_one(name: str) -> None:
 
 
 def test_importing_loads_nothing_heavy() -> None:
-    heavy = "{'torch', 'plotly', 'matplotlib', 'transformers'}"
-    code = f"import sys, linrep; print(sorted({heavy} & set(sys.modules)))"
+    heavy = "{'torch', 'pandas', 'numpy', 'plotly', 'matplotlib', 'transformers'}"
+    verbs = "linrep.measure, linrep.run, linrep.sweep, linrep.open, linrep.predict"
+    named = f"linrep.geometry, linrep.sweeps, linrep.theory, linrep.page, {verbs}"
+    code = f"import sys, linrep; {named}; print(sorted({heavy} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
 
