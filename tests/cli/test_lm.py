@@ -10,11 +10,6 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from linrep.cli import execute
-from linrep.llm import LMResult
-from linrep.page.lm.page import render
-from linrep.page.lm.verdict import lines
-from linrep.page.lm.view import View
-from linrep.runs.row import Null, Row
 
 Ran = tuple[int, str, str]
 
@@ -268,37 +263,3 @@ def test_a_model_of_the_hub_that_is_not_at_hand_offline(
     assert code == 2
     assert len(err.strip().splitlines()) == 1
     assert "hf download nobody/has-this-model" in err
-
-
-# --- the page on its own ---
-
-
-def test_a_direction_that_is_first_but_not_beyond_its_null_is_not_aligned(result: dict[str, Any]) -> None:
-    rows = tuple(
-        read({**row, "value": 0.0 if row["metric"] in ("aligned", "found") else row["value"]})
-        for row in result["rows"]
-    )
-    summary = {k: v for k, v in result.items() if k not in ("rows", "matrices")}
-    said = {line.claim: line.standing for line in lines(View(LMResult(summary=summary, rows=rows)))}
-    assert said["Alignment: the matching direction comes first for 5 of 5 concepts."] == "no"
-    assert said["Fewer than two concepts are directions: none to be apart from."] == "note"
-
-
-def test_a_name_is_never_markup(result: dict[str, Any]) -> None:
-    hostile = "<script>alert(1)</script>"
-    rows = tuple(
-        read({**row, "concept": hostile if row["concept"] == "old-new" else row["concept"]})
-        for row in result["rows"]
-    )
-    summary = {k: v for k, v in result.items() if k not in ("rows", "matrices")}
-    summary["tokens"] = {**summary["tokens"], "kept": {hostile: 16, "cold-hot": 16}}
-    text = render(LMResult(summary=summary, rows=rows))
-    assert hostile not in text
-    assert View(LMResult(summary=summary, rows=rows)).concepts[0] == hostile
-
-
-def read(record: dict[str, Any]) -> Row:
-    """A row back from JSON, where null stands for NaN."""
-    given = {name: float("nan") if value is None else value for name, value in record.items()}
-    null = Null(mean=given.pop("null"), low=given.pop("null_low"), high=given.pop("null_high"))
-    return Row(**given, null=null)

@@ -436,9 +436,10 @@ def test_make_toy_is_quick_when_asked(tmp_path: Path) -> None:
 def test_width_sweep_is_tidy() -> None:
     settings = ToySettings(concepts=3, layers=1, steps=2)
     told: list[str] = []
-    frame = width_sweep(
+    sweep = width_sweep(
         seed=0, widths=(4, 8), settings=settings, table_steps=300, progress=lambda *what: told.append(what[2])
     )
+    frame = sweep.table
     assert told == [
         "transformer, width 4",
         "tables, width 4",
@@ -452,5 +453,9 @@ def test_width_sweep_is_tidy() -> None:
     assert bool(frame["value"].notna().all())
     keys = ["model", "width", "seed", "measure", "table"]
     assert not frame.duplicated(keys).any()
+    own = frame[(frame["model"] == "tables") & (frame["width"] == 8) & (frame["measure"] == "alignment")]
+    assert sweep.mean("tables", 8, "alignment", "") == own["value"].item()
+    assert sweep.excess("tables", 8) == own["excess_loss_nats"].item()
     again = width_sweep(seed=0, widths=(4, 8), settings=settings, table_steps=300)
-    assert frame.equals(again)
+    assert frame.equals(again.table)
+    assert again.json() == sweep.json()

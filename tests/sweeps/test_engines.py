@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 
 from linrep.cli import execute
-from linrep.cli.live import table
+from linrep.cli.views.live import table
 from linrep.errors import InputError
 from linrep.sweeps import engines as executors
 from linrep.sweeps.engines import Engine, cores, engine

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from linrep.cli import execute
-from linrep.cli.overview import listing_of_failed
+from linrep.cli.views.runs import listing_of_failed
 from linrep.errors import InputError
 from linrep.runs.failures import Failure, forget, kept
 from linrep.runs.store import Store

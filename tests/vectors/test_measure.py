@@ -5,6 +5,7 @@ import resource
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -280,3 +281,11 @@ def test_a_hundred_thousand_rows_in_seconds_and_little_memory() -> None:
     assert [each["found"] for each in found.summary["concepts"]] == [True, False, False]
     assert seconds < 30
     assert grown < 1_000_000  # KiB: ten times the vectors; all pairs would take 600 times as much
+
+
+def test_reading_leaves_the_caller_alone() -> None:
+    codes = grid((2, 2), copies=12)
+    table = additive(codes, torch.eye(2, 4), 0.2).numpy()
+    before = table.copy()
+    measure_vectors(table, named(codes), other=table, inner="causal", options=VectorsOptions(draws=20))
+    np.testing.assert_array_equal(table, before)

@@ -10,8 +10,7 @@ from safetensors.numpy import save_file
 
 import linrep
 from linrep.errors import InputError
-
-from .test_cli import run
+from tests.cli.test_vectors import run
 
 CUBE = np.array([[i >> 2 & 1, i >> 1 & 1, i & 1] for i in range(8)])
 F, G = np.random.default_rng(0).normal(size=(2, 8, 5))

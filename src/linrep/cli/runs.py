@@ -1,11 +1,13 @@
 """``linrep demo``, ``run``, ``runs``, ``report``, ``validate`` and ``init``: the main path."""
 
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from linrep.cli.options import Json, Quiet, print_json
+from linrep.cli.options import Json, Printing, Quiet, Runs, grouped, print_json
 from linrep.errors import InputError
 
 if TYPE_CHECKING:
@@ -13,14 +15,13 @@ if TYPE_CHECKING:
     from linrep.runs.index import RunTable
     from linrep.runs.result import Result
 
-Out = Annotated[Path, typer.Option("--out", help="Folder of runs.", show_default=True)]
 DEFAULT_OUT = Path("runs")
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of the main path."""
     for command in (demo, run, runs, report, validate, init):
-        app.command()(command)
+        app.command()(grouped(command))
 
 
 def demo(
@@ -31,28 +32,28 @@ def demo(
     from importlib.resources import as_file, files
 
     with as_file(files("linrep") / "demo.toml") as config:
-        _run(config, [], out, as_json=False, quiet=quiet, force=False, page=True)
+        _run(config, [], out, Printing(quiet=quiet), force=False, page=True)
 
 
 def run(
     config: Annotated[Path, typer.Argument(help="A TOML file; `linrep init` writes one.")],
+    printing: Printing,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. training.steps=5000."),
     ] = None,
-    out: Out = DEFAULT_OUT,
-    as_json: Json = False,
-    quiet: Quiet = False,
+    out: Runs = DEFAULT_OUT,
     force: Annotated[bool, typer.Option("--force", help="Train again even if this run is there.")] = False,
     page: Annotated[bool, typer.Option(help="Draw the page too.")] = True,
 ) -> int:
     """Train one experiment and measure it. A finished run is found again, an interrupted one goes on."""
-    return _run(config, set_ or [], out, as_json=as_json, quiet=quiet, force=force, page=page)
+    return _run(config, set_ or [], out, printing, force=force, page=page)
 
 
 def _run(
-    config: Path, overrides: list[str], out: Path, *, as_json: bool, quiet: bool, force: bool, page: bool
+    config: Path, overrides: list[str], out: Path, printing: Printing, *, force: bool, page: bool
 ) -> int:
+    from linrep.cli.views.runs import show
     from linrep.laboratory import run as experiment
     from linrep.population.sharding import team
     from linrep.progress import progress_bar, stop_on_signal
@@ -62,17 +63,14 @@ def _run(
     with (
         team(checked.compute.device) as joined,
         stop_on_signal(patient=joined.ranks > 1) as stop,
-        progress_bar("training", quiet=quiet or joined.rank > 0) as advance,
+        progress_bar("training", quiet=printing.quiet or joined.rank > 0) as advance,
     ):
         result = experiment.run_shared(checked, joined, out=out, force=force, progress=advance, stop=stop)
         asked_to_stop = stop()
     if result is None:  # rank 0 says and draws what there is
         return 0
     drawn = _draw(result) if page else None
-    if as_json:
-        print_json(result.summary.without_figures())
-    elif not quiet:
-        _show(result, drawn)
+    printing.tell(result.summary.without_figures, lambda: show(result, drawn))
     for entry in result.summary.diverged:
         typer.echo(
             f"linrep: run {entry.run} diverged at step {entry.step} with step size "
@@ -105,50 +103,68 @@ def _draw(result: "Result", target: Path | None = None) -> Path:
     return target
 
 
-def _show(result: "Result", page: Path | None) -> None:
-    from rich.console import Console
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which runs, in what order."""
 
-    from linrep.cli.overview import overview
-
-    console = Console()
-    for part in overview(result):
-        console.print(part)
-    console.print(f"run   {result.folder}", soft_wrap=True)
-    if page is not None:
-        console.print(f"page  {page.resolve()}", soft_wrap=True)
-
-
-def runs(
-    out: Out = DEFAULT_OUT,
     where: Annotated[
         str | None,
         typer.Option(
             "--where", metavar="EXPRESSION", help='Only these: "model.dim > 4 and stuck.share < 0.5".'
         ),
-    ] = None,
-    sort: Annotated[str | None, typer.Option("--sort", metavar="FIELD", help="Order, missing last.")] = None,
-    descending: Annotated[bool, typer.Option("--descending", help="Largest first.")] = False,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many.")] = None,
+    ] = None
+    sort: Annotated[str | None, typer.Option("--sort", metavar="FIELD", help="Order, missing last.")] = None
+    descending: Annotated[bool, typer.Option("--descending", help="Largest first.")] = False
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first so many.")] = None
+
+    def of(self, table: "RunTable") -> "tuple[RunTable, Sequence[str]]":
+        """The rows asked for, and the columns that were asked about."""
+        from linrep.runs.query import chosen
+
+        return chosen(
+            table, condition=self.where, sort=self.sort, descending=self.descending, limit=self.limit
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """The page of many runs, one dot each."""
+
+    page: Annotated[Path | None, typer.Option("--page", metavar="FILE", help="Draw them: one dot a run.")] = (
+        None
+    )
+    x: Annotated[
+        str | None, typer.Option("--x", metavar="FIELD", help="Across; by default what varies most.")
+    ] = None
+    y: Annotated[str, typer.Option("--y", metavar="FIELD", help="Up.")] = "final.linearity.unembedding.median"
+    color: Annotated[str | None, typer.Option("--color", metavar="FIELD", help="Colour of a dot.")] = None
+
+    def draw(self, table: "RunTable", failed: "list[Failure]") -> None:
+        """Write the page, if one is asked for, and say where."""
+        from linrep.files import one_line_errors, write_file
+        from linrep.page.runs_page import render
+
+        if self.page is None:
+            return
+        text = render(table, failed, x=self.x, y=self.y, colour=self.color)
+        with one_line_errors(self.page.parent):
+            write_file(self.page, text.encode())
+        typer.echo(f"page  {self.page.resolve()}", err=True)
+
+
+def runs(
+    choice: Choice,
+    drawing: Drawing,
+    out: Runs = DEFAULT_OUT,
     csv: Annotated[
         Path | None, typer.Option("--csv", metavar="FILE", help="Every field of every run; - is stdout.")
     ] = None,
-    page: Annotated[
-        Path | None, typer.Option("--page", metavar="FILE", help="Draw them: one dot a run.")
-    ] = None,
-    x: Annotated[
-        str | None, typer.Option("--x", metavar="FIELD", help="Across; by default what varies most.")
-    ] = None,
-    y: Annotated[
-        str, typer.Option("--y", metavar="FIELD", help="Up.")
-    ] = "final.linearity.unembedding.median",
-    color: Annotated[str | None, typer.Option("--color", metavar="FIELD", help="Colour of a dot.")] = None,
     as_json: Json = False,
 ) -> None:
     """List finished runs (medians over seeds); filter, sort, draw them, write a table. Names what failed."""
-    from linrep.cli.overview import listing, listing_of_damaged, listing_of_failed
+    from linrep.cli.views.runs import listing, listing_of_damaged, listing_of_failed
     from linrep.runs.failures import kept
     from linrep.runs.index import run_index
-    from linrep.runs.query import chosen
     from linrep.runs.store import RESULT, Store, read_json
 
     if not out.is_dir():
@@ -163,17 +179,16 @@ def runs(
         typer.echo(f"no runs in {out}; `linrep run CONFIG.toml --out {out}` makes one", err=True)
     table, asked, failed = index.table, (), kept(store.root)
     if len(table):
-        table, asked = chosen(table, condition=where, sort=sort, descending=descending, limit=limit)
-    if page is not None:
-        typer.echo(f"page  {_draw_runs(table, failed, page, x, y, color).resolve()}", err=True)
+        table, asked = choice.of(table)
+    drawing.draw(table, failed)
     if csv is not None:
         _write_csv(table, csv)
     if as_json:
         rows = [_public(read_json(store.root / key / RESULT)) for key in table["run"].to_pylist()]
         print_json(rows)
-    elif len(index.table) and csv is None and page is None:
+    elif len(index.table) and csv is None and drawing.page is None:
         typer.echo("\n".join(listing(table, asked)))
-    for line in listing_of_failed(failed, out, condition=where):
+    for line in listing_of_failed(failed, out, condition=choice.where):
         typer.echo(f"linrep: {line}", err=True)
 
 
@@ -193,23 +208,11 @@ def _write_csv(table: "RunTable", target: Path) -> None:
         write_file(target, content)
 
 
-def _draw_runs(
-    table: "RunTable", failed: "list[Failure]", target: Path, x: str | None, y: str, color: str | None
-) -> Path:
-    from linrep.files import one_line_errors, write_file
-    from linrep.page.runs_page import render
-
-    text = render(table, failed, x=x, y=y, colour=color)
-    with one_line_errors(target.parent):
-        write_file(target, text.encode())
-    return target
-
-
 def report(
     name: Annotated[
         str, typer.Argument(metavar="RUN", help="A run's key or hash (or their beginning), or its folder.")
     ],
-    out: Out = DEFAULT_OUT,
+    out: Runs = DEFAULT_OUT,
     page: Annotated[
         Path | None, typer.Option("--page", help="Where to write the page; by default in the run's folder.")
     ] = None,
@@ -241,8 +244,6 @@ def validate(
     as_json: Json = False,
 ) -> int:
     """Check files without running anything. One line a file: ok, bad or skip; exit code 2 if any is bad."""
-    from dataclasses import asdict
-
     from linrep.cli.validate import validate as check
 
     found: list[dict[str, Any]] = []

@@ -5,15 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linrep.cli.options import Json, print_json
+from linrep.cli.options import Json, Printing, grouped, print_json
 from linrep.errors import InputError
 
 if TYPE_CHECKING:
-    from linrep.paper.claims.ledger import Ledger
     from linrep.theory.prediction import Prediction
     from linrep.theory.price import Price
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no words.")]
 PRINTED = (
     "status",
     "objective",
@@ -32,7 +30,7 @@ PRINTED = (
 def register(app: typer.Typer) -> None:
     """Add the commands of theory."""
     for command in (predict, claims):
-        app.command()(command)
+        app.command()(grouped(command))
 
 
 def predict(
@@ -53,6 +51,7 @@ def predict(
     as_json: Json = False,
 ) -> int:
     """Compute what training must approach (singular values, linearity, alignment) and linearity's price."""
+    from linrep.cli.views.theory import show_prediction
     from linrep.theory.limits import predict as predict_symmetric
 
     if (config is None) == (concepts is None):
@@ -72,7 +71,7 @@ def predict(
         if found.status != "optimal":
             typer.echo(f"linrep: {found.status.replace('_', ' ')}: {found.reason}", err=True)
     else:
-        _show_prediction(found, price)
+        show_prediction(found, price)
     return 1 if found.status == "solver_failed" else 0
 
 
@@ -90,60 +89,29 @@ def _of_config(path: Path, dim: int | None) -> tuple["Prediction", "Price | None
         return found, None
 
 
-def _show_prediction(prediction: "Prediction", price: "Price | None") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from linrep.theory.prediction import prediction_rows
-
-    table = Table("quantity", "value", "", box=None)
-    for row in prediction_rows(prediction):
-        table.add_row(*row)
-    if price is not None:
-        table.add_row("price of linearity (nats)", f"{price.nats:.6f}", f"at width {price.width}")
-    Console().print(table)
-
-
 def claims(
+    printing: Printing,
     quick: Annotated[bool, typer.Option("--quick", help="Small experiments: about a minute.")] = False,
     out: Annotated[Path, typer.Option("--out", help="Folder for experiments, ledger and page.")] = Path(
         "claims"
     ),
-    as_json: Json = False,
-    quiet: Quiet = False,
 ) -> None:
     """Test the paper's claims C1 to C6, each beside a control where it must fail. Resumable."""
+    from linrep.cli.views.theory import show_ledger
     from linrep.page.claims import write_page
     from linrep.paper.claims.ledger import make_ledger
     from linrep.progress import stop_on_signal
 
     def say(words: str) -> None:
-        if not quiet:
+        if not printing.quiet:
             typer.echo(words, err=True)
 
     with stop_on_signal() as stop:
         ledger = make_ledger(out, quick=quick, say=say, stop=stop)
     page = write_page(ledger, out)
-    if as_json:
-        print_json(ledger.as_json())
-    elif not quiet:
-        _show_ledger(ledger)
+
+    def show() -> None:
+        show_ledger(ledger)
         typer.echo(f"page  {page.resolve()}")
 
-
-def _show_ledger(ledger: "Ledger") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from linrep.paper.claims.ledger import trial_rows, verdict_rows
-
-    console = Console()
-    verdicts = Table("claim", "", "verdict", box=None)
-    for row in verdict_rows(ledger):
-        verdicts.add_row(*row)
-    trials = Table("", "measured [95 %]", "rule", "outcome", "what", box=None)
-    for row in trial_rows(ledger):
-        trials.add_row(*row)
-    console.print(verdicts)
-    console.print()
-    console.print(trials)
+    printing.tell(ledger.as_json, show)

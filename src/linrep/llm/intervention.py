@@ -7,7 +7,7 @@ difference of paired contexts.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from statistics import fmean
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -25,6 +25,8 @@ from linrep.llm.source import LoadOptions
 from linrep.llm.states import encode_context, pad, read_states
 from linrep.llm.tokens import TokenPolicy, tokenise_pairs
 from linrep.llm.weights import model_table
+from linrep.runs.drawing import drawing
+from linrep.runs.tidy import save
 from linrep.seeds import generator
 
 if TYPE_CHECKING:
@@ -71,23 +73,13 @@ class SteerResult:
         tokens = {prompt: {str(a): list(t) for a, t in by.items()} for prompt, by in self.tokens.items()}
         return {**self.summary, "rows": [asdict(row) for row in self.rows], "tokens": tokens}
 
+    def save(self, folder: Path | str) -> Path:
+        """Write `result.json`, `table.csv` and `table.parquet`; returns the folder."""
+        return save(folder, self.json(), self.table)
+
     def plot(self) -> Any:
         """Shift against strength, target and off-target concepts, as a plotly figure."""
-        import plotly.graph_objects as go
-
-        figure = go.Figure()
-        strengths = sorted({row.strength for row in self.rows})
-        for concept in dict.fromkeys(row.concept for row in self.rows):
-            own = [row for row in self.rows if row.concept == concept]
-            mean = [fmean(row.shift for row in own if row.strength == a) for a in strengths]
-            style = {"color": "#c1121f", "width": 3} if own[0].target else {"color": "#9aa5b1", "width": 1}
-            figure.add_scatter(x=strengths, y=mean, name=concept, line=style, mode="lines")
-        figure.update_layout(
-            title=f"{self.summary['model']}: pushed along {self.summary['concept']}",
-            xaxis_title=f"strength ({self.summary['unit']})",
-            yaxis_title="shift of log-odds (nats)",
-        )
-        return figure
+        return drawing("push plot")(self)
 
 
 def steer(

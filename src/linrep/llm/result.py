@@ -2,11 +2,14 @@
 JSON.
 """
 
-import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from linrep.runs.drawing import drawing
 from linrep.runs.tidy import Tidy, plain
+
+if TYPE_CHECKING:
+    from linrep.llm.toy.beside import Beside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,8 @@ class LMResult(Tidy):
         *("null", "null_low", "null_high", "pairs"),
     )
     summary: dict[str, Any]
+    beside: "Beside | None" = None
+    """A toy model beside tables that were trained on its world."""
 
     @property
     def subject(self) -> dict[str, str | int]:
@@ -36,24 +41,9 @@ class LMResult(Tidy):
             for name, m in self.matrices.items()
         }
         rows = [row.record(self.columns) for row in self.rows]
-        return plain({**self.summary, "rows": rows, "matrices": matrices})
+        beside = {} if self.beside is None else {"beside_tables": self.beside.json()}
+        return plain({**self.summary, **beside, "rows": rows, "matrices": matrices})
 
     def plot(self, name: str = "orthogonality_mean, causal") -> Any:
         """A labelled matrix as a plotly heatmap; the figure is returned, not shown."""
-        import plotly.graph_objects as go
-
-        matrix = self.matrices[name]
-        signed = min((v for row in matrix.values for v in row if not math.isnan(v)), default=0.0) < 0
-        heat = go.Heatmap(
-            z=plain(matrix.values),
-            x=list(matrix.columns),
-            y=list(matrix.rows),
-            colorscale="RdBu_r" if signed else "Blues",
-            zmid=0 if signed else None,
-            hovertemplate="%{y} × %{x}: %{z:.3f}<extra></extra>",
-        )
-        figure = go.Figure(heat)
-        figure.update_layout(
-            title=f"{self.summary['model']['name']}: {name}", yaxis={"autorange": "reversed"}
-        )
-        return figure
+        return drawing("matrix plot")(self.matrices[name], f"{self.summary['model']['name']}: {name}")

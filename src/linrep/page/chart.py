@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from linrep.page import heat, palette
+from linrep.page.interval import band, bars
 from linrep.page.numbers import cosine, short
 from linrep.page.shell import Block, label
 from linrep.sweeps.numbers import Spread, spread
@@ -188,11 +189,8 @@ def _line(series: Series, log_x: bool) -> list[dict[str, Any]]:
     base = {"type": "scatter", "x": x}
     data: list[dict[str, Any]] = []
     if not series.plain:
-        none = {"width": 0, "color": f"{series.colour}/0"}
-        band = {**base, "mode": "lines", "line": none, "hoverinfo": "skip", "showlegend": False}
-        fill = {"fill": "tonexty", "fillcolor": f"{series.colour}/0.14"}
-        data.append({**band, "y": [point.low for point in series.points]})
-        data.append({**band, "y": [point.high for point in series.points], **fill})
+        low, high = ([getattr(point, end) for point in series.points] for end in ("low", "high"))
+        data += band({**base, "showlegend": False}, low, high, series.colour)
     line = {"color": series.colour, "width": 1.8 if series.plain else 2.4, "dash": series.dash}
     mode = "lines" if len(x) > 12 else "lines+markers" if series.joined else "markers"
     return [*data, {**base, **_marked(series), "mode": mode, "line": line}]
@@ -203,17 +201,8 @@ def _dots(series: Series) -> dict[str, Any]:
     dots = {"type": "scatter", "mode": "markers", "x": list(series.x), **_marked(series)}
     if series.plain:
         return dots
-    spans = [(p.mean or 0.0, p.low or 0.0, p.high or 0.0) for p in series.points]
-    bars = {
-        "type": "data",
-        "symmetric": False,
-        "array": [max(high - mean, 0.0) for mean, _, high in spans],
-        "arrayminus": [max(mean - low, 0.0) for mean, low, _ in spans],
-        "color": series.colour,
-        "thickness": 1.6,
-        "width": 4,
-    }
-    return {**dots, "error_y": bars}
+    mean, low, high = ([getattr(point, end) for point in series.points] for end in ("mean", "low", "high"))
+    return {**dots, "error_y": bars(mean, low, high, series.colour, width=4)}
 
 
 def _marked(series: Series) -> dict[str, Any]:

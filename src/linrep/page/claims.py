@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import linrep
 from linrep.files import one_line_errors, write_file
+from linrep.page.interval import bars
 from linrep.page.shell import Block, Line, Page, Section, assemble, label
 from linrep.runs.toml import as_toml
 
@@ -173,14 +174,7 @@ def _marks(trial: "Trial", name: str) -> dict[str, Any]:
         "mode": "markers",
         "x": [mean],
         "y": [name],
-        "error_x": {
-            "type": "data",
-            "symmetric": False,
-            "array": [high - mean],
-            "arrayminus": [mean - low],
-            "color": colour,
-            "thickness": 2,
-        },
+        "error_x": bars([mean], [low], [high], colour, thickness=2, width=4),
         "marker": {"color": colour, "size": 10, "symbol": "diamond" if trial.role == "control" else "circle"},
         "hovertemplate": f"{label(trial.name)}: %{{x:.4g}}, {trial.outcome}<extra></extra>",
     }

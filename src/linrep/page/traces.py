@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linrep.page import palette, prediction
+from linrep.page.interval import band
 from linrep.page.numbers import short
 from linrep.page.shell import Block, label
 from linrep.page.trace_curves import MEASURES, Curve, Measure, curves
@@ -86,10 +87,7 @@ def _lines(curve: Curve, view: View) -> list[dict[str, Any]]:
     for group, word in _groups(curve, view):
         dash = "dash" if word == " in stuck runs" else "solid"
         if view.runs > 1:
-            none = {"width": 0, "color": f"{colour}/0"}
-            data.append({**base, "y": group[0], "line": none, "hoverinfo": "skip"})
-            fill = {"fill": "tonexty", "fillcolor": f"{colour}/0.14"}
-            data.append({**base, "y": group[2], "line": none, "hoverinfo": "skip", **fill})
+            data += band(base, group[0], group[2], colour)
         hover = f"median{word}: %{{y:.3g}}<extra>{curve.table}</extra>"
         line = {"color": colour, "width": 2.4, "dash": dash}
         data.append({**base, "y": group[1], "line": line, "hovertemplate": hover})

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import linrep
+from linrep.files import one_line_errors, write_file
 from linrep.page import heat, palette
 from linrep.page.numbers import ABSENT, cosine, count, short
 from linrep.page.shell import Block, Line, Page, Section, assemble, label
@@ -20,6 +22,14 @@ MATRICES = {
     "orthogonality_mean": ("Mean directions", "|cosine|"),
     "orthogonality_rms": ("All steering vectors", "RMS cosine"),
 }
+
+
+def save(result: VectorsResult, out: Path) -> Path:
+    """Write `result.json`, the tables, the map and `page.html`; returns the page."""
+    with one_line_errors(out):
+        result.save(out)
+        write_file(out / "page.html", render(result).encode())
+    return out / "page.html"
 
 
 def render(result: VectorsResult) -> str:

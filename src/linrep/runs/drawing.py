@@ -17,6 +17,8 @@ DRAWINGS = {
     "reading plot": "linrep.page.reading:reading_plot",
     "trace plot": "linrep.page.reading:trace_plot",
     "runs page": "linrep.page.runs_page:render",
+    "matrix plot": "linrep.page.matrix:figure",
+    "push plot": "linrep.page.lm.steer:figure",
     "sweep page": "linrep.paper.user_sweep:sweep_page",
     "sweep plot": "linrep.paper.user_sweep:sweep_plot",
 }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from linrep.runs.drawing import drawing
 from linrep.runs.tidy import Tidy, plain
 
 if TYPE_CHECKING:
@@ -69,16 +70,4 @@ class VectorsResult(Tidy):
 
     def plot(self, name: str = "orthogonality_mean") -> Any:
         """A concept × concept matrix as a plotly heatmap; the figure is returned, not shown."""
-        import plotly.graph_objects as go
-
-        names = list(self.concepts)
-        heat = go.Heatmap(
-            z=plain(self.matrices[name].values),
-            x=names,
-            y=names,
-            zmin=0,
-            zmax=1,
-            colorscale="Blues",
-            hovertemplate="%{y} × %{x}: %{z:.3f}<extra></extra>",
-        )
-        return go.Figure(heat).update_layout(title=name, yaxis={"autorange": "reversed"})
+        return drawing("matrix plot")(self.matrices[name], name, span=(0.0, 1.0))

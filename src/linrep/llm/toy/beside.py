@@ -1,5 +1,6 @@
 """A saved toy model beside the same world's tables: one ruler, one width, one world."""
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -7,15 +8,36 @@ from linrep.errors import InputError
 from linrep.llm.loading import LanguageModel
 from linrep.llm.toy.make import Toy, ToySettings, toy_language
 from linrep.llm.toy.save import WORLD, read_world
-from linrep.llm.toy.sweep import TABLE_STEPS, measured_rows, table_geometry, toy_geometry
+from linrep.llm.toy.sweep import TABLE_STEPS, Trained, measured_tables, measured_toy
 from linrep.llm.toy.tokenizer import word_ids
 from linrep.llm.toy.train import Encoder
+from linrep.runs.row import NAN
 from linrep.worlds.contexts import world as world_of
 
 
-def beside_tables(
-    folder: Path, lm: LanguageModel, *, table_steps: int = TABLE_STEPS
-) -> dict[str, Any] | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """A toy model and tables of its width, trained on its world."""
+
+    transformer: Trained
+    tables: Trained
+    entropy_nats: float
+    """Of the world's next tokens: what no model can predict."""
+
+    def json(self) -> dict[str, Any]:
+        """Width, excess losses and one row for each model × measure × table."""
+        columns = ("model", "measure", "table", "value", "low", "high", "null", "null_q95", "pairs")
+        both = (self.transformer, self.tables)
+        return {
+            "width": self.tables.width,
+            "concepts": self.tables.concepts,
+            "excess_loss_nats": {each.model: each.excess_loss_nats for each in both},
+            "entropy_nats": self.entropy_nats,
+            "rows": [{name: record[name] for name in columns} for each in both for record in each.records()],
+        }
+
+
+def beside_tables(folder: Path, lm: LanguageModel, *, table_steps: int = TABLE_STEPS) -> Beside | None:
     """The geometry of a toy model and of tables of its width trained on its world, both Euclidean.
 
     Args:
@@ -24,8 +46,7 @@ def beside_tables(
         table_steps: SGD steps of the tables.
 
     Returns:
-        Width, excess losses and one row for each model × measure × table; None if the folder holds no toy
-        model.
+        Both, measured; None if the folder holds no toy model.
     """
     if not (folder / WORLD).is_file():
         return None
@@ -47,19 +68,12 @@ def beside_tables(
             start=lm.tokenizer.bos_token_id,
             pad=lm.tokenizer.pad_token_id,
         ),
-        history=(),
+        history=((settings.steps, NAN, truth["excess_loss_nats"]),),
     )
     width = int(lm.model.config.hidden_size)
-    tables, excess = table_geometry(world_of(model), width, steps=table_steps, seed=seed)
-    rows = [
-        {"model": kind, **row}
-        for kind, found in (("transformer", toy_geometry(toy, seed=seed)), ("tables", tables))
-        for row in measured_rows(found)
-    ]
-    return {
-        "width": width,
-        "concepts": settings.concepts,
-        "excess_loss_nats": {"transformer": truth["excess_loss_nats"], "tables": excess},
-        "entropy_nats": truth["entropy_nats"],
-        "rows": rows,
-    }
+    own = measured_toy(toy, seed=seed)
+    return Beside(
+        transformer=replace(own, width=width),
+        tables=measured_tables(world_of(model), width, steps=table_steps, seed=seed),
+        entropy_nats=truth["entropy_nats"],
+    )

@@ -1,7 +1,7 @@
 """A language model whose concepts we know: from a concept model to a trained transformer in a folder."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from linrep.llm.toy.pairs import paired_contexts, rendered_pairs, word_pairs
 from linrep.llm.toy.save import require_free, save
 from linrep.llm.toy.tokenizer import tokenizer, word_ids
 from linrep.llm.toy.train import Encoder, Progress, train, transformer
+from linrep.runs.tidy import plain
 from linrep.seeds import generator
 from linrep.worlds import concepts as concept_models
 from linrep.worlds.concepts import ConceptModel
@@ -85,6 +86,10 @@ class ToyReport:
     entropy_nats: float
     """Σ ω(d) H(p(·|d)): what no model can predict."""
     seconds: float
+
+    def json(self) -> dict[str, Any]:
+        """Everything, with null for what does not exist."""
+        return plain(asdict(self) | {"folder": str(self.folder)})
 
 
 def make_toy(

@@ -1,16 +1,21 @@
 """Linearity and alignment against width: a transformer beside tables of equal width on the same world."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
+import linrep
 from linrep.geometry import Measurement, Pairs, counterfactual_pairs, measure
 from linrep.llm.toy.make import Toy, ToySettings, toy_language, train_toy
 from linrep.llm.toy.pairs import MOST_CONTEXTS, rendered_pairs
 from linrep.llm.toy.train import head_states
 from linrep.population.gradient import Population, population_gradient
+from linrep.runs.row import NAN, NONE, Null, Row, Subject
+from linrep.runs.tidy import plain
 from linrep.seeds import generator
 from linrep.training.schedule import schedule
 from linrep.training.state import start
@@ -22,7 +27,10 @@ if TYPE_CHECKING:
 
 WIDTHS = (8, 16, 32, 64, 128)
 SWEEP_STEPS, TABLE_STEPS = 800, 10_000
+QUICK_SWEEP_STEPS, QUICK_TABLE_STEPS = 400, 3000
 
+Kind = Literal["transformer", "tables"]
+value = attrgetter("value")
 SweepProgress = Callable[[int, int, str], None]
 """Called with (models done, models in all, what comes next)."""
 
@@ -72,6 +80,92 @@ def toy_geometry(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """One trained model, measured under the Euclidean inner product."""
+
+    model: Kind
+    width: int
+    seed: int
+    concepts: int
+    excess_loss_nats: float
+    rows: tuple[Row, ...]
+    """By metric and table: means over concepts."""
+
+    def row(self, metric: str, table: str = "") -> Row:
+        """The row of that metric and table ("embedding", "unembedding", or none)."""
+        (found,) = (row for row in self.rows if (row.metric, row.table) == (metric, table))
+        return found
+
+    def records(self) -> list[dict[str, str | int | float]]:
+        """Flat, one for each measure × table; NaN marks what does not exist."""
+        return [
+            {
+                "model": self.model,
+                "width": self.width,
+                "seed": self.seed,
+                "measure": row.metric,
+                **row.record(("table", "value", "low", "high", "null", "null_q95", "pairs")),
+                "excess_loss_nats": self.excess_loss_nats,
+                "concepts": self.concepts,
+            }
+            for row in self.rows
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WidthSweep:
+    """Transformers and tables of several widths on the same worlds."""
+
+    settings: ToySettings
+    """The transformers', but for their width."""
+    seed: int
+    runs: int
+    widths: tuple[int, ...]
+    trained: tuple[Trained, ...]
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """Tidy: model ("transformer", "tables"), width, seed, measure, table ("embedding", "unembedding" or
+        ""), value (mean over concepts), low and high (its 95 % interval), null, null_q95, pairs,
+        excess_loss_nats, concepts.
+        """
+        import pandas as pd
+
+        return pd.DataFrame([record for each in self.trained for record in each.records()])
+
+    def json(self) -> dict[str, Any]:
+        """What was asked, and the table's rows."""
+        return plain(
+            {
+                "linrep": linrep.__version__,
+                "seed": self.seed,
+                "runs": self.runs,
+                "widths": self.widths,
+                "settings": self.settings.record(),
+                "rows": [record for each in self.trained for record in each.records()],
+            }
+        )
+
+    def mean(
+        self, model: Kind, width: int, metric: str, table: str, of: Callable[[Row], float] = value
+    ) -> float | None:
+        """Mean over worlds of one number, by default the measure's value; None where there is none."""
+        return _mean([of(each.row(metric, table)) for each in self._of(model, width)])
+
+    def excess(self, model: Kind, width: int) -> float | None:
+        """Mean over worlds of the excess loss, nats."""
+        return _mean([each.excess_loss_nats for each in self._of(model, width)])
+
+    def _of(self, model: Kind, width: int) -> list[Trained]:
+        return [each for each in self.trained if (each.model, each.width) == (model, width)]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    seen = [value for value in values if not math.isnan(value)]
+    return sum(seen) / len(seen) if seen else None
+
+
 def width_sweep(
     *,
     seed: int,
@@ -80,7 +174,7 @@ def width_sweep(
     runs: int = 1,
     table_steps: int = TABLE_STEPS,
     progress: SweepProgress | None = None,
-) -> "pd.DataFrame":
+) -> WidthSweep:
     """Does the theory's geometry survive a transformer, and at which width? Data for the figure.
 
     Args:
@@ -93,40 +187,52 @@ def width_sweep(
         progress: Called before each model and at the end.
 
     Returns:
-        Tidy: model ("transformer", "tables"), width, seed, measure, table ("embedding", "unembedding" or ""),
-        value (mean over concepts), low and high (its 95 % interval), null, null_q95, pairs, excess_loss_nats,
-        concepts.
+        Every model measured; ``.table`` is tidy.
 
     Raises:
         InputError: If a width is below 2 or odd, or as :func:`make_toy`.
     """
-    import pandas as pd
-
     base = settings or ToySettings(concepts=4, facts=0, steps=SWEEP_STEPS, batch_size=32)
-    rows: list[dict[str, object]] = []
-    todo = [
-        (seed + run, width, kind)
-        for run in range(runs)
-        for width in widths
-        for kind in ("transformer", "tables")
-    ]
+    kinds: tuple[Kind, ...] = ("transformer", "tables")
+    todo = [(seed + run, width, kind) for run in range(runs) for width in widths for kind in kinds]
+    trained: list[Trained] = []
     for done, (own, width, kind) in enumerate(todo):
         if progress is not None:
             progress(done, len(todo), f"{kind}, width {width}")
         if kind == "transformer":
             toy = train_toy(_at_width(base, width), seed=own)
-            found, excess = toy_geometry(toy, seed=own), toy.excess_loss_nats
+            trained.append(measured_toy(toy, seed=own))
         else:
             world = toy_language(base.concepts, base.world, seed=own).world
-            found, excess = table_geometry(world, width, steps=table_steps, seed=own)
-        common = {"model": kind, "width": width, "seed": own}
-        rows += [
-            {**common, **row, "excess_loss_nats": excess, "concepts": base.concepts}
-            for row in measured_rows(found)
-        ]
+            trained.append(measured_tables(world, width, steps=table_steps, seed=own))
     if progress is not None:
         progress(len(todo), len(todo), "done")
-    return pd.DataFrame(rows)
+    return WidthSweep(settings=base, seed=seed, runs=runs, widths=tuple(widths), trained=tuple(trained))
+
+
+def measured_toy(toy: Toy, *, seed: int) -> Trained:
+    """A toy model in memory and its geometry."""
+    return Trained(
+        model="transformer",
+        width=toy.settings.hidden,
+        seed=seed,
+        concepts=toy.settings.concepts,
+        excess_loss_nats=toy.excess_loss_nats,
+        rows=tuple(_rows(toy_geometry(toy, seed=seed))),
+    )
+
+
+def measured_tables(world: World, dim: int, *, steps: int, seed: int) -> Trained:
+    """Tables of that width trained on the world, and their geometry."""
+    found, excess = table_geometry(world, dim, steps=steps, seed=seed)
+    return Trained(
+        model="tables",
+        width=dim,
+        seed=seed,
+        concepts=world.model.concepts,
+        excess_loss_nats=excess,
+        rows=tuple(_rows(found)),
+    )
 
 
 def table_geometry(world: World, dim: int, *, steps: int, seed: int) -> tuple[Measurement, float]:
@@ -154,29 +260,21 @@ def table_geometry(world: World, dim: int, *, steps: int, seed: int) -> tuple[Me
     return found, float(excess[0])
 
 
-def measured_rows(found: Measurement) -> list[dict[str, object]]:
-    """Measure, table, value, interval and null of a measurement, one row each."""
+def _rows(found: Measurement) -> Iterator[Row]:
+    """Every similarity of a measurement, one row each."""
     by_table = {
         "linearity": found.linearity,
         "orthogonality_mean": {table: each.mean_directions for table, each in found.orthogonality.items()},
         "orthogonality_rms": {table: each.rms for table, each in found.orthogonality.items()},
         "alignment": {"": found.alignment},
     }
-    return [
-        {
-            "measure": name,
-            "table": table,
-            "value": each.mean,
-            "low": each.interval95[0] if each.interval95 else None,
-            "high": each.interval95[1] if each.interval95 else None,
-            "null": each.null.mean if each.null else None,
-            "null_q95": each.null.q95 if each.null else None,
-            "pairs": each.pairs,
-        }
-        for name, tables in by_table.items()
-        for table, each in tables.items()
-        if each is not None
-    ]
+    for metric, tables in by_table.items():
+        for table, each in tables.items():
+            if each is not None:
+                null = NONE if each.null is None else Null(mean=each.null.mean, q95=each.null.q95)
+                value = NAN if each.mean is None else each.mean
+                about = Subject(concept="", table=table, inner="euclid", pairs=each.pairs or 0)
+                yield about.row(metric, value, each.interval95 or (NAN, NAN), null)
 
 
 def _at_width(settings: ToySettings, width: int) -> ToySettings:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from linrep.page import heat, palette
+from linrep.page.interval import bars
 from linrep.page.lm.view import INNER, View
 from linrep.page.numbers import cosine
 from linrep.page.shell import Block, label
@@ -88,15 +89,7 @@ def _dots(
                     "hoverinfo": "skip",
                 }
             )
-        bars = {
-            "type": "data",
-            "symmetric": False,
-            "array": [_reach(row.high - row.value) for _, row in at],
-            "arrayminus": [_reach(row.value - row.low) for _, row in at],
-            "color": colour,
-            "thickness": 1.6,
-            "width": 0,
-        }
+        values, low, high = ([getattr(row, end) for _, row in at] for end in ("value", "low", "high"))
         hover = [f"{label(row.concept)}, {name}: {cosine(row.value)} ({row.pairs:,} pairs)" for _, row in at]
         traces.append(
             {
@@ -104,8 +97,8 @@ def _dots(
                 "mode": "markers",
                 "name": name,
                 "x": [x for x, _ in at],
-                "y": [row.value for _, row in at],
-                "error_y": bars,
+                "y": values,
+                "error_y": bars(values, low, high, colour),
                 "marker": {"color": colour, "size": 7, "symbol": symbols[shown]},
                 "text": hover,
                 "hovertemplate": "%{text}<extra></extra>",
@@ -127,10 +120,6 @@ def _dots(
         "margin": {"l": 52, "r": 12, "t": 30, "b": 40},
     }
     return {"data": traces, "layout": layout, "narrow": {"xaxis": {**layout["xaxis"], "tickangle": -90}}}
-
-
-def _reach(value: float) -> float:
-    return max(value, 0.0) if math.isfinite(value) else 0.0
 
 
 def overlaps(view: View) -> list[Block]:

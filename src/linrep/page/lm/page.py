@@ -3,9 +3,11 @@
 import csv
 import io
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import linrep
+from linrep.files import one_line_errors, write_file
 from linrep.llm import LMResult
 from linrep.page.lm import figures, verdict
 from linrep.page.lm.view import INNER, TABLES, View, nats, with_interval, yes
@@ -13,6 +15,21 @@ from linrep.page.numbers import ABSENT, cosine, count, short
 from linrep.page.shell import Block, Page, Section, assemble
 
 REASONS_TOLD = 8
+MEASURES = {
+    "linearity": "Linearity",
+    "alignment": "Alignment of f with g",
+    "orthogonality_mean": "Overlap, mean directions",
+    "orthogonality_rms": "Overlap, all vectors",
+}
+LETTERS = {"unembedding": ", g", "embedding": ", f", "": ""}
+
+
+def save(result: LMResult, out: Path) -> Path:
+    """Write `result.json`, `table.parquet`, `table.csv` and `page.html`; returns the page."""
+    with one_line_errors(out):
+        result.save(out)
+        write_file(out / "page.html", render(result).encode())
+    return out / "page.html"
 
 
 def render(result: LMResult) -> str:
@@ -245,37 +262,27 @@ def _contexts(view: View) -> list[Block]:
 
 
 def _beside_words(view: View) -> list[str]:
-    found = view.summary.get("beside_tables")
-    if not found:
+    found = view.result.beside
+    if found is None:
         return []
-    excess = found["excess_loss_nats"]
     return [
         "The model speaks a language whose world is known. The same world's tables, of the same width "
-        f"({found['width']}, for {found['concepts']} concepts), were trained by the paper's sampled gradient "
-        "descent and measured with the same ruler, Euclidean. Excess loss: transformer "
-        f"{short(excess['transformer'])} nats, tables {short(excess['tables'])} nats, where no model can go "
-        f"below {short(found['entropy_nats'])}."
+        f"({found.tables.width}, for {found.tables.concepts} concepts), were trained by the paper's sampled "
+        "gradient descent and measured with the same ruler, Euclidean. Excess loss: transformer "
+        f"{short(found.transformer.excess_loss_nats)} nats, tables {short(found.tables.excess_loss_nats)} "
+        f"nats, where no model can go below {short(found.entropy_nats)}."
     ]
 
 
 def _beside(view: View) -> list[Block]:
-    found = view.summary.get("beside_tables")
-    if not found:
+    found = view.result.beside
+    if found is None:
         return []
-    names = {
-        "linearity": "Linearity",
-        "alignment": "Alignment of f with g",
-        "orthogonality_mean": "Overlap, mean directions",
-        "orthogonality_rms": "Overlap, all vectors",
-    }
-    letters = {"unembedding": ", g", "embedding": ", f", "": ""}
-    cells: dict[tuple[str, str], dict[str, str]] = {}
-    for row in found["rows"]:
-        bounds = "" if row["low"] is None else f" [{cosine(row['low'])}, {cosine(row['high'])}]"
-        own = cells.setdefault((row["measure"], row["table"]), {})
-        own[row["model"]] = f"{cosine(row['value'])}{bounds}"
-        own[f"{row['model']} null"] = cosine(row["null_q95"])
-    kinds = ("transformer", "transformer null", "tables", "tables null")
+    rows: list[list[str]] = []
+    for own in found.transformer.rows:
+        both = (own, found.tables.row(own.metric, own.table))
+        cells = [cell for row in both for cell in (with_interval(row), cosine(row.null.q95))]
+        rows.append([f"{MEASURES[own.metric]}{LETTERS[own.table]}", *cells])
     return [
         Block(
             id="beside-tables",
@@ -283,10 +290,7 @@ def _beside(view: View) -> list[Block]:
             title="Does the theory's geometry survive a transformer?",
             caption="Means over concepts with 95 % intervals; random: 95 % quantile of random pairs.",
             columns=("Measure", "transformer", "random", "tables", "random"),
-            rows=[
-                [f"{names[measure]}{letters[table]}", *(own.get(kind, ABSENT) for kind in kinds)]
-                for (measure, table), own in cells.items()
-            ],
+            rows=rows,
         )
     ]
 

@@ -1,27 +1,25 @@
 """The page of an intervention: how far the target's log-odds move, how far the others', and what is said."""
 
-import json
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import linrep
+from linrep.files import one_line_errors, write_file
 from linrep.llm import SteerResult
 from linrep.page.numbers import ABSENT, count, short
 from linrep.page.shell import Block, Line, Page, Section, assemble, label
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 AN_ORDER = 0.1
 
 
 def save(result: SteerResult, out: Path) -> Path:
     """Write `result.json`, `table.parquet`, `table.csv` and `page.html`; returns the page."""
-    from linrep.files import one_line_errors, write_file
-
     with one_line_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
-        write_file(out / "result.json", (json.dumps(result.json(), indent=1) + "\n").encode())
-        result.table.to_parquet(out / "table.parquet")
-        result.table.to_csv(out / "table.csv", index=False)
+        result.save(out)
         write_file(out / "page.html", render(result).encode())
     return out / "page.html"
 
@@ -105,6 +103,22 @@ def means(result: SteerResult) -> dict[str, list[tuple[float, float]]]:
         ]
         for concept in dict.fromkeys(row.concept for row in result.rows)
     }
+
+
+def figure(result: SteerResult) -> "go.Figure":
+    """Shift against strength, target and off-target concepts, by itself; returned, not shown."""
+    import plotly.graph_objects as go
+
+    drawn, target = go.Figure(), result.summary["concept"]
+    for concept, points in means(result).items():
+        style = {"color": "#c1121f", "width": 3} if concept == target else {"color": "#9aa5b1", "width": 1}
+        x, y = zip(*points, strict=True)
+        drawn.add_scatter(x=x, y=y, name=concept, line=style, mode="lines")
+    return drawn.update_layout(
+        title=f"{result.summary['model']}: pushed along {target}",
+        xaxis_title=f"strength ({result.summary['unit']})",
+        yaxis_title="shift of log-odds (nats)",
+    )
 
 
 def _curves(result: SteerResult) -> Block:

@@ -205,14 +205,13 @@ def _log_odds(view: View) -> list[Line]:
 
 def _beside(view: View) -> list[Line]:
     """A toy model against the tables of its world."""
-    found = view.summary.get("beside_tables")
-    if not found:
+    found = view.result.beside
+    if found is None:
         return []
-    means = {(row["model"], row["measure"], row["table"]): row["value"] for row in found["rows"]}
-    words, parts = {"linearity": "linearity of g", "alignment": "alignment"}, list[str]()
-    for measure, table in (("linearity", "unembedding"), ("alignment", "")):
-        pair = [means.get((kind, measure, table)) for kind in ("transformer", "tables")]
-        parts.append(f"{words[measure]} {cosine(pair[0])} against {cosine(pair[1])}")
+    parts: list[str] = []
+    for words, key in (("linearity of g", ("linearity", "unembedding")), ("alignment", ("alignment", ""))):
+        own, other = (each.row(*key).value for each in (found.transformer, found.tables))
+        parts.append(f"{words} {cosine(own)} against {cosine(other)}")
     return [
         Line(
             standing="note",

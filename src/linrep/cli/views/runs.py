@@ -18,6 +18,18 @@ MISSING = "—"
 MOST_TOLD = 10
 
 
+def show(result: "Result", page: Path | None) -> None:
+    """What was trained and every measure of it, and where both lie."""
+    from rich.console import Console
+
+    console = Console()
+    for part in overview(result):
+        console.print(part)
+    console.print(f"run   {result.folder}", soft_wrap=True)
+    if page is not None:
+        console.print(f"page  {page.resolve()}", soft_wrap=True)
+
+
 def overview(result: "Result") -> "Iterator[Table | str]":
     """What was trained and every measure of it, for a terminal.
 

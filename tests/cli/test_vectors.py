@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -13,8 +12,7 @@ from typer.testing import CliRunner
 
 from linrep.cli import vectors
 from linrep.errors import InputError
-
-from .planted import additive, grid, named, rng
+from tests.vectors.planted import additive, grid, named, rng
 
 
 @pytest.fixture
@@ -103,13 +101,3 @@ def test_a_file_in_the_way_of_the_folder(files: tuple[Path, Path, Path], tmp_pat
     (tmp_path / "out").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
         run(measured, "-a", given, "--id", "key", "-c", "a", "--out", tmp_path / "out")
-
-
-def test_reading_leaves_the_caller_alone() -> None:
-    from linrep.vectors import VectorsOptions, measure_vectors
-
-    codes = grid((2, 2), copies=12)
-    table = additive(codes, torch.eye(2, 4), 0.2).numpy()
-    before = table.copy()
-    measure_vectors(table, named(codes), other=table, inner="causal", options=VectorsOptions(draws=20))
-    np.testing.assert_array_equal(table, before)

@@ -1,0 +1,40 @@
+"""A sweep's table in a terminal."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from linrep.paper.report import Report
+
+WIDEST = 10_000
+"""Characters across of a table without a screen."""
+
+
+def show_sweep(report: "Report", page: Path) -> None:
+    """The table, what hung, and where both lie."""
+    show_table(report)
+    if report.stuck:
+        typer.echo(report.stuck)
+    typer.echo(f"table {page.with_suffix('.csv').resolve()}")
+    typer.echo(f"page  {page.resolve()}")
+
+
+def show_table(report: "Report") -> None:
+    """As many columns as the screen has room for, whole; a file or a pipe has room for all."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    titles, body = report.grid()
+    for count in range(len(titles), 0, -1):
+        table = Table(*titles[:count], box=None)
+        for row in body:
+            table.add_row(*row[:count])
+        width = console.measure(table, options=console.options.update(max_width=WIDEST)).maximum
+        if width <= console.width or not console.is_terminal:
+            Console(width=max(width, console.width)).print(table)
+            if count < len(titles):
+                console.print(f"and {len(titles) - count} more columns, in these files:")
+            return
