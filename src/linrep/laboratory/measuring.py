@@ -53,7 +53,7 @@ def measure(
         >>> found = linrep.measure(cube, codes=cube, names=["gender", "number", "tense"])
         >>> found.measures["linearity", "unembedding"].mean
         1.0
-        >>> found.matrix("orthogonality.mean_directions").loc["gender", "tense"]
+        >>> found.matrix("orthogonality.mean_directions").loc["gender", "tense"].item()
         0.0
 
     References:

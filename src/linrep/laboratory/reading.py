@@ -32,7 +32,7 @@ class Reading(Tidy):
         >>> import linrep
         >>> square = [[0, 0], [0, 1], [1, 0], [1, 1]]
         >>> linrep.measure(square, codes=square)
-        Reading(2 concepts, G 4 × 2; linearity of G 1.00 (null 0.33), …)
+        Reading(2 concepts, G 4 × 2; linearity of G 1.00 (null -0.28), …)
     """
 
     columns: ClassVar[tuple[str, ...]] = (
@@ -96,7 +96,9 @@ class Reading(Tidy):
         ]
         rows = [row for row in self.rows if not row.concept and row.metric in ("linearity", "alignment")]
         said = [
-            f"{name} –" if row.value != row.value else f"{name} {row.value:.2f} (null {row.null.mean:.2f})"
+            f"{name} –"
+            if row.value != row.value
+            else f"{name} {_two(row.value)} (null {_two(row.null.mean)})"
             for name, row in zip(words, rows, strict=True)
         ]
         return f"Reading({len(self.concepts)} concepts, {tables}{many}; {', '.join(said)}, …)"
@@ -168,6 +170,10 @@ def summary_reading(
         for (measure, table), values in drawn.items()
     ]
     return _reading(summary.measures, matrices, names, tables, seed)
+
+
+def _two(value: float) -> str:
+    return f"{value:.2f}".replace("-0.00", "0.00")
 
 
 def _called(measure: str, table: str) -> str:

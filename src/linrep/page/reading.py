@@ -19,7 +19,9 @@ COSINES = ("linearity", "alignment", "orthogonality", "additive", "simplex_share
 
 def reading_page(reading: Any) -> str:
     """The page of a :class:`linrep.laboratory.reading.Reading`."""
-    title, *_ = repr(reading).removeprefix("Reading(").partition(", …)")
+    rows = [row for row in reading.rows if not row.concept and row.metric in ("linearity", "alignment")]
+    found = ", ".join(f"{row.metric} of {WORDS[row.table]} {cosine(row.value)}" for row in rows)
+    title = f"{found} (chance {', '.join(cosine(row.null.mean) for row in rows)})"
     blocks = _blocks(reading)
     return assemble(
         Page(
@@ -153,7 +155,7 @@ def _matrix(reading: Any, name: str) -> Block:
     return Block(
         id=_identity(name),
         kind="plot",
-        title=name.replace(".", " ").replace("_", " "),
+        title=_title(name),
         alt=f"Heatmap, concept by concept: {name}.",
         spec=heat.square(reading.concepts, matrix, cells),
     )
@@ -201,6 +203,17 @@ def _by_concept(reading: Any) -> Block:
 
 def _name(row: Any) -> str:
     return f"{row.metric.replace('_', ' ').replace('.', ', ')}, {WORDS[row.table]}"
+
+
+def _title(name: str) -> str:
+    """Of a matrix: "orthogonality.rms.embedding" is the RMS overlap of F."""
+    measure, _, rest = name.partition(".")
+    if measure != "orthogonality":
+        return f"{measure[:1].upper()}{measure[1:]} of F (rows) with G"
+    form, _, table = rest.partition(".")
+    return (
+        f"Overlap of {'F' if table else 'G'}, {form.replace('_', ' ').replace('rms', 'RMS of all vectors')}"
+    )
 
 
 def _identity(name: str) -> str:
