@@ -7,7 +7,7 @@ from math import prod
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Float, Float64, Int, Int64
 from torch import Tensor
 
 from linrep.errors import InputError, counted
@@ -76,7 +76,7 @@ def energy_by_degree(
         raise InputError(
             f"table: expected {counted(prod(levels))} rows (the complete grid), got {rows}; complete it"
         )
-    degree = _degrees(levels, table.device)
+    degree = _degrees(tuple(levels), table.device)
     energy = torch.zeros(runs, len(levels) + 1, dtype=torch.float64, device=table.device)
     # Columns do not mix: a few at a time keep the working copies small at m = 12.
     for part in table.split(max(2 * CHUNK // (runs * rows), 1), dim=-1):
@@ -107,7 +107,8 @@ def _helmert(level: int, device: torch.device) -> Float64[Tensor, "level level"]
     return torch.nn.functional.normalize(contrast, dim=1).to(device)
 
 
-def _degrees(levels: Sequence[int], device: torch.device) -> Tensor:
+@cache
+def _degrees(levels: tuple[int, ...], device: torch.device) -> Tensor:
     """How many digits of each cell are not 0: the degree of its basis function."""
     degree = torch.zeros(1, dtype=torch.int64, device=device)
     for level in levels:
@@ -166,8 +167,37 @@ def additive_share(
     References:
         docs/theory, section 2, "Walsh spectrum".
     """
-    limits = torch.tensor(levels, device=codes.device)
-    if bool(((codes < 0) | (codes >= limits)).any()):
+    return additive_share_on(table, grid(codes, levels))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """Codes as a grid of digits, looked through once.
+
+    Example:
+        >>> grid(torch.tensor([[0], [1]]), [2]).complete
+        True
+    """
+
+    codes: Int[Tensor, "rows concepts"]
+    levels: tuple[int, ...]
+    complete: bool
+    """Whether every combination of digits is there, once."""
+    order: Int64[Tensor, " rows"] | None
+    """Of the rows, row-major; None where they stand in it."""
+
+
+def grid(codes: Int[Tensor, "rows concepts"], levels: Sequence[int]) -> Grid:
+    """Look through codes before tables of them are measured, maybe many times.
+
+    Raises:
+        InputError: If codes are outside their levels.
+
+    Example:
+        >>> grid(torch.tensor([[1], [0]]), [2]).order
+        tensor([1, 0])
+    """
+    if bool(((codes < 0) | (codes >= torch.tensor(levels, device=codes.device))).any()):
         raise InputError(
             f"codes: expected digits below the levels {tuple(levels)}, got others; check the levels"
         )
@@ -175,23 +205,38 @@ def additive_share(
     for concept, level in enumerate(levels):
         flat = flat * level + codes[:, concept]
     order = torch.argsort(flat)
-    parameters = 1 + sum(level - 1 for level in levels)
-    if len(codes) == prod(levels) and bool(
-        (flat[order] == torch.arange(len(codes), device=codes.device)).all()
-    ):
-        in_order = bool((order[1:] > order[:-1]).all())
-        energy = energy_by_degree(table if in_order else table[:, order.to(table.device)], levels)
+    rows = torch.arange(len(codes), device=codes.device)
+    return Grid(
+        codes=codes,
+        levels=tuple(levels),
+        complete=len(codes) == prod(levels) and torch.equal(flat[order], rows),
+        order=None if torch.equal(order, rows) else order,
+    )
+
+
+def additive_share_on(table: Float[Tensor, "runs rows dim"], of: Grid) -> AdditiveShare:
+    """:func:`additive_share` of codes that :func:`grid` has looked through.
+
+    Example:
+        >>> additive_share_on(torch.tensor([[[0.0], [1.0]]]), grid(torch.tensor([[0], [1]]), [2])).share
+        tensor([1.], dtype=torch.float64)
+    """
+    if of.complete:
+        energy = energy_by_degree(
+            table if of.order is None else table[:, of.order.to(table.device)], of.levels
+        )
         varying = energy[:, 1:].sum(1)
-        method = "walsh" if set(levels) == {2} else "anova"
         return AdditiveShare(
             share=_ratio(energy[:, 1], varying, energy.sum(1)),
-            method=method,
+            method="walsh" if set(of.levels) == {2} else "anova",
             energy=energy,
-            rows=len(codes),
-            parameters=parameters,
+            rows=len(of.codes),
+            parameters=1 + sum(level - 1 for level in of.levels),
         )
-    share, rank = _least_squares(table, codes.to(table.device), levels)
-    return AdditiveShare(share=share, method="least squares", energy=None, rows=len(codes), parameters=rank)
+    share, rank = _least_squares(table, of.codes.to(table.device), of.levels)
+    return AdditiveShare(
+        share=share, method="least squares", energy=None, rows=len(of.codes), parameters=rank
+    )
 
 
 def _least_squares(table: Tensor, codes: Tensor, levels: Sequence[int]) -> tuple[Tensor, int]:

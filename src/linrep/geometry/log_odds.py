@@ -70,7 +70,7 @@ def log_odds_gap(
     found: Triples,
     *,
     points: int,
-    generator: torch.Generator,
+    generator: torch.Generator | None = None,
 ) -> LogOddsGap:
     r"""Distance of :math:`f(d)\cdot\Delta g_i(c)` from the true log-odds, for i unknown in d and c ~ d.
 
@@ -85,7 +85,7 @@ def log_odds_gap(
         log_p: Natural logarithm of the tokens' probabilities; every token must be possible.
         found: `triples(..., known=False)` of the codes, which the runs share.
         points: Size of the random sample kept for plotting; 0 = none.
-        generator: Draws that sample.
+        generator: Draws that sample; needed for one.
 
     Returns:
         The gap, in float64. Invariant to (F A, G A^{-T}) and to a shift of all g.
@@ -101,6 +101,8 @@ def log_odds_gap(
     References:
         :cite:`jiang:24`, claim C1 of docs/theory.
     """
+    if points and generator is None:
+        raise ValueError("generator: expected one to draw points by, got none; give one, or points = 0")
     runs, device = len(embedding), embedding.device
     square, square_zero, worst = torch.zeros(3, runs, dtype=torch.float64, device=device)
     odds = log_p.to(torch.float64)[:, found.pairs.high] - log_p.to(torch.float64)[:, found.pairs.low]
@@ -148,13 +150,13 @@ def measured_differences(
 class _Sample:
     """A uniform sample without replacement from a stream: the triples with the largest random keys stay."""
 
-    def __init__(self, size: int, generator: torch.Generator, found: Triples, runs: int) -> None:
+    def __init__(self, size: int, generator: torch.Generator | None, found: Triples, runs: int) -> None:
         self._size, self._generator, self._found, self._runs = size, generator, found, runs
         empty = torch.zeros(0, dtype=torch.float64)
         self._kept = torch.stack([empty] * 5)
 
     def add(self, block: Block, measured: Tensor, true: Tensor) -> None:
-        if self._size == 0:
+        if self._size == 0 or self._generator is None:
             return
         number, device = measured.shape[1], self._generator.device
         key = torch.rand(number, dtype=torch.float64, generator=self._generator, device=device)

@@ -13,8 +13,9 @@ from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
 from linrep import geometry
+from linrep.geometry.additive import Grid, additive_share_on, grid
 from linrep.geometry.record import TABLES, TableName
-from linrep.laboratory.shapes import shapes
+from linrep.laboratory.shapes import has_shapes, shapes
 from linrep.population.gradient import Method, Population, population_gradient
 from linrep.runs.config import MeasureConfig
 from linrep.runs.trace import Series
@@ -34,6 +35,7 @@ class Group:
     runs: Int64[Tensor, " group"]
     world: World
     log_p: Float64[Tensor, "group tokens"]
+    grids: dict[TableName, Grid]
 
 
 class BatchRuler:
@@ -58,6 +60,7 @@ class BatchRuler:
         self.token_rows = torch.tensor([len(world.tokens) for world in worlds])
         self.embedding_pairs = self._pairs(len(worlds), int(self.context_rows.max()), "codes")
         self.unembedding_pairs = self._pairs(len(worlds), int(self.token_rows.max()), "token_codes")
+        self.has_shapes = has_shapes(worlds[0])
         self._triples: dict[tuple[int, bool, int], geometry.Triples] = {}
 
     def _pairs(self, runs: int, rows: int, field: str) -> geometry.Pairs:
@@ -170,10 +173,11 @@ class BatchRuler:
         }
         for name, table in zip(TABLES, (embedding, unembedding), strict=True):
             found[Series("additive_share", name)] = self.additive(name, table).share
-        deal = generator(self.seed, "null", step, 2)
-        for kind, shuffle in (("value", None), ("null", deal)):
-            for (measure, name), numbers in self.shapes(embedding, unembedding, shuffle).items():
-                found[Series(measure, name, kind)] = numbers
+        if self.has_shapes:
+            deal = generator(self.seed, "null", step, 2)
+            for kind, shuffle in (("value", None), ("null", deal)):
+                for (measure, name), numbers in self.shapes(embedding, unembedding, shuffle).items():
+                    found[Series(measure, name, kind)] = numbers
         return found
 
     def log_odds(
@@ -186,7 +190,7 @@ class BatchRuler:
                 group.log_p,
                 self.triples(number, known=False, contexts=contexts),
                 points=points // len(self.groups),
-                generator=generator(self.seed, "points", number),
+                generator=generator(self.seed, "points", number) if points else None,
             )
             for number, group in enumerate(self.groups)
         ]
@@ -236,13 +240,8 @@ class BatchRuler:
 
     def additive(self, name: TableName, table: Tensor) -> geometry.AdditiveShare:
         """The additive share of every run's table; energies only where all runs have complete grids."""
-        field, unknown = ("codes", 1) if name == "embedding" else ("token_codes", 0)
         parts = [
-            geometry.additive_share(
-                table[group.runs, : len(codes := getattr(group.world, field))],
-                codes,
-                [size + unknown for size in group.world.model.sizes],
-            )
+            additive_share_on(table[group.runs, : len(group.grids[name].codes)], group.grids[name])
             for group in self.groups
         ]
         energies = [part.energy for part in parts if part.energy is not None]
@@ -314,6 +313,10 @@ def _groups(worlds: Sequence[World]) -> list[Group]:
             runs=torch.tensor(runs),
             world=world,
             log_p=torch.stack([worlds[run].joint[worlds[run].tokens].log() for run in runs]),
+            grids={
+                "embedding": grid(world.codes, [size + 1 for size in world.model.sizes]),
+                "unembedding": grid(world.token_codes, world.model.sizes),
+            },
         )
         for world, runs in members
     ]
