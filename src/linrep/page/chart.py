@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from linrep.page import heat, palette
-from linrep.page.interval import band, bars
+from linrep.page.interval import BESIDE, MEASURED, Dash, Estimates, Place, Trace, line, points
 from linrep.page.numbers import cosine, short
 from linrep.page.shell import Block, label
 from linrep.sweeps.numbers import Spread, spread
 
-Dash = Literal["solid", "dash", "dot"]
-Place = float | int | str
+FEW = 12
+"""Up to so many points of a line are marked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +58,9 @@ def chart(
         size: Of the block.
         caption: Below it.
     """
-    data: list[dict[str, Any]] = []
+    data: list[Trace] = []
     for each in series:
-        data += _line(each, log_x)
+        data += _drawn(each, log_x)
     axis: dict[str, Any] = {"title": {"text": label(x)}}
     places = [place for each in series for place in each.x]
     if log_x:
@@ -182,38 +182,23 @@ def colour(index: int) -> str:
     return palette.concept(index)
 
 
-def _line(series: Series, log_x: bool) -> list[dict[str, Any]]:
-    if any(isinstance(place, str) for place in series.x):
-        return [_dots(series)]
-    x = [0.5 if log_x and place == 0 else place for place in series.x]
-    base = {"type": "scatter", "x": x}
-    data: list[dict[str, Any]] = []
-    if not series.plain:
-        low, high = ([getattr(point, end) for point in series.points] for end in ("low", "high"))
-        data += band({**base, "showlegend": False}, low, high, series.colour)
-    line = {"color": series.colour, "width": 1.8 if series.plain else 2.4, "dash": series.dash}
-    mode = "lines" if len(x) > 12 else "lines+markers" if series.joined else "markers"
-    return [*data, {**base, **_marked(series), "mode": mode, "line": line}]
-
-
-def _dots(series: Series) -> dict[str, Any]:
-    """Over categories there is nothing between two points: dots with bars from 10 to 90 %."""
-    dots = {"type": "scatter", "mode": "markers", "x": list(series.x), **_marked(series)}
-    if series.plain:
-        return dots
-    mean, low, high = ([getattr(point, end) for point in series.points] for end in ("mean", "low", "high"))
-    return {**dots, "error_y": bars(mean, low, high, series.colour, width=4)}
-
-
-def _marked(series: Series) -> dict[str, Any]:
-    hollow = series.dash == "dot" or series.marker != "circle"
-    symbol = {"circle": "circle-open"}.get(series.marker, series.marker) if hollow else series.marker
-    return {
-        "y": [point.mean for point in series.points],
-        "marker": {"color": series.colour, "size": 7, "symbol": symbol},
-        "name": label(series.name),
-        "hovertemplate": f"{label(series.name)}: %{{y:.3g}}<extra></extra>",
-    }
+def _drawn(series: Series, log_x: bool) -> list[Trace]:
+    """A line in its band; over categories, where nothing lies between two points, dots with bars."""
+    named = any(isinstance(place, str) for place in series.x)
+    places = [0.5 if log_x and place == 0 and not named else place for place in series.x]
+    given = Estimates(
+        name=series.name,
+        colour=series.colour,
+        x=places,
+        centre=[point.mean for point in series.points],
+        low=None if series.plain else [point.low for point in series.points],
+        high=None if series.plain else [point.high for point in series.points],
+    )
+    symbol = "circle-open" if series.dash == "dot" and series.marker == "circle" else series.marker
+    if named or not series.joined:
+        return points(given, symbol=symbol)
+    marked = symbol if len(places) <= FEW else ""
+    return line(given, dash=series.dash, width=BESIDE if series.plain else MEASURED, symbol=marked)
 
 
 def _log_ticks(places: Sequence[float]) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Colours that colour-blind readers can tell apart, light and dark, named once for page and paper."""
 
+from typing import Literal
+
 CONCEPTS = (
     ("#0072b2", "#56b4f2"),
     ("#d55e00", "#ff8c42"),
@@ -36,7 +38,8 @@ ROLES = {
 }
 """(light, dark) for each role. Text roles have a contrast of at least 4.5 on surface and ground."""
 
-DASHES = ("solid", "dash", "dot", "dashdot")
+Dash = Literal["solid", "dash", "dot", "dashdot"]
+DASHES: tuple[Dash, ...] = ("solid", "dash", "dot", "dashdot")
 MARKERS = ("circle", "square", "diamond", "cross", "x")
 
 
@@ -45,7 +48,7 @@ def concept(index: int) -> str:
     return f"--concept-{index % len(CONCEPTS)}"
 
 
-def dash(index: int) -> str:
+def dash(index: int) -> Dash:
     """The line style of a concept: a new one each time the colours begin again."""
     return DASHES[(index // len(CONCEPTS)) % len(DASHES)]
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from linrep.page import palette
 from linrep.page.heat import DARK
+from linrep.page.interval import Numbers, Places
 from linrep.page.print_legend import Drawn, Panel, add_legends, wrapped
 from linrep.page.print_style import plain
 from linrep.page.shell import Block
@@ -81,20 +82,37 @@ def _panel(axes: Any, block: Block, mark: str) -> Panel:
         _heat(axes, data[0], layout)
         return panel
     names = _categories(data) if layout["xaxis"].get("type") == "category" else None
+    panel.lines.update(draw(axes, data, names))
+    _axis(axes.xaxis, layout["xaxis"], names)
+    _axis(axes.yaxis, layout["yaxis"], None)
+    return panel
+
+
+def draw(axes: Any, data: Sequence[Spec], names: Sequence[str] | None = None) -> dict[str, Drawn]:
+    """The lines, points, bands and bars of :mod:`linrep.page.interval` on axes of matplotlib.
+
+    Args:
+        axes: Where.
+        data: A plot's traces, in order.
+        names: Categories across, over which points stand side by side; None for numbers.
+
+    Returns:
+        What was drawn, by name; bands have none.
+    """
     side = _sides(data) if names else [0.0] * len(data)
     low: Any = None
+    drawn: dict[str, Drawn] = {}
     for trace, shift in zip(data, side, strict=True):
         x = [names.index(place) + shift for place in trace["x"]] if names else trace["x"]
         y = [math.nan if value is None else value for value in trace["y"]]
         if trace.get("fill") == "tonexty":
-            axes.fill_between(x, low, y, color=_colour(trace["fillcolor"]), alpha=0.14, linewidth=0)
+            colour, opacity = _colour(trace["fillcolor"]), _opacity(trace["fillcolor"])
+            axes.fill_between(x, low, y, color=colour, alpha=opacity, linewidth=0)
         elif (trace.get("line") or {}).get("width") == 0:
             low = y
         else:
-            panel.lines[plain(unescape(trace.get("name") or ""))] = _trace(axes, trace, x, y)
-    _axis(axes.xaxis, layout["xaxis"], names)
-    _axis(axes.yaxis, layout["yaxis"], None)
-    return panel
+            drawn[plain(unescape(trace.get("name") or ""))] = _trace(axes, trace, x, y)
+    return drawn
 
 
 def _same_ends(panels: Sequence[Panel]) -> None:
@@ -108,9 +126,10 @@ def _same_ends(panels: Sequence[Panel]) -> None:
             axes.set_ylim(min(low), max(high))
 
 
-def _trace(axes: Any, trace: Spec, x: Sequence[float | int], y: Sequence[float | int]) -> Drawn:
+def _trace(axes: Any, trace: Spec, x: Places, y: Numbers) -> Drawn:
     line, marker = trace.get("line") or {}, trace.get("marker") or {}
-    colour = _colour(marker.get("color") or line["color"])
+    named = marker.get("color") or line["color"]
+    colour = _colour(named)
     symbol = str(marker.get("symbol", "circle"))
     style: dict[str, Any] = {
         "color": colour,
@@ -118,6 +137,7 @@ def _trace(axes: Any, trace: Spec, x: Sequence[float | int], y: Sequence[float |
         "marker": SHAPES[symbol.removesuffix("-open")] if "markers" in trace["mode"] else None,
         "markerfacecolor": "white" if symbol.endswith("-open") else colour,
     }
+    style["alpha"] = _opacity(named)
     look = tuple(style.values())
     style |= {"linewidth": 0.55 * line.get("width", 2.0), "markersize": 3.2, "markeredgewidth": 0.8}
     bars = trace.get("error_y")
@@ -197,3 +217,9 @@ def _sides(data: Sequence[Spec]) -> list[float]:
 def _colour(name: str) -> str:
     """A page colour such as ``--null/0.2`` on paper, without its opacity."""
     return palette.paper(name.partition("/")[0])
+
+
+def _opacity(name: str) -> float | None:
+    """Of a page colour such as ``--null/0.2``; None where it says none."""
+    said = name.partition("/")[2]
+    return float(said) if said else None

@@ -6,6 +6,7 @@ import linrep
 from linrep.errors import InputError, shown
 from linrep.page import heat
 from linrep.page.interactive import chosen, figure
+from linrep.page.interval import Estimates, Trace, line, null, points
 from linrep.page.numbers import ABSENT, cosine, count, finite, short
 from linrep.page.shell import Block, Page, Section, assemble
 
@@ -73,22 +74,14 @@ def trace_plot(trace: Any, kind: str) -> "go.Figure":
     rows = trace[(trace["measure"] == kind) & (trace["concept"] == "")]
     if not len(rows):
         raise InputError(f"plot: no kind {shown(kind)}; this has {', '.join(trace['measure'].unique())}")
-    data: list[dict[str, Any]] = []
+    data: list[Trace] = []
     for (table, what), part in rows.groupby(["table", "kind"], sort=False):
-        mean = part.groupby("step")["value"].mean()
-        null = what == "null"
-        data.append(
-            {
-                "type": "scatter",
-                "name": f"{WORDS.get(table, kind)}{', null' * null}",
-                "x": mean.index.tolist(),
-                "y": mean.tolist(),
-                "line": {
-                    "color": "--null" if null else f"--{table or 'both'}",
-                    "dash": "dot" if null else "solid",
-                },
-            }
-        )
+        level = part.groupby("step")["value"].mean()
+        name, x, y = WORDS.get(table, kind), level.index.tolist(), level.tolist()
+        if what == "null":
+            data += null(x, y, name=f"{name}, null")
+        else:
+            data += line(Estimates(name=name, colour=f"--{table or 'both'}", x=x, centre=y))
     layout = {"showlegend": True, "xaxis": {"title": {"text": "step"}}, "yaxis": {"title": {"text": kind}}}
     block = Block(id="trace", kind="plot", title=kind, spec={"data": data, "layout": layout})
     drawn: go.Figure = figure(block)
@@ -107,25 +100,18 @@ def _measures(reading: Any) -> Block:
         if not row.concept and row.metric.startswith(COSINES) and finite(row.value) is not None
     ]
     names = [_name(row) for row in rows]
-    bars = {
-        "type": "data",
-        "symmetric": False,
-        "array": [max((finite(row.high) or row.value) - row.value, 0) for row in rows],
-        "arrayminus": [max(row.value - (finite(row.low) or row.value), 0) for row in rows],
-        "color": "--accent",
-    }
-    marks = (("measured", "value", "circle", "--accent"), ("null, 95 %", "q95", "line-ns-open", "--null"))
+    measured = Estimates(
+        name="measured",
+        colour="--accent",
+        x=names,
+        centre=[row.value for row in rows],
+        low=[row.low for row in rows],
+        high=[row.high for row in rows],
+    )
+    chance = Estimates(name="null, 95 %", colour="--null", x=names, centre=[row.null.q95 for row in rows])
     data = [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "name": name,
-            "x": [row.value if which == "value" else finite(row.null.q95) for row in rows],
-            "y": names,
-            "marker": {"symbol": symbol, "color": colour, "size": 9, "line": {"width": 2}},
-            **({"error_x": bars} if which == "value" else {}),
-        }
-        for name, which, symbol, colour in marks
+        *points(measured, size=9, along="x"),
+        *points(chance, symbol="line-ns-open", size=9, outline=2.0, along="x"),
     ]
     layout = {
         "showlegend": True,

@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any
 
 from linrep.page import heat, palette
+from linrep.page.interval import MEASURED, Estimates, Trace, line, points
 from linrep.page.numbers import ABSENT, count
 from linrep.page.shell import Block, label
 from linrep.runs.config import Config
@@ -80,7 +81,7 @@ def scatter(dots: Sequence[Dot], x: str, y: str, colour: str | None) -> Block:
             marker |= {"color": values, "coloraxis": "coloraxis", "line": {"width": 1, "color": "--muted"}}
             marker["opacity"] = 1
         if len({dot[1] for dot in group}) in range(2, MOST_PLACES + 1):
-            traces.append(_medians(group, title, "--muted" if graded else shade, joined=not named))
+            traces += _medians(group, title, "--muted" if graded else shade, joined=not named)
         traces.append(_dots(group, title, marker))
     title = {"text": label(words(colour or ""))}
     layout = {
@@ -169,23 +170,21 @@ def _place(value: Any) -> Any:
     return str(value) if isinstance(value, bool) else value
 
 
-def _medians(group: Sequence[Dot], title: str, shade: str, *, joined: bool) -> dict[str, Any]:
+def _medians(group: Sequence[Dot], title: str, shade: str, *, joined: bool) -> list[Trace]:
     """A line through the medians, or a bar at each where nothing lies between two places."""
     at: dict[Any, list[float]] = defaultdict(list)
     for dot in group:
         at[dot[1]].append(dot[2])
     places = ordered(set(at))
-    return {
-        "type": "scatter",
-        "mode": "lines" if joined else "markers",
-        "name": label(title),
-        "showlegend": False,
-        "x": [_place(place) for place in places],
-        "y": [median(at[place]) for place in places],
-        "line": {"color": shade, "width": 2.4},
-        "marker": {"symbol": "line-ew", "size": 26, "line": {"color": shade, "width": 2.4}},
-        "hovertemplate": "median at %{x}: %{y:.3g}<extra></extra>",
-    }
+    given = Estimates(
+        name=title,
+        colour=shade,
+        x=[_place(place) for place in places],
+        centre=[median(at[place]) for place in places],
+        hover="median at %{x}: %{y:.3g}<extra></extra>",
+        listed=False,
+    )
+    return line(given) if joined else points(given, symbol="line-ew", size=26, outline=MEASURED)
 
 
 def grid(dots: Sequence[Dot], x: str, y: str, colour: str | None) -> list[Block]:

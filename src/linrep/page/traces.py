@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linrep.page import palette, prediction
-from linrep.page.interval import band
+from linrep.page.interval import THIN, Estimates, Trace, line, null, predicted
 from linrep.page.numbers import short
 from linrep.page.shell import Block, label
 from linrep.page.trace_curves import MEASURES, Curve, Measure, curves
@@ -46,7 +46,7 @@ def _panel(view: View, measure: Measure) -> Block | None:
     found = curves(view, measure)
     if not found:
         return None
-    data: list[dict[str, Any]] = []
+    data: list[Trace] = []
     for curve in found:
         data += _lines(curve, view)
     ends = "; ".join(
@@ -74,37 +74,26 @@ def _groups(curve: Curve, view: View) -> list[tuple[NDArray[np.float64], str]]:
     return groups
 
 
-def _lines(curve: Curve, view: View) -> list[dict[str, Any]]:
-    colour = f"--{curve.table or 'both'}"
+def _lines(curve: Curve, view: View) -> list[Trace]:
+    """Single runs or concepts behind, then medians in their bands, the null and the prediction."""
+    colour, extra = f"--{curve.table or 'both'}", f"<extra>{curve.table}</extra>"
     x = np.where(curve.steps == 0, ZERO, curve.steps)
-    base = {"type": "scatter", "mode": "lines", "x": x}
-    data: list[dict[str, Any]] = []
+    data: list[Trace] = []
     for name, values in curve.thin:
-        dash = "dot" if name.endswith("stuck") else "solid"
-        line = {"color": f"{colour}/0.3", "width": 1, "dash": dash}
-        hover = f"{label(name)}: %{{y:.3g}}<extra>{curve.table}</extra>"
-        data.append({**base, "y": values, "line": line, "hovertemplate": hover})
-    for group, word in _groups(curve, view):
-        dash = "dash" if word == " in stuck runs" else "solid"
-        if view.runs > 1:
-            data += band(base, group[0], group[2], colour)
-        hover = f"median{word}: %{{y:.3g}}<extra>{curve.table}</extra>"
-        line = {"color": colour, "width": 2.4, "dash": dash}
-        data.append({**base, "y": group[1], "line": line, "hovertemplate": hover})
-    if curve.null is not None:
-        line = {"color": "--null", "width": 1.8, "dash": "dot"}
-        data.append(
-            {
-                **base,
-                "y": curve.null,
-                "line": line,
-                "hovertemplate": f"null: %{{y:.3g}}<extra>{curve.table}</extra>",
-            }
+        hover = f"{label(name)}: %{{y:.3g}}{extra}"
+        one = Estimates(name=name, colour=f"{colour}/0.3", x=x, centre=values, hover=hover)
+        data += line(one, width=THIN, dash="dot" if name.endswith("stuck") else "solid")
+    for (low, median, high), word in _groups(curve, view):
+        between = (low, high) if view.runs > 1 else (None, None)
+        name, hover = f"median{word}", f"median{word}: %{{y:.3g}}{extra}"
+        middle = Estimates(
+            name=name, colour=colour, x=x, centre=median, low=between[0], high=between[1], hover=hover
         )
+        data += line(middle, dash="dash" if word == " in stuck runs" else "solid")
+    if curve.null is not None:
+        data += null(x, curve.null, f"null: %{{y:.3g}}{extra}")
     if curve.predicted is not None:
-        line = {"color": "--predicted", "width": 1.8, "dash": "dash"}
-        hover = f"predicted: %{{y:.4g}}<extra>{curve.table}</extra>"
-        data.append({**base, "y": curve.predicted, "line": line, "hovertemplate": hover})
+        data += predicted(x, curve.predicted, f"predicted: %{{y:.4g}}{extra}")
     return data
 
 
@@ -151,6 +140,7 @@ def paper(view: View) -> Any:
     from matplotlib.figure import Figure
     from matplotlib.ticker import FixedLocator, NullLocator
 
+    from linrep.page.print_plot import draw
     from linrep.page.print_style import plain
 
     panels = [(measure, found) for measure in MEASURES if (found := curves(view, measure))]
@@ -160,7 +150,7 @@ def paper(view: View) -> Any:
     for place, (measure, found) in enumerate(panels):
         axes: Any = figure.add_subplot(lines, columns, place + 1)
         for curve in found:
-            _draw(axes, curve, view)
+            draw(axes, _lines(curve, view))
         at, text = ticks(found[0].steps)
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(FixedLocator(at))
@@ -182,32 +172,21 @@ def paper(view: View) -> Any:
     return figure
 
 
-def _draw(axes: Any, curve: Curve, view: View) -> None:
-    colour = palette.paper(f"--{curve.table or 'both'}")
-    x = np.where(curve.steps == 0, ZERO, curve.steps)
-    for _, values in curve.thin:
-        axes.plot(x, values, color=colour, alpha=0.25, linewidth=0.5)
-    for group, word in _groups(curve, view):
-        if view.runs > 1:
-            axes.fill_between(x, group[0], group[2], color=colour, alpha=0.14, linewidth=0)
-        axes.plot(
-            x, group[1], color=colour, linestyle="--" if word == " in stuck runs" else "-", linewidth=1.4
-        )
-    if curve.null is not None:
-        axes.plot(x, curve.null, color=palette.paper("--null"), linestyle=":", linewidth=1.1)
-    if curve.predicted is not None:
-        axes.plot(x, curve.predicted, color=palette.paper("--predicted"), linestyle="--", linewidth=1.1)
-
-
 def _handles(view: View) -> list[Any]:
     from matplotlib.lines import Line2D
 
-    styles = [("unembedding", "-", "unembedding g"), ("embedding", "-", "embedding f"), ("null", ":", "null")]
+    from linrep.page.print_plot import DASHES
+
+    styles = [
+        ("unembedding", "solid", "unembedding g"),
+        ("embedding", "solid", "embedding f"),
+        ("null", "dot", "null"),
+    ]
     if any(view.stuck) and any(view.free):
-        styles.append(("both", "--", "stuck runs"))
+        styles.append(("both", "dash", "stuck runs"))
     if prediction.has_lines(view):
-        styles.append(("predicted", "--", "predicted"))
+        styles.append(("predicted", "dash", "predicted"))
     return [
-        Line2D([], [], color=palette.paper(f"--{name}"), linestyle=style, label=text)  # pyright: ignore[reportArgumentType]
+        Line2D([], [], color=palette.paper(f"--{name}"), linestyle=DASHES[style], label=text)  # pyright: ignore[reportArgumentType]
         for name, style, text in styles
     ]

@@ -8,6 +8,7 @@ from typing import Any
 import linrep
 from linrep.files import one_line_errors, write_file
 from linrep.page import heat, palette
+from linrep.page.interval import BESIDE, Estimates, Trace, line
 from linrep.page.numbers import ABSENT, cosine, count, short
 from linrep.page.shell import Block, Line, Page, Section, assemble, label
 from linrep.runs.tidy import plain
@@ -190,20 +191,17 @@ def _heat(result: VectorsResult, name: str) -> Block:
 
 
 def _noise(result: VectorsResult) -> Block:
-    traces: list[dict[str, Any]] = []
+    traces: list[Trace] = []
     for i, name in enumerate(result.concepts):
         rows = [row for row in result.rows if row.concept == name and row.metric.startswith("noise_")]
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "name": label(name),
-                "x": [float(row.metric.removeprefix("noise_")) for row in rows],
-                "y": [row.value for row in rows],
-                "line": {"color": palette.concept(i), "dash": palette.dash(i)},
-                "hovertemplate": "noise %{x}: %{y:.3f}<extra></extra>",
-            }
+        given = Estimates(
+            name=name,
+            colour=palette.concept(i),
+            x=[float(row.metric.removeprefix("noise_")) for row in rows],
+            centre=[row.value for row in rows],
+            hover="noise %{x}: %{y:.3f}<extra></extra>",
         )
+        traces += line(given, dash=palette.dash(i), width=BESIDE, symbol="circle")
     levels = sorted({float(x) for trace in traces for x in trace["x"]})
     ticks = {"tickvals": levels, "ticktext": [f"{level:g}" for level in levels]}
     layout = {

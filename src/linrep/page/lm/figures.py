@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from linrep.page import heat, palette
-from linrep.page.interval import bars
+from linrep.page.interval import BESIDE, Estimates, Trace, line, null_ranges, points
 from linrep.page.lm.view import INNER, View
 from linrep.page.numbers import cosine
 from linrep.page.shell import Block, label
 from linrep.runs.row import Matrix, Row
 
 NUMBERED = 10
+RANDOM = "random pairs"
 SIGNED = [[0, "--embedding"], [0.5, "--heat-0"], [1, "--unembedding"]]
 
 
@@ -71,39 +72,28 @@ def _dots(
     axis: str,
     symbols: Sequence[str] = ("circle", "square"),
 ) -> dict[str, Any]:
-    traces: list[dict[str, Any]] = []
-    for shown, (name, colour, shift, rows) in enumerate(series):
+    traces: list[Trace] = []
+    for (name, colour, shift, rows), symbol in zip(series, symbols, strict=False):
         at = [(i + shift, row) for i, row in enumerate(rows) if row is not None]
-        nulls = [(x, row) for x, row in at if math.isfinite(row.null.low)]
+        nulls = [(x, row.null) for x, row in at if math.isfinite(row.null.low)]
         if nulls:
-            ends = [value for _, row in nulls for value in (row.null.low, row.null.high, None)]
-            traces.append(
-                {
-                    "type": "scatter",
-                    "mode": "lines",
-                    "name": "random pairs",
-                    "showlegend": not any(trace["name"] == "random pairs" for trace in traces),
-                    "x": [value for x, _ in nulls for value in (x, x, None)],
-                    "y": ends,
-                    "line": {"color": "--null/0.45", "width": 9},
-                    "hoverinfo": "skip",
-                }
-            )
-        values, low, high = ([getattr(row, end) for _, row in at] for end in ("value", "low", "high"))
-        hover = [f"{label(row.concept)}, {name}: {cosine(row.value)} ({row.pairs:,} pairs)" for _, row in at]
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": name,
-                "x": [x for x, _ in at],
-                "y": values,
-                "error_y": bars(values, low, high, colour),
-                "marker": {"color": colour, "size": 7, "symbol": symbols[shown]},
-                "text": hover,
-                "hovertemplate": "%{text}<extra></extra>",
-            }
+            places, ends = [x for x, _ in nulls], [null for _, null in nulls]
+            first = not any(trace["name"] == RANDOM for trace in traces)
+            low, high = [null.low for null in ends], [null.high for null in ends]
+            traces += null_ranges(places, low, high, RANDOM, listed=first)
+        given = Estimates(
+            name=name,
+            colour=colour,
+            x=[x for x, _ in at],
+            centre=[row.value for _, row in at],
+            low=[row.low for _, row in at],
+            high=[row.high for _, row in at],
+            text=[
+                f"{label(row.concept)}, {name}: {cosine(row.value)} ({row.pairs:,} pairs)" for _, row in at
+            ],
+            hover="%{text}<extra></extra>",
         )
+        traces += points(given, symbol=symbol)
     ticks = {"tickvals": list(range(len(names))), "ticktext": [label(name) for name in names]}
     crowded = len(names) > 8 or max(map(len, names)) > 14
     layout: dict[str, Any] = {
@@ -244,9 +234,9 @@ def by_depth(view: View) -> list[Block]:
 def _depth(view: View, layers: Sequence[int], metric: str, title: str, axis: str) -> Block:
     places = [*map(str, layers), *(["head"] if view.place == "head" else [])]
     at = {place: i for i, place in enumerate(places)}
-    traces: list[dict[str, Any]] = []
+    traces: list[Trace] = []
     for i, name in enumerate(view.context_concepts):
-        points: list[tuple[int, float]] = []
+        found: list[tuple[int, float]] = []
         for place in places:
             row = (
                 view.context_linearity(name, place)
@@ -254,19 +244,15 @@ def _depth(view: View, layers: Sequence[int], metric: str, title: str, axis: str
                 else view.row(metric, name, layer=place)
             )
             if row is not None:
-                points.append((at[place], row.value))
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "name": label(name),
-                "x": [x for x, _ in points],
-                "y": [y for _, y in points],
-                "line": {"color": palette.concept(i), "dash": palette.dash(i), "width": 1.8},
-                "marker": {"size": 5},
-                "hovertemplate": f"{label(name)}: %{{y:.3f}}<extra></extra>",
-            }
+                found.append((at[place], row.value))
+        given = Estimates(
+            name=name,
+            colour=palette.concept(i),
+            x=[x for x, _ in found],
+            centre=[y for _, y in found],
+            hover=f"{label(name)}: %{{y:.3f}}<extra></extra>",
         )
+        traces += line(given, dash=palette.dash(i), width=BESIDE, symbol="circle", size=5)
     every = max(1, math.ceil(len(places) / 14))
     shown = [place for i, place in enumerate(places) if i % every == 0 or place == "head"]
     layout = {

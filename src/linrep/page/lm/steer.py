@@ -2,11 +2,13 @@
 
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import linrep
 from linrep.files import one_line_errors, write_file
 from linrep.llm import SteerResult
+from linrep.page.interactive import figure as drawn
+from linrep.page.interval import THIN, Estimates, Trace, line
 from linrep.page.numbers import ABSENT, count, short
 from linrep.page.shell import Block, Line, Page, Section, assemble, label
 
@@ -107,17 +109,9 @@ def means(result: SteerResult) -> dict[str, list[tuple[float, float]]]:
 
 def figure(result: SteerResult) -> "go.Figure":
     """Shift against strength, target and off-target concepts, by itself; returned, not shown."""
-    import plotly.graph_objects as go
-
-    drawn, target = go.Figure(), result.summary["concept"]
-    for concept, points in means(result).items():
-        style = {"color": "#c1121f", "width": 3} if concept == target else {"color": "#9aa5b1", "width": 1}
-        x, y = zip(*points, strict=True)
-        drawn.add_scatter(x=x, y=y, name=concept, line=style, mode="lines")
-    return drawn.update_layout(
-        title=f"{result.summary['model']}: pushed along {target}",
-        xaxis_title=f"strength ({result.summary['unit']})",
-        yaxis_title="shift of log-odds (nats)",
+    target = result.summary["concept"]
+    return drawn(_curves(result)).update_layout(
+        title=f"{result.summary['model']}: pushed along {label(target)}"
     )
 
 
@@ -125,21 +119,18 @@ def _curves(result: SteerResult) -> Block:
     target = result.summary["concept"]
     found = means(result)
     order = [name for name in found if name != target] + [target]
-    traces: list[dict[str, Any]] = []
+    traces: list[Trace] = []
     for i, name in enumerate(order):
         own = name == target
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers" if own else "lines",
-                "name": label(name) if own else "other concepts",
-                "showlegend": own or i == 0,
-                "x": [a for a, _ in found[name]],
-                "y": [shift for _, shift in found[name]],
-                "line": {"color": "--unembedding" if own else "--null/0.6", "width": 3 if own else 1.2},
-                "hovertemplate": f"{label(name)} at %{{x}}: %{{y:.2f}} nats<extra></extra>",
-            }
+        given = Estimates(
+            name=name if own else "other concepts",
+            colour="--unembedding" if own else "--null/0.6",
+            x=[a for a, _ in found[name]],
+            centre=[shift for _, shift in found[name]],
+            hover=f"{label(name)} at %{{x}}: %{{y:.2f}} nats<extra></extra>",
+            listed=own or i == 0,
         )
+        traces += line(given, symbol="circle") if own else line(given, width=THIN)
     layout = {
         "showlegend": True,
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},

@@ -4,12 +4,11 @@ import math
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 import linrep
 from linrep.files import one_line_errors, write_file
 from linrep.llm.toy.sweep import Kind, WidthSweep
-from linrep.page.interval import bars
+from linrep.page.interval import Dash, Estimates, line, null
 from linrep.page.numbers import ABSENT, cosine, short
 from linrep.page.shell import Block, Line, Page, Section, assemble
 
@@ -124,24 +123,16 @@ def _lines(sweep: WidthSweep) -> list[Line]:
 
 
 def _panel(sweep: WidthSweep, panel: Panel) -> Block:
+    looks: tuple[tuple[Dash, str], ...] = (("solid", "circle"), ("dash", "square"))
     traces = [
-        _curve(sweep, panel, table, kind, *look)
-        for kind, look in zip(KINDS, (("solid", "circle"), ("dash", "square")), strict=True)
+        trace
+        for kind, (dash, symbol) in zip(KINDS, looks, strict=True)
         for table in panel.tables
+        for trace in line(_curve(sweep, panel, table, kind), dash=dash, symbol=symbol, with_bars=True)
     ]
     if panel.metric is not None:
-        null = [sweep.mean("tables", width, panel.metric, panel.tables[0], Q95) for width in sweep.widths]
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "name": "random pairs, 95 %",
-                "x": sweep.widths,
-                "y": null,
-                "line": {"color": "--null", "dash": "dot", "width": 1.2},
-                "hoverinfo": "skip",
-            }
-        )
+        level = [sweep.mean("tables", width, panel.metric, panel.tables[0], Q95) for width in sweep.widths]
+        traces += null(sweep.widths, level, None, "random pairs, 95 %")
     scale = {"type": "log", "dtick": 1} if panel.metric is None else {}
     layout = {
         "showlegend": True,
@@ -164,9 +155,9 @@ def _panel(sweep: WidthSweep, panel: Panel) -> Block:
     )
 
 
-def _curve(sweep: WidthSweep, panel: Panel, table: str, kind: Kind, dash: str, symbol: str) -> dict[str, Any]:
+def _curve(sweep: WidthSweep, panel: Panel, table: str, kind: Kind) -> Estimates:
     """One kind of model by width, with its intervals."""
-    metric, colour, name = panel.metric, COLOURS[table], f"{LETTERS[table]}{kind}"
+    metric, name = panel.metric, f"{LETTERS[table]}{kind}"
     values, low, high = (
         [
             sweep.mean(kind, width, metric, table, attrgetter(end))
@@ -176,17 +167,15 @@ def _curve(sweep: WidthSweep, panel: Panel, table: str, kind: Kind, dash: str, s
         ]
         for end in ("value", "low", "high")
     )
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "name": name,
-        "x": sweep.widths,
-        "y": values,
-        "error_y": bars(values, low, high, colour, thickness=1.2, width=3),
-        "line": {"color": colour, "dash": dash, "width": 2},
-        "marker": {"symbol": symbol, "size": 7},
-        "hovertemplate": f"{name}, width %{{x}}: %{{y:.3f}}<extra></extra>",
-    }
+    return Estimates(
+        name=name,
+        colour=COLOURS[table],
+        x=sweep.widths,
+        centre=values,
+        low=low,
+        high=high,
+        hover=f"{name}, width %{{x}}: %{{y:.3f}}<extra></extra>",
+    )
 
 
 def _numbers(sweep: WidthSweep) -> Block:
