@@ -9,7 +9,8 @@ import torch
 
 import linrep
 from linrep.errors import InputError
-from linrep.laboratory.comparison import LARGEST_DRAWN, beside, for_config, for_result
+from linrep.geometry.record import MEAN_DIRECTIONS
+from linrep.laboratory.comparison import LARGEST_DRAWN, Beside, beside, for_config
 from linrep.runs.result import Result
 from linrep.runs.toml import parse
 from linrep.theory.additive import additive_logits
@@ -56,29 +57,32 @@ def test_incomplete_worlds_take_the_general_program_and_large_ones_say_their_siz
 
 
 def test_levels_are_those_of_the_limit(narrow: Result) -> None:
-    found = for_result(narrow)
-    assert found["linearity.unembedding"] == found["alignment"] == 1.0
-    assert found["orthogonality.embedding.mean_directions"] == found["log_odds_gap_nats"] == 0.0
-    assert found["spectrum.unembedding"] == [1.0, 0.0, 0.0]
-    assert "additive solution, not proven to be the limit" in found["sentence"]
+    found = beside(narrow)
+    assert found.levels["linearity", "unembedding"] == found.levels["alignment", ""] == 1.0
+    assert found.levels[MEAN_DIRECTIONS, "embedding"] == found.levels["log_odds_gap_nats", ""] == 0.0
+    assert found.spectrum == (1.0, 0.0, 0.0)
+    assert "additive solution, not proven to be the limit" in found.sentence
 
 
 def test_late_rates_go_through_the_last_median(narrow: Result) -> None:
-    found = for_result(narrow)
-    (first, loss), (last, final) = found["excess_loss_nats"][0], found["excess_loss_nats"][-1]
+    found = beside(narrow)
+    (first, loss), (last, final) = (
+        found.rates["excess_loss_nats", ""][0],
+        found.rates["excess_loss_nats", ""][-1],
+    )
     assert last == 400
     assert final == pytest.approx(narrow.summary.final.excess_loss_nats.median, rel=1e-6)
     assert loss / final == pytest.approx(last / first)
-    (first, low), (last, high) = found["margin"][0], found["margin"][-1]
+    (first, low), *_, (last, high) = found.rates["margin", ""]
     assert high - low == pytest.approx(math.log(last / first))
 
 
 def test_rates_are_left_out_where_theory_has_none() -> None:
     adam = trained(training={"optimizer": "adam", "steps": 20, "snapshots": 3})
-    assert "excess_loss_nats" not in for_result(adam)
+    assert not beside(adam).rates
     wide = trained(model={"dim": 8}, training={"optimizer": "gd", "steps": 20, "snapshots": 3})
-    assert "margin" not in for_result(wide), "margins of the wide limit differ from one another"
-    assert for_result(wide)["linearity.unembedding"] == pytest.approx(0.226, abs=1e-3)
+    assert ("margin", "") not in beside(wide).rates, "margins of the wide limit differ from one another"
+    assert beside(wide).levels["linearity", "unembedding"] == pytest.approx(0.226, abs=1e-3)
 
 
 def test_a_planted_limit_is_at_distance_zero_with_the_predicted_singular_values(narrow: Result) -> None:
@@ -117,26 +121,26 @@ def test_a_planted_limit_is_at_distance_zero_with_the_predicted_singular_values(
 )
 def test_no_prediction_is_said_with_its_reason(changes: dict[str, Any], words: str) -> None:
     run = trained(training={"optimizer": "gd", "steps": 5, "snapshots": 2}, **changes)
-    found = for_result(run)
-    assert found["sentence"].startswith(words)
-    assert set(found) == {"sentence", "singular_values"}
-    assert found["singular_values"] == []
+    found = beside(run)
+    assert found.sentence.startswith(words)
+    assert not found.has_lines
+    assert found.spectrum == found.singular_values == ()
     assert LARGEST_DRAWN < 219 * 32
 
 
 def test_stuck_runs_are_said_to_be_stuck() -> None:
     measure = {"bootstrap": 100, "null_draws": 2}
     run = trained(training={"optimizer": "gd", "steps": 2, "snapshots": 2}, measure=measure)
-    assert "the runs, all stuck, are within" in for_result(run)["sentence"]
+    assert "the runs, all stuck, are within" in beside(run).sentence
 
 
 def test_every_prediction_can_be_drawn(narrow: Result) -> None:
     from linrep.page import render
 
-    page = render(narrow, for_result(narrow))
+    page = render(narrow, beside(narrow))
     assert "predicted limit" in page
     assert "Singular values of the logits" in page
     assert "additive solution, not proven to be the limit" in page
-    plain = render(narrow, {"sentence": "No limit was computed: why.", "singular_values": []})
+    plain = render(narrow, Beside(sentence="No limit was computed: why."))
     assert "No limit was computed: why." in plain
     assert "predicted limit" not in plain

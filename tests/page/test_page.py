@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 import pytest
 
 from linrep import page
+from linrep.laboratory.comparison import Beside
 from linrep.page import heat, trace_curves, verdict
 from linrep.page.cube import cube, edges_by_concept
 from linrep.page.run_page import page as run_page
@@ -150,8 +151,9 @@ def test_long_names_leave_room_on_a_phone() -> None:
 @pytest.mark.parametrize("which", ["dags", "asia", "hostile"])
 def test_every_spec_is_valid_plotly(which: str, request: pytest.FixtureRequest) -> None:
     result = request.getfixturevalue(which)
-    predictions = {"linearity.unembedding": 0.268, "alignment": 0.587, "spectrum.unembedding": [0.776, 0.224]}
-    sections = run_page(view(result, predictions)).sections
+    levels = {("linearity", "unembedding"): 0.268, ("alignment", ""): 0.587}
+    beside = Beside(sentence="Near.", levels=levels, spectrum=(0.776, 0.224))
+    sections = run_page(view(result, beside)).sections
     specs = [block.spec for section in sections for block in section.blocks if block.kind == "plot"]
     assert len(specs) >= 12
     for spec in specs:
@@ -160,7 +162,7 @@ def test_every_spec_is_valid_plotly(which: str, request: pytest.FixtureRequest) 
 
 
 def test_predictions_are_drawn(dags: Any) -> None:
-    seen = view(dags, {"linearity.unembedding": 0.268})
+    seen = view(dags, Beside(sentence="Near.", levels={("linearity", "unembedding"): 0.268}))
     measure = next(m for m in trace_curves.MEASURES if m.name == "linearity")
     unembedding, embedding = trace_curves.curves(seen, measure)
     assert unembedding.predicted is not None

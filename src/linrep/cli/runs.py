@@ -89,8 +89,7 @@ def _public(summary: dict[str, Any]) -> dict[str, Any]:
 
 def _draw(result: "Result", target: Path | None = None) -> Path:
     from linrep.files import one_line_errors, write_file
-    from linrep.laboratory.comparison import for_result
-    from linrep.page import render
+    from linrep.page.rendering import run_page
 
     if target is None:
         assert result.folder is not None, "a stored run has a folder"
@@ -99,7 +98,7 @@ def _draw(result: "Result", target: Path | None = None) -> Path:
             return target
     with one_line_errors(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_file(target, render(result, for_result(result)).encode())
+        write_file(target, run_page(result).encode())
     return target
 
 
@@ -222,8 +221,7 @@ def report(
 ) -> None:
     """Draw the page of a finished run again."""
     from linrep.files import one_line_errors
-    from linrep.laboratory.comparison import for_result
-    from linrep.page import save_figures
+    from linrep.page.rendering import run_figures
     from linrep.runs import folder as run_folder
     from linrep.runs.store import Store, holds_run
 
@@ -232,7 +230,7 @@ def report(
     typer.echo(f"page  {_draw(result, page or folder / 'page.html').resolve()}")
     if figures is not None:
         with one_line_errors(figures):
-            for path in save_figures(result, figures, for_result(result)):
+            for path in run_figures(result, figures):
                 typer.echo(f"figure  {path}")
 
 

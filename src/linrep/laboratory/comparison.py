@@ -5,15 +5,18 @@ The only place that lays a prediction beside measurements: theory never sees the
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from linrep.errors import InputError
+from linrep.geometry.record import MEAN_DIRECTIONS, RMS
 from linrep.laboratory.build import resolve, worlds
 from linrep.runs.config import Config
 from linrep.runs.result import Result
+from linrep.runs.summary import Key
+from linrep.theory.limit_geometry import LimitGeometry
 from linrep.theory.limits import predict_world
 from linrep.theory.nuclear_norm import LARGEST_TABLE
 from linrep.theory.prediction import Prediction
@@ -32,20 +35,37 @@ LATE = 100
 """A rate is drawn over the last part of training, from 1/LATE of its effective time."""
 
 
+Rate = tuple[tuple[int, float], ...]
+"""(step, value) pairs, late in training."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
-    """A prediction laid beside a run."""
+    """A prediction laid beside a run; what theory does not give is absent, never a stand-in.
 
-    prediction: Prediction | None
+    Example:
+        >>> Beside(sentence="", levels={("linearity", "unembedding"): 1.0}).has_lines
+        True
+    """
+
+    prediction: Prediction | None = None
     """None where nothing was computed; ``reason`` says why."""
-    reason: str
-    numbers: Mapping[str, Any]
-    """For the page: "measure.table" to a level, or to (step, value) pairs where a rate is predicted;
-    "spectrum.unembedding" to shares by degree from 1."""
+    reason: str = ""
     sentence: str
     """How far the run is from its limit."""
-    singular_values: tuple[tuple[float, float | None], ...]
+    levels: Mapping[Key, float] = field(default_factory=dict[Key, float])
+    """What a measure of the trace tends to, by measure and table."""
+    rates: Mapping[Key, Rate] = field(default_factory=dict[Key, Rate])
+    """How a measure goes on, where it has no level."""
+    spectrum: tuple[float, ...] = ()
+    """Of G: shares of its non-constant energy by degree, from 1."""
+    singular_values: tuple[tuple[float, float | None], ...] = ()
     """(measured, predicted) shares of the nuclear norm of F Gᵀ, descending, mean over free runs."""
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether anything is drawn into the traces."""
+        return bool(self.levels or self.rates)
 
 
 def for_config(config: Config, dim: int | None = None) -> Prediction:
@@ -96,24 +116,6 @@ def _trained(config: Config) -> World:
     return part(built, ~built.held_out)
 
 
-def for_result(result: Result) -> dict[str, Any]:
-    """Numbers for the page of a run, keyed as :func:`linrep.page.render` takes them; empty if there are none.
-
-    Args:
-        result: A finished run.
-
-    Returns:
-        "measure.table" to number, "spectrum.unembedding" to shares, "sentence" to words, "singular_values"
-        to (measured, predicted) pairs, "excess_loss_nats" and "margin" to (step, value) pairs.
-    """
-    found = beside(result)
-    return {
-        **found.numbers,
-        "sentence": found.sentence,
-        "singular_values": [list(pair) for pair in found.singular_values],
-    }
-
-
 def prediction_of(result: Result) -> Prediction | None:
     """What theory predicts for a run; None where it does not reach its world."""
     return _prediction(result)[0]
@@ -129,12 +131,14 @@ def beside(result: Result) -> Beside:
         The prediction, the numbers to draw, and the sentence.
     """
     prediction, reason = _prediction(result)
-    numbers = _levels(prediction) if prediction is not None else {}
+    geometry = prediction.geometry if prediction is not None else None
     return Beside(
         prediction=prediction,
         reason=reason,
-        numbers=numbers | _rates(result, prediction),
         sentence=_sentence(result, prediction, reason),
+        levels=_levels(geometry) if geometry is not None else {},
+        rates=_rates(result, prediction),
+        spectrum=geometry.spectrum or () if geometry is not None else (),
         singular_values=_singular_values(result, prediction),
     )
 
@@ -176,28 +180,24 @@ def _symmetric(result: Result) -> bool:
     )
 
 
-def _levels(prediction: Prediction) -> dict[str, Any]:
+def _levels(g: LimitGeometry) -> dict[Key, float]:
     """What each measure of the trace tends to; only what theory gives."""
-    g = prediction.geometry
-    if g is None:
-        return {}
-    levels = {
-        "linearity.embedding": g.linearity_embedding,
-        "linearity.unembedding": g.linearity_unembedding,
-        "alignment": g.alignment,
-        "orthogonality.embedding.mean_directions": g.orthogonality_mean_directions,
-        "orthogonality.unembedding.mean_directions": g.orthogonality_mean_directions,
-        "orthogonality.embedding.rms": g.orthogonality_rms_embedding,
-        "orthogonality.unembedding.rms": g.orthogonality_rms_unembedding,
-        "additive_share.embedding": g.additive_share_embedding,
-        "additive_share.unembedding": g.additive_share_unembedding,
-        "log_odds_gap_nats": 0.0,
-        "spectrum.unembedding": None if g.spectrum is None else list(g.spectrum),
+    levels: dict[Key, float | None] = {
+        ("linearity", "embedding"): g.linearity_embedding,
+        ("linearity", "unembedding"): g.linearity_unembedding,
+        ("alignment", ""): g.alignment,
+        (MEAN_DIRECTIONS, "embedding"): g.orthogonality_mean_directions,
+        (MEAN_DIRECTIONS, "unembedding"): g.orthogonality_mean_directions,
+        (RMS, "embedding"): g.orthogonality_rms_embedding,
+        (RMS, "unembedding"): g.orthogonality_rms_unembedding,
+        ("additive_share", "embedding"): g.additive_share_embedding,
+        ("additive_share", "unembedding"): g.additive_share_unembedding,
+        ("log_odds_gap_nats", ""): 0.0,
     }
-    return {name: level for name, level in levels.items() if level is not None}
+    return {key: level for key, level in levels.items() if level is not None}
 
 
-def _rates(result: Result, prediction: Prediction | None) -> dict[str, Any]:
+def _rates(result: Result, prediction: Prediction | None) -> dict[Key, Rate]:
     """Late rates of full-batch gradient descent through the last median: loss as 1/t, margins as ln t.
 
     t is the sum of the step sizes. The slope of the margin, one nat for each unit of ln t, is that of the
@@ -213,13 +213,13 @@ def _rates(result: Result, prediction: Prediction | None) -> dict[str, Any]:
     time = torch.cat([torch.zeros(1, dtype=torch.float64), sizes.cumsum(0)])
     late = [step for step in result.snapshot_steps if step and time[step] * LATE >= time[-1]]
     ages = {step: float(time[step] / time[-1]) for step in late}
-    found: dict[str, Any] = {}
+    found: dict[Key, Rate] = {}
     loss = _last(result, "excess_loss_nats")
     if loss:
-        found["excess_loss_nats"] = [(step, loss / age) for step, age in ages.items()]
+        found["excess_loss_nats", ""] = tuple((step, loss / age) for step, age in ages.items())
     margin = _last(result, "margin")
     if margin and prediction.status == ADDITIVE:
-        found["margin"] = [(step, margin + math.log(age)) for step, age in ages.items()]
+        found["margin", ""] = tuple((step, margin + math.log(age)) for step, age in ages.items())
     return found
 
 

@@ -9,8 +9,7 @@ import numpy as np
 
 from linrep.intervals import LEAST
 from linrep.page import palette
-from linrep.page.numbers import ABSENT, cosine, count, finite, interval, short
-from linrep.page.prediction import has_lines
+from linrep.page.numbers import ABSENT, cosine, count, interval, short
 from linrep.page.shell import Block
 from linrep.page.view import View
 from linrep.runs.summary import Key, LogOdds, Margin, address
@@ -46,7 +45,7 @@ def blocks(view: View) -> list[Block]:
 def _measures(view: View) -> Block:
     head = ("Measure", "mean", "median", "95 % interval", "null mean", "null 95 % quantile", "n")
     keys = ("measure", "mean", "median", "low95", "high95", "null_mean", "null_q95", "null_kind", "n")
-    if has_lines(view):
+    if view.has_lines:
         head, keys = (*head, "predicted"), (*keys, "predicted")
     rows: list[list[str]] = []
     lines: list[list[Any]] = []
@@ -64,8 +63,8 @@ def _measures(view: View) -> Block:
         row = [name, write(mean), write(median), interval(similar, write) or ABSENT, *map(write, level)]
         row.append(ABSENT if pairs is None else count(pairs))
         line = [address(*key), mean, median, low, high, *level, null and null.kind, pairs]
-        if has_lines(view):
-            predicted = finite(view.prediction(*key))
+        if view.has_lines:
+            predicted = view.level(*key)
             row.append(write(predicted))
             line.append(predicted)
         rows.append(row)

@@ -6,28 +6,20 @@ from linrep.page.numbers import cosine, finite
 from linrep.page.shell import Block
 from linrep.page.view import View
 
-WORDS = ("sentence", "singular_values")
-"""Predictions that are not lines of the traces."""
 MOST = 40
 """Singular values shown at most, the largest first."""
 
 
-def has_lines(view: View) -> bool:
-    """Whether any prediction is drawn into the traces."""
-    return any(name not in WORDS and not name.startswith("spectrum") for name in view.predictions)
-
-
 def sentence(view: View) -> list[str]:
     """How far the run is from its limit; nothing when no prediction was asked for."""
-    said = view.prediction("sentence")
-    return [str(said)] if said else []
+    return [] if view.beside is None else [view.beside.sentence]
 
 
 def blocks(view: View) -> list[Block]:
     """Measured singular values of the logits, predicted ones beside them; empty where theory has none."""
     pairs: list[tuple[float | None, float | None]] = [
         (finite(measured), finite(predicted))
-        for measured, predicted in (view.prediction("singular_values") or [])[:MOST]
+        for measured, predicted in (view.beside.singular_values if view.beside else ())[:MOST]
     ]
     if not pairs:
         return []

@@ -1,6 +1,5 @@
 """A result as one HTML file that opens offline, and its figures for a paper."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,16 +7,16 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
     from matplotlib.figure import Figure
 
+    from linrep.laboratory.comparison import Beside
 
-def render(result: Any, predictions: Mapping[str, Any] | None = None) -> str:
+
+def render(result: Any, beside: "Beside | None" = None) -> str:
     """The page of a result.
 
     Args:
         result: What :func:`linrep.run` returns.
-        predictions: What theory says, drawn beside what was measured. Keys are ``measure.table`` or
-            ``measure`` with the names of the trace (``linearity.unembedding``), values numbers;
-            ``spectrum.unembedding`` takes shares by degree from 1. A rate is given as (step, value) pairs,
-            ``singular_values`` as (measured, predicted) pairs, ``sentence`` as words.
+        beside: What theory says, drawn beside what was measured;
+            see :func:`linrep.laboratory.comparison.beside`.
 
     Returns:
         One HTML file with everything inside; it makes no network request.
@@ -32,15 +31,15 @@ def render(result: Any, predictions: Mapping[str, Any] | None = None) -> str:
     from linrep.page.shell import assemble
     from linrep.page.view import view
 
-    return assemble(page(view(result, predictions)))
+    return assemble(page(view(result, beside)))
 
 
-def figures(result: Any, predictions: Mapping[str, Any] | None = None) -> "dict[str, Figure]":
+def figures(result: Any, beside: "Beside | None" = None) -> "dict[str, Figure]":
     """The figures of a result for a paper, by name; one that does not exist for it is left out.
 
     Args:
         result: What :func:`linrep.run` returns.
-        predictions: As for :func:`render`.
+        beside: As for :func:`render`.
 
     Example:
         >>> import linrep
@@ -54,7 +53,7 @@ def figures(result: Any, predictions: Mapping[str, Any] | None = None) -> "dict[
     from linrep.page.print_style import STYLE
     from linrep.page.view import view
 
-    seen = view(result, predictions)
+    seen = view(result, beside)
     makers = {
         "hypercube": cube.paper,
         "traces": traces.paper,
@@ -69,13 +68,13 @@ def figures(result: Any, predictions: Mapping[str, Any] | None = None) -> "dict[
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
-def save_figures(result: Any, folder: Path | str, predictions: Mapping[str, Any] | None = None) -> list[Path]:
+def save_figures(result: Any, folder: Path | str, beside: "Beside | None" = None) -> list[Path]:
     """Save every figure as PDF, SVG and PNG.
 
     Args:
         result: What :func:`linrep.run` returns.
         folder: Made if it is not there.
-        predictions: As for :func:`render`.
+        beside: As for :func:`render`.
 
     Returns:
         The files written, three for each figure. Equal results give equal bytes.
@@ -89,7 +88,7 @@ def save_figures(result: Any, folder: Path | str, predictions: Mapping[str, Any]
     """
     from linrep.page.print_style import save
 
-    return save(figures(result, predictions), folder)
+    return save(figures(result, beside), folder)
 
 
 def run_page(result: Any) -> str:
@@ -98,9 +97,9 @@ def run_page(result: Any) -> str:
     Args:
         result: What :func:`linrep.run` returns.
     """
-    from linrep.laboratory.comparison import for_result
+    from linrep.laboratory.comparison import beside
 
-    return render(result, for_result(result))
+    return render(result, beside(result))
 
 
 def run_plot(result: Any, kind: str | None = None) -> "go.Figure":
@@ -113,12 +112,12 @@ def run_plot(result: Any, kind: str | None = None) -> "go.Figure":
     Raises:
         InputError: No such plot; names those there are.
     """
-    from linrep.laboratory.comparison import for_result
+    from linrep.laboratory.comparison import beside
     from linrep.page.interactive import chosen
     from linrep.page.run_page import page
     from linrep.page.view import view
 
-    sections = page(view(result, for_result(result))).sections
+    sections = page(view(result, beside(result))).sections
     return chosen([block for section in sections for block in section.blocks], kind)
 
 
@@ -129,6 +128,6 @@ def run_figures(result: Any, folder: Path | str) -> list[Path]:
         result: What :func:`linrep.run` returns.
         folder: Made if it is not there.
     """
-    from linrep.laboratory.comparison import for_result
+    from linrep.laboratory.comparison import beside
 
-    return save_figures(result, folder, for_result(result))
+    return save_figures(result, folder, beside(result))

@@ -1,6 +1,5 @@
 """Spectrum: how much of each table's energy lies in single concepts, pairs, triples, …"""
 
-from collections.abc import Sequence
 from typing import Any
 
 from linrep.geometry.record import TableName
@@ -124,9 +123,9 @@ def absence(view: View) -> str:
 
 
 def predictions(view: View, table: str) -> Shares:
-    """Predicted shares by degree, given as a sequence that starts at degree 1."""
-    given: Sequence[float] = view.prediction("spectrum", table) or ()
-    return [(degree, float(share)) for degree, share in enumerate(given, start=1)]
+    """Predicted shares by degree; theory gives those of g."""
+    given = view.beside.spectrum if view.beside is not None and table == "unembedding" else ()
+    return list(enumerate(given, start=1))
 
 
 def paper(view: View) -> Any:

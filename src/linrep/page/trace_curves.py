@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from linrep.page.numbers import finite
 from linrep.page.view import View
+from linrep.runs.summary import Key
 
 THIN_LINES = 32
 TABLES = ("unembedding", "embedding", "")
@@ -101,7 +101,7 @@ def curves(view: View, measure: Measure) -> list[Curve]:
                 stuck=_quantiles(wide[stuck].to_numpy(dtype=np.float64)),
                 thin=_thin(wide, values, view),
                 null=_along(null, steps),
-                predicted=_predicted(view.prediction(measure.name, table), steps),
+                predicted=_predicted(view, (measure.name, table), steps),
             )
         )
     return found
@@ -134,15 +134,13 @@ def _thin(wide: Any, values: Any, view: View) -> list[tuple[str, NDArray[np.floa
     return [(str(name), each[name].to_numpy(dtype=np.float64)) for name in view.names if name in each]
 
 
-def _predicted(given: Any, steps: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """A number is a level; (step, value) pairs hold at their steps."""
-    level = finite(given)
+def _predicted(view: View, key: Key, steps: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """A level holds at all steps, a rate at its own."""
+    level = view.level(*key)
     if level is not None:
         return np.full(len(steps), level)
-    if not isinstance(given, Sequence) or isinstance(given, str) or not given:
-        return None
-    at = {float(step): float(value) for step, value in given}
-    return np.array([at.get(float(step), np.nan) for step in steps])
+    rate = dict(view.beside.rates.get(key, ())) if view.beside is not None else {}
+    return np.array([rate.get(int(step), np.nan) for step in steps]) if rate else None
 
 
 def _along(null: Any, steps: NDArray[np.float64]) -> NDArray[np.float64] | None:

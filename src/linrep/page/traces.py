@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from linrep.page import palette, prediction
+from linrep.page import palette
 from linrep.page.interval import THIN, Estimates, Trace, line, null, predicted
 from linrep.page.numbers import short
 from linrep.page.shell import Block, label
@@ -37,7 +37,7 @@ def _legend(view: View) -> Block:
         rows.append(("both", "dashed", "stuck runs (solid: free runs)"))
     shapes = "" if view.binary else "; shuffled rows for simplices and parents"
     rows.append(("null", "dotted", f"null: random pairs; predicting zero for log-odds{shapes}"))
-    if prediction.has_lines(view):
+    if view.has_lines:
         rows.append(("predicted", "dashed", "predicted limit, or rate late in training"))
     return Block(id="traces-legend", kind="legend", title="Lines of the traces", rows=rows)
 
@@ -184,7 +184,7 @@ def _handles(view: View) -> list[Any]:
     ]
     if any(view.stuck) and any(view.free):
         styles.append(("both", "dash", "stuck runs"))
-    if prediction.has_lines(view):
+    if view.has_lines:
         styles.append(("predicted", "dash", "predicted"))
     return [
         Line2D([], [], color=palette.paper(f"--{name}"), linestyle=DASHES[style], label=text)  # pyright: ignore[reportArgumentType]

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linrep.geometry.record import Similarity
-from linrep.runs.summary import Key, Measured, Summary, address
+from linrep.laboratory.comparison import Beside
+from linrep.runs.summary import Key, Measured, Summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,8 @@ class View:
     free: tuple[bool, ...]
     """Of each run; a diverged run is neither free nor stuck."""
     config: Mapping[str, Any]
-    predictions: Mapping[str, Any]
+    beside: Beside | None
+    """What theory says of it, if it was asked."""
     measures: Mapping[Key, Measured]
     """Of the summary, by measure and table."""
 
@@ -78,17 +80,22 @@ class View:
         found = self.measure(measure, table)
         return found if isinstance(found, Similarity) else None
 
-    def prediction(self, measure: str, table: str = "") -> Any:
-        """What theory predicts for a measure of a table, or for both alike; None when it does not."""
-        return self.predictions.get(address(measure, table), self.predictions.get(measure))
+    @property
+    def has_lines(self) -> bool:
+        """Whether theory draws anything into the traces."""
+        return self.beside is not None and self.beside.has_lines
+
+    def level(self, measure: str, table: str = "") -> float | None:
+        """What theory says a measure of a table tends to; None where it says nothing."""
+        return None if self.beside is None else self.beside.levels.get((measure, table))
 
 
-def view(result: Any, predictions: Mapping[str, Any] | None = None) -> View:
+def view(result: Any, beside: Beside | None = None) -> View:
     """Read a result.
 
     Args:
         result: What :func:`linrep.run` returns, or anything with its attributes.
-        predictions: Values theory gives, keyed like ``linearity.unembedding``.
+        beside: What theory says of it.
     """
     world = result.worlds[0]
     return View(
@@ -101,7 +108,7 @@ def view(result: Any, predictions: Mapping[str, Any] | None = None) -> View:
         snapshots=np.asarray(result.snapshots, dtype=np.float64),
         free=tuple(bool(free) for free in result.summary.free),
         config=_plain(result.config),
-        predictions=predictions or {},
+        beside=beside,
         measures=result.summary.measures,
     )
 
