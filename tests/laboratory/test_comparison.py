@@ -23,7 +23,7 @@ def trained(**changes: Any) -> Result:
     fields = {
         "runs": 2,
         "world": INDEPENDENT,
-        "training": {"optimizer": "gd", "steps": 400, "snapshots": 8},
+        "training": {"optimizer": "gd", "step_size": 5.0, "steps": 400, "snapshots": 8},
         "compute": {"threads": 1},
         "measure": {"bootstrap": 100, "null_draws": 2, "free_threshold_nats": 1.0},
     }

@@ -1,5 +1,6 @@
 """Every mistake in a config is one line that names the key; what does not apply never reaches a run's key."""
 
+import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from linrep.errors import InputError, shown
 from linrep.runs.config import Config
+from linrep.runs.keys import LATER, key_of
 from linrep.runs.toml import LONGEST_KEY, _names, _near, apply_override, load, parse  # pyright: ignore[reportPrivateUsage]
 
 WORLD = {"kind": "random", "concepts": 3}
@@ -54,7 +56,7 @@ WORLD = {"kind": "random", "concepts": 3}
         ),
         (
             {"world": WORLD, "training": {"optimizer": "lbfgs"}},
-            "training.optimizer: expected 'gd', 'sgd' or 'adam'",
+            "training.optimizer: expected 'gd', 'sgd', 'adam' or 'newton'",
         ),
         (
             {"world": WORLD, "training": {"optimizer": "gd", "samples": 7}},
@@ -195,5 +197,50 @@ def test_template_shows_every_key() -> None:
     text = (files("linrep") / "template.toml").read_text()
     config = parse({"world": WORLD, "shift": {"step": 1}}).model_dump()  # the table that may be absent
     for section, value in config.items():
-        for key in value if isinstance(value, dict) else [section]:
+        keys = set(value if isinstance(value, dict) else [section]) - {"bootstrap"}  # read, and not used
+        for key in keys:
             assert f"{key} = " in text, f"{section}.{key} is missing from the template"
+
+
+def test_steps_that_find_their_size_say_what_they_cannot_have() -> None:
+    for training, model, message in (
+        ({"step_size": -1.0}, {}, "training.step_size: expected a number above 0, or 'auto', got -1.0"),
+        ({"step_size": "auot"}, {}, "or 'auto', got 'auot'"),
+        ({"step_size": "auto"}, {}, "'auto' needs optimizer 'gd', got 'sgd'"),
+        ({"optimizer": "newton", "step_size": 1.0}, {}, "newton finds its own, got 1.0"),
+        ({"optimizer": "gd", "step_size": "auto", "schedule": "cosine"}, {}, "got 'cosine'; leave it out"),
+        ({"ridge": 1.0}, {}, "ridge: needs optimizer 'newton', got 'sgd'"),
+        ({"optimizer": "newton"}, {"encoder": "mlp"}, "newton moves tables, got model.encoder 'mlp'"),
+        ({}, {"start": "wide", "encoder": "mlp"}, "cut from tables, got encoder 'mlp'"),
+        ({}, {"starts": 3}, "expected 1 unless start = 'wide', got 3"),
+    ):
+        with pytest.raises(InputError, match=re.escape(message)):
+            parse({"world": WORLD, "training": training, "model": model})
+    with pytest.raises(InputError, match="newton needs 'float64', got 'float32'"):
+        parse({"world": WORLD, "training": {"optimizer": "newton"}, "compute": {"dtype": "float32"}})
+    with pytest.raises(InputError, match="would not see it"):
+        parse({"world": WORLD, "training": {"until_excess": 0.1}, "shift": {"step": 5}})
+
+
+def test_defaults_of_steps_that_find_their_size() -> None:
+    plain = parse({"world": WORLD, "training": {"optimizer": "gd"}})
+    assert (plain.training.step_size, plain.training.steps, plain.model.start) == ("auto", 3000, "normal")
+    scheduled = parse({"world": WORLD, "training": {"optimizer": "gd", "schedule": "cosine"}})
+    assert scheduled.training.step_size == 5.0
+    newton = parse({"world": WORLD, "training": {"optimizer": "newton"}})
+    assert (newton.compute.dtype, newton.training.until_excess, newton.training.ridge) == (
+        "float64",
+        1e-3,
+        1e-6,
+    )
+
+
+def test_keys_that_came_later_leave_the_names_of_old_runs_as_they_were() -> None:
+    fields = parse({"world": WORLD, "model": {"dim": 2}}).model_dump(mode="json")
+    old = {name: dict(value) if isinstance(value, dict) else value for name, value in fields.items()}
+    for table, later in LATER.items():
+        for name in later:
+            del old[table][name]
+    assert key_of(old, None) == key_of(fields, None)
+    for table, name, value in (("model", "start", "wide"), ("training", "until_excess", 0.1)):
+        assert key_of({**fields, table: {**fields[table], name: value}}, None) != key_of(fields, None)

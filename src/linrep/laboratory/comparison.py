@@ -13,6 +13,7 @@ import torch
 from linrep.errors import InputError
 from linrep.geometry.record import MEAN_DIRECTIONS, RMS
 from linrep.laboratory.build import resolve, worlds
+from linrep.laboratory.trajectory import step_sizes
 from linrep.runs.config import Config
 from linrep.runs.result import Result
 from linrep.runs.summary import Key
@@ -21,7 +22,6 @@ from linrep.theory.limits import predict_world
 from linrep.theory.nuclear_norm import LARGEST_TABLE
 from linrep.theory.prediction import Prediction
 from linrep.theory.price import Price, price_of_linearity
-from linrep.training.schedule import schedule
 from linrep.worlds.contexts import World, part
 from linrep.worlds.tokens import affine_rank
 from linrep.worlds.truth import distinct
@@ -208,11 +208,9 @@ def _rates(result: Result, prediction: Prediction | None) -> dict[Key, Rate]:
         return {}
     if result.config.shift is not None:  # t counts the steps towards one limit
         return {}
-    rate = schedule(settings.schedule, settings.step_size or 0.0, settings.steps, settings.final_step_size)
-    sizes = torch.tensor([rate(step) for step in range(settings.steps)], dtype=torch.float64)
-    time = torch.cat([torch.zeros(1, dtype=torch.float64), sizes.cumsum(0)])
-    late = [step for step in result.snapshot_steps if step and time[step] * LATE >= time[-1]]
-    ages = {step: float(time[step] / time[-1]) for step in late}
+    time = _times(result)
+    last = time[max(time)]
+    ages = {step: each / last for step, each in time.items() if step and last and each * LATE >= last}
     found: dict[Key, Rate] = {}
     loss = _last(result, "excess_loss_nats")
     if loss:
@@ -221,6 +219,19 @@ def _rates(result: Result, prediction: Prediction | None) -> dict[Key, Rate]:
     if margin and prediction.status == ADDITIVE:
         found["margin", ""] = tuple((step, margin + math.log(age)) for step, age in ages.items())
     return found
+
+
+def _times(result: Result) -> dict[int, float]:
+    """The sum of the step sizes at every snapshot; the median over runs, where each has its own."""
+    settings = result.config.training
+    if settings.step_size == "auto":
+        rows: Any = result.trace
+        found = rows[rows["measure"] == "time"].groupby("step")["value"].median()
+        return {int(step): float(value) for step, value in found.items()}
+    rate = step_sizes(result.config)
+    sizes = torch.tensor([rate(step) for step in range(settings.steps)], dtype=torch.float64)
+    time = torch.cat([torch.zeros(1, dtype=torch.float64), sizes.cumsum(0)])
+    return {step: float(time[step]) for step in result.snapshot_steps}
 
 
 def _last(result: Result, measure: str) -> float | None:

@@ -131,20 +131,22 @@ class BatchRuler:
             for (measure, table), numbers in source.concepts.items()
         }
 
-    def observe(self, state: State, loss: Float64[Tensor, " runs"], step_size: float) -> dict[Series, Tensor]:
+    def observe(
+        self, state: State, loss: Float64[Tensor, " runs"], step_size: Float64[Tensor, " runs"]
+    ) -> dict[Series, Tensor]:
         """Every measure at one step, without intervals.
 
         Args:
             state: Under training, with all its contexts.
             loss: Its excess loss, by :func:`excess_loss`.
-            step_size: Of the step just made.
+            step_size: Of the step just made, for every run.
 
         Returns:
             One number per run, or one per run and concept; NaN where there is none.
         """
         alive = state.alive.cpu()
         found = self.look(*self.tables(state), loss, state.step)
-        found[Series("step_size")] = torch.full((len(alive),), step_size, dtype=torch.float64)
+        found[Series("step_size")] = step_size
         return absent_where_dead(found, alive)
 
     def look(

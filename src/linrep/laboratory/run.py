@@ -14,6 +14,7 @@ from torch import Tensor
 
 from linrep.errors import InputError
 from linrep.laboratory.build import data_hash, resolve, worlds
+from linrep.laboratory.ending import ending
 from linrep.laboratory.machine import enough_memory, keep_freed_memory, require_device, threads
 from linrep.laboratory.ruler import excess_loss
 from linrep.laboratory.stage import stages_of
@@ -93,6 +94,9 @@ def run_shared(
         raise InputError(
             f"model.encoder: expected 'table' with several processes, got {config.model.encoder!r}; start one"
         )
+    if team.ranks > 1 and (config.model.start == "wide" or config.training.optimizer == "newton"):
+        asked = "model.start = 'wide'" if config.model.start == "wide" else "training.optimizer = 'newton'"
+        raise InputError(f"{asked}: needs the whole world in one process, got {team.ranks}; start one")
     built = worlds(config)
     config = resolve(config, built)
     key = run_key(config, data_hash(config))
@@ -135,11 +139,12 @@ def _train_and_measure(
         part, history = trajectory(config, stages, partial, progress, stop)
         last = stages[-1]
         loss = excess_loss(last.population, part, config.compute.method)
+        end = ending(last.population, part, config.compute.method)
         state = gathered(part, last.population.shard)
         if last.ruler is None or state is None:
             return None
         apart = None if last.apart is None else last.apart.summarise(last.ruler, state)
-        summary = summarise(last.ruler, state, loss, key, step_sizes(config), held_out=apart)
+        summary = summarise(last.ruler, state, loss, key, step_sizes(config), ending=end, held_out=apart)
     measured, steps = history.stacked(), history.steps
     snapshots = measured.pop(SNAPSHOTS)
     if config.shift is not None:

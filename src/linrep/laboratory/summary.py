@@ -20,6 +20,7 @@ from linrep.runs.summary import (
     Counts,
     Degree,
     Diverged,
+    Ending,
     Figures,
     Final,
     HeldOut,
@@ -47,6 +48,7 @@ def summarise(
     key: str,
     rate: Schedule,
     *,
+    ending: Ending | None = None,
     held_out: HeldOut | None = None,
 ) -> Summary:
     """Measure the final state in full.
@@ -57,9 +59,10 @@ def summarise(
         loss: Its excess loss, by :func:`linrep.laboratory.ruler.excess_loss`.
         key: Of the run.
         rate: Its step sizes, to name that of a diverged run.
+        ending: How training came to its end.
         held_out: What was measured apart, where contexts are held out.
     """
-    return measured(
+    found = measured(
         ruler,
         *ruler.tables(state),
         loss,
@@ -69,6 +72,7 @@ def summarise(
         diverged=_diverged(state, rate),
         held_out=held_out,
     )
+    return found.model_copy(update={"ending": ending})
 
 
 def measured(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from jaxtyping import Float64
 from torch import Tensor
 
 from linrep.errors import DivergedError
@@ -19,15 +20,21 @@ from linrep.runs.trace import Series
 from linrep.seeds import generator
 from linrep.training import checkpoint
 from linrep.training.encoder import Encoder, ShardedTable, encoder
+from linrep.training.monotone import Monotone
+from linrep.training.newton import LAST_RIDGE, GaussNewton
 from linrep.training.schedule import Schedule, schedule, snapshot_steps
-from linrep.training.state import State, gathered, start
+from linrep.training.state import STEP_SIZE, State, gathered, not_ended, start
 from linrep.training.training import train
+from linrep.training.until import Until
+from linrep.training.wide import best_wide_start
 
 Progress = Callable[[int, int, float], None]
 """Called with steps done, steps in all, and the mean excess loss last measured."""
 
 SNAPSHOTS, DIRECTIONS = Series("snapshots"), Series("directions")
 """In a history, beside the measures: unembeddings of the first runs, and all mean steering directions."""
+TRACED = ("time", "ridge")
+"""Of what a rule keeps to choose its steps, in the trace: the sum of each run's steps; newton's ridge."""
 SNAPSHOT_BYTES = 64 * 2**20
 """Room for the unembeddings kept over training."""
 
@@ -78,6 +85,8 @@ def trajectory(
     )
     saving = _Saving(partial, population.shard, config.output.checkpoint_seconds)
     history = saving.restore(state)
+    if not history.steps and config.model.start == "wide":
+        _widen(config, population, state)
 
     def look(stage: Stage) -> None:
         history.rows.append(_observed(config, stage, state, rate))
@@ -92,13 +101,16 @@ def trajectory(
         if progress is not None:
             progress(state.step, config.training.steps, history.mean_excess_loss())
         saving.save_if_due(state, history, stop)
+    if history.steps[-1] != state.step:
+        look(stages[-1])  # every run ended before its last step
     return state, history
 
 
 def step_sizes(config: Config) -> Schedule:
-    """The step size of every step of a training."""
+    """The step size of every step of a training; 0 where each run finds its own."""
     settings = config.training
-    return schedule(settings.schedule, settings.step_size or 0.0, settings.steps, settings.final_step_size)
+    first = settings.step_size if isinstance(settings.step_size, float) else 0.0
+    return schedule(settings.schedule, first, settings.steps, settings.final_step_size)
 
 
 def _start(config: Config, population: Population) -> State:
@@ -114,7 +126,39 @@ def _start(config: Config, population: Population) -> State:
         # On the CPU whatever the device: minibatches are the same everywhere.
         order=generator(config.seed, "order"),
         encoder=_encoder(config, population, dim),
+        adaptive=_adaptive(config, population),
     )
+
+
+def _adaptive(config: Config, population: Population) -> dict[str, Tensor]:
+    """What the rule of a training's steps keeps, fresh; nothing where they are fixed, to the last."""
+    training = config.training
+    if training.optimizer == "newton":
+        return GaussNewton.fresh(population.runs, population.device)
+    if training.step_size == "auto":
+        return Monotone.fresh(population.runs, population.device)
+    return not_ended(population.runs, population.device) if _until(config).wanted else {}
+
+
+def _until(config: Config) -> Until:
+    return Until(excess=config.training.until_excess, gradient=config.training.until_gradient)
+
+
+def _widen(config: Config, population: Population, state: State) -> None:
+    """Put a wide start in the place of a normal one."""
+    draws = [
+        [generator(config.seed, "start", run, *((number,) if number else ())) for run in range(config.runs)]
+        for number in range(config.model.starts)
+    ]
+    tables = best_wide_start(
+        population,
+        state.unembedding.shape[2],
+        init_scale=config.model.init_scale,
+        generators=draws,
+        method=config.compute.method,
+    )
+    for table, found in zip(state.trained, tables, strict=True):
+        table.copy_(found)
 
 
 def _encoder(config: Config, population: Population, dim: int) -> Encoder:
@@ -153,6 +197,8 @@ def _under_way(
             batch_size=settings.batch_size or 1,
             dataset=stage.dataset,
             method=config.compute.method,
+            until=_until(config),
+            ridge=settings.ridge or LAST_RIDGE,
         ):
             yield stage
 
@@ -172,12 +218,19 @@ def _observed(config: Config, stage: Stage, state: State, rate: Schedule) -> dic
     whole = gathered(state, stage.population.shard)
     row: dict[Series, Tensor] = {}
     if stage.ruler is not None and whole is not None:
-        row |= stage.ruler.observe(whole, loss, rate(max(state.step - 1, 0)))
+        row |= stage.ruler.observe(whole, loss, _sizes(state, rate))
+        row |= {Series(name): state.adaptive[name].cpu().clone() for name in TRACED if name in state.adaptive}
         if stage.apart is not None:
             row |= stage.apart.observe(stage.ruler, whole)
         if config.shift is not None:
             row[DIRECTIONS] = directions(stage.ruler, whole)
     return row | {SNAPSHOTS: _snapshot(config, state)}
+
+
+def _sizes(state: State, rate: Schedule) -> Float64[Tensor, " runs"]:
+    """The step size of every run, as it stands."""
+    fixed = torch.full(state.diverged_at.shape, rate(max(state.step - 1, 0)), dtype=torch.float64)
+    return state.adaptive[STEP_SIZE].cpu().clone() if STEP_SIZE in state.adaptive else fixed
 
 
 def _snapshot(config: Config, state: State) -> Tensor:

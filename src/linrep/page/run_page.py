@@ -45,19 +45,39 @@ def page(view: View) -> Page:
 
 def _kicker(view: View) -> str:
     training: dict[str, Any] = dict(view.config.get("training") or {})
-    name = {"gd": "gradient descent", "sgd": "stochastic gradient descent", "adam": "Adam"}
+    name = {
+        "gd": "gradient descent",
+        "sgd": "stochastic gradient descent",
+        "adam": "Adam",
+        "newton": "Gauss–Newton",
+    }
     optimizer = name.get(str(training.get("optimizer")), "training")
     return f"A next-token predictor trained by {optimizer}"
+
+
+def _start(model: dict[str, Any]) -> str:
+    """How tables began that did not begin at random."""
+    best = f", the best of {model['starts']}" if model.get("starts", 1) > 1 else ""
+    return f"wide: monotone descent at twice the width, cut to {model.get('dim')}{best}"
+
+
+def _step_size(training: dict[str, Any]) -> str:
+    size = training.get("step_size")
+    if training.get("optimizer") == "newton":
+        return (
+            f"a whole Gauss–Newton step, damped where needed; ridge falling to {training['ridge']:g} at most"
+        )
+    if size == "auto":
+        return "auto: each run's own, grown and halved so that its loss never rises"
+    rate = f"{size or 0:g}, {training.get('schedule', 'constant')}"
+    final = training.get("final_step_size")
+    return rate if final is None else f"{rate} to {final:g}"
 
 
 def facts(view: View) -> list[tuple[str, str]]:
     """What was trained."""
     counts, training = view.summary.counts, view.config.get("training") or {}
     model = view.config.get("model") or {}
-    schedule = str(training.get("schedule", "constant"))
-    rate = f"{training.get('step_size', 0):g}, {schedule}"
-    if training.get("final_step_size") is not None:
-        rate += f" to {training['final_step_size']:g}"
     batch = f", batches of {training['batch_size']}" if training.get("batch_size") else ""
     batch += f" from {count(int(training['samples']))} sampled pairs" if training.get("samples") else ""
     return [
@@ -68,7 +88,8 @@ def facts(view: View) -> list[tuple[str, str]]:
         ("Dimension k", str(model.get("dim", view.snapshots.shape[-1]))),
         *([("Encoder f", _encoder(model))] if model.get("encoder", "table") != "table" else []),
         ("Training", f"{training.get('optimizer', '')}, {count(view.summary.final.step)} steps{batch}"),
-        ("Step size", rate),
+        *([] if model.get("start", "normal") == "normal" else [("Start", _start(model))]),
+        ("Step size", _step_size(training)),
         ("Runs", f"{view.runs}, seed {view.config.get('seed', 0)}"),
         ("Run", view.summary.run),
     ]

@@ -8,7 +8,7 @@ from TOML.
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from linrep.runs.world_config import (
     ChainWorld,
@@ -25,6 +25,16 @@ from linrep.runs.world_config import (
 
 Count = Annotated[int, Field(ge=1, le=100_000)]
 Positive = Annotated[float, Field(gt=0, le=1e30, allow_inf_nan=False)]
+
+
+def _step_size(given: float | str) -> float | str:
+    if given == AUTO or (isinstance(given, float) and 0 < given <= 1e30):
+        return given
+    raise ValueError(f"expected a number above 0, or '{AUTO}', got {given!r}")
+
+
+AUTO = "auto"
+StepSize = Annotated[float | str, AfterValidator(_step_size)]
 
 DEFAULT_NETWORK: dict[str, dict[str, int]] = {
     "mlp": {"width": 64, "layers": 2},
@@ -47,6 +57,11 @@ class ModelConfig(Table):
     """Hidden layers of an mlp, blocks of a transformer; by default 2."""
     heads: Count | None = None
     """Attention heads of a transformer, which divide its width; by default 4."""
+    start: Literal["normal", "wide"] = "normal"
+    """wide: 300 monotone steps at twice the width, then cut to the k largest singular directions of the
+    logits; init_scale is that of the wider start."""
+    starts: Annotated[int, Field(ge=1, le=100)] = 1
+    """Wide starts tried for each run; training goes on from the one whose way down a ridge ends lowest."""
 
     @model_validator(mode="before")
     @classmethod
@@ -63,6 +78,16 @@ class ModelConfig(Table):
         return fields
 
     @model_validator(mode="after")
+    def _starts_of_tables(self) -> "ModelConfig":
+        if self.start == "wide" and self.encoder != "table":
+            raise ValueError(
+                f"start: a wide start is cut from tables, got encoder '{self.encoder}'; use 'normal'"
+            )
+        if self.starts > 1 and self.start != "wide":
+            raise ValueError(f"starts: expected 1 unless start = 'wide', got {self.starts}; set one of them")
+        return self
+
+    @model_validator(mode="after")
     def _heads_divide(self) -> "ModelConfig":
         if self.width is not None and self.heads is not None and self.width % self.heads:
             raise ValueError(f"heads: expected a divisor of the width, {self.width}, got {self.heads}")
@@ -70,17 +95,24 @@ class ModelConfig(Table):
 
 
 DEFAULT_STEP_SIZE = {"gd": 5.0, "sgd": 5.0, "adam": 0.01}
+"""Where a schedule says how it falls; without one gd finds its own."""
+DEFAULT_STEPS = {"gd": 3000, "newton": 300}
+"""Of steps that find their own size."""
 DEFAULT_BATCH_SIZE = 100
+DEFAULT_NEWTON = {"until_excess": 1e-3, "until_gradient": 1e-4, "ridge": 1e-6}
 
 
 class TrainingConfig(Table):
     """How they are trained. After validation only what applies is left: the rest is None."""
 
-    optimizer: Literal["gd", "sgd", "adam"] = "sgd"
-    """gd: full-batch gradient descent; sgd: sampled contexts and tokens; adam: full-batch Adam."""
-    step_size: Positive | None = None
-    """Initial step size; by default 5 for gd and sgd, 0.01 for adam."""
+    optimizer: Literal["gd", "sgd", "adam", "newton"] = "sgd"
+    """gd: full-batch gradient descent; sgd: sampled contexts and tokens; adam: full-batch Adam; newton:
+    Gauss-Newton on both tables along a falling ridge."""
+    step_size: StepSize | None = None
+    """Initial step size; by default 5 for sgd and for gd with a schedule, 0.01 for adam. "auto", the default
+    for gd: every run finds its own, and its loss never rises. newton has none."""
     steps: Annotated[int, Field(ge=0, le=10**12)] = 30_000
+    """By default 3000 for gd with step size "auto", 300 for newton."""
     batch_size: Count | None = None
     """Contexts, each with one sampled token, in a step of sgd; by default 100."""
     samples: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
@@ -89,6 +121,12 @@ class TrainingConfig(Table):
     schedule: Literal["constant", "geometric", "cosine"] = "constant"
     final_step_size: Positive | None = None
     """Step size at the last step, for geometric (required) and cosine (default 0)."""
+    until_excess: Positive | None = None
+    """A run ends, and stays as it is, once its excess loss is this small, in nats; newton: 0.001."""
+    until_gradient: Positive | None = None
+    """And once its gradient is, in nats: its norm times that of both tables; newton: 0.0001."""
+    ridge: Positive | None = None
+    """newton: the ridge for each context at which it stops following growing norms; by default 1e-6."""
     snapshots: Annotated[int, Field(ge=2, le=1000)] = 40
     """Measurements at log-spaced steps, the start and the end included."""
 
@@ -98,14 +136,20 @@ class TrainingConfig(Table):
         if not isinstance(given, Mapping):
             return given
         fields = dict(given)
-        optimizer = fields.get("optimizer", "sgd")
+        optimizer = str(fields.get("optimizer", "sgd"))
+        constant = fields.get("schedule", "constant") == "constant"
         if fields.get("step_size") is None:
-            fields["step_size"] = DEFAULT_STEP_SIZE.get(str(optimizer))
+            fields["step_size"] = AUTO if optimizer == "gd" and constant else DEFAULT_STEP_SIZE.get(optimizer)
+        if "steps" not in fields and optimizer in DEFAULT_STEPS and fields["step_size"] in (AUTO, None):
+            fields["steps"] = DEFAULT_STEPS[optimizer]
+        for name, default in DEFAULT_NEWTON.items():
+            if optimizer == "newton" and fields.get(name) is None:
+                fields[name] = default
         if optimizer != "sgd":
             fields["batch_size"] = None
         elif fields.get("batch_size") is None:
             fields["batch_size"] = DEFAULT_BATCH_SIZE
-        if fields.get("schedule", "constant") == "constant":
+        if constant:
             fields["final_step_size"] = None
         return fields
 
@@ -115,6 +159,21 @@ class TrainingConfig(Table):
             raise ValueError(
                 f"samples: needs optimizer 'sgd', got '{self.optimizer}'; leave it out, or train with sgd"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _own_steps(self) -> "TrainingConfig":
+        if self.step_size == AUTO and self.optimizer != "gd":
+            raise ValueError(f"step_size: 'auto' needs optimizer 'gd', got '{self.optimizer}'; give a number")
+        if self.optimizer == "newton" and self.step_size is not None:
+            raise ValueError(f"step_size: newton finds its own, got {self.step_size}; leave it out")
+        if self.schedule != "constant" and self.step_size in (AUTO, None):
+            raise ValueError(
+                f"schedule: expected none where steps find their own size, got '{self.schedule}'; leave it "
+                "out, or give training.step_size as a number"
+            )
+        if self.ridge is not None and self.optimizer != "newton":
+            raise ValueError(f"ridge: needs optimizer 'newton', got '{self.optimizer}'; leave it out")
         return self
 
     @model_validator(mode="after")
@@ -196,7 +255,31 @@ class Config(Table):
         for table in ("contexts", "tokens"):
             if isinstance(fields.get(table), Mapping) and "kind" not in fields[table]:
                 fields[table] = {"kind": "complete", **fields[table]}
+        training, compute = fields.get("training"), fields.get("compute", {})
+        newton = isinstance(training, Mapping) and training.get("optimizer") == "newton"
+        if newton and isinstance(compute, Mapping):
+            # Its systems are solved in it; in float32 the loss could not be told to fall.
+            fields["compute"] = {"dtype": "float64", **compute}
         return fields
+
+    @model_validator(mode="after")
+    def _ends_where_it_can(self) -> "Config":
+        training = self.training
+        if training.optimizer == "newton":
+            if self.compute.dtype != "float64":
+                raise ValueError(
+                    f"compute.dtype: newton needs 'float64', got '{self.compute.dtype}'; leave it out"
+                )
+            if self.model.encoder != "table":
+                raise ValueError(
+                    "training.optimizer: newton moves tables, got model.encoder "
+                    f"'{self.model.encoder}'; use gd"
+                )
+        if self.shift is not None and (training.until_excess or training.until_gradient):
+            raise ValueError(
+                "shift: a run that ends early would not see it; leave out until_excess, until_gradient"
+            )
+        return self
 
     @model_validator(mode="after")
     def _can_shift(self) -> "Config":

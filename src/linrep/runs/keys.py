@@ -8,6 +8,12 @@ from typing import Any
 
 from linrep.runs.config import Config
 
+LATER: dict[str, dict[str, Any]] = {
+    "model": {"start": "normal", "starts": 1},
+    "training": {"until_excess": None, "until_gradient": None, "ridge": None},
+}
+"""Keys that came after runs had been named, and the value at which they mean what was done before."""
+
 
 def run_key(config: Config, data_hash: str | None) -> str:
     """Readable name and content hash of a resolved config and the data it read, not of the code's version.
@@ -33,6 +39,11 @@ def key_of(fields: Mapping[str, Any], data_hash: str | None) -> str:
         True
     """
     content = {name: value for name, value in fields.items() if name != "output"}
+    for table, later in LATER.items():
+        given: Mapping[str, Any] = content[table]
+        content[table] = {
+            name: value for name, value in given.items() if name not in later or value != later[name]
+        }
     world = content["world"]
     name = Path(world["network"]).stem if world["kind"] == "network" else str(world["kind"])
     if data_hash is not None:

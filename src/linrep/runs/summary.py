@@ -172,6 +172,22 @@ class Figures(Record):
     log_odds: Annotated[Points, fitting(_points, "points of the concepts")]
 
 
+class Ending(Record):
+    """How training came to its end."""
+
+    gradient_nats: Spread
+    """Norm of the loss's gradient times that of both tables: what the loss could still change by, to first
+    order, if the tables moved by their own length."""
+    norm: Spread
+    """Of both tables together."""
+    ended_at: Annotated[tuple[Count | None, ...], as_long_as("runs")]
+    """The step at which a run came to what was asked for; None where it went on to the last."""
+    ridge: Spread | None = None
+    """newton: λ for each context where it stopped following norms that grow."""
+    time: Spread | None = None
+    """gd at step size "auto": the sum of each run's steps."""
+
+
 class HeldOut(Record):
     """Contexts that were trained on and those that were not."""
 
@@ -208,6 +224,7 @@ class Summary(Record):
     """By degree from 1; None on incomplete grids."""
     stuck: Stuck
     figures: Figures
+    ending: Ending | None = None
     held_out: HeldOut | None = None
     """Where contexts were held out of training."""
     price_of_linearity_nats: Spread | None = None

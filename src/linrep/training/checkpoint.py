@@ -118,6 +118,7 @@ def _in_place(state: State) -> dict[str, Tensor]:
     return {
         **{f"trained/{number}": value for number, value in enumerate(state.trained)},
         **{f"moments/{number}": value for number, value in enumerate(state.moments)},
+        **{f"adaptive/{name}": value for name, value in state.adaptive.items()},
         "diverged_at": state.diverged_at,
     }
 

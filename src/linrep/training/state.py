@@ -1,11 +1,11 @@
 """What training changes: parameters, unembedding, moments, the order of minibatches; and how it starts."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from linrep.population.gradient import Population
@@ -13,7 +13,9 @@ from linrep.population.sharding import Shard
 from linrep.training.encoder import Encoder, Table
 from linrep.training.normals import Normals
 
-Optimizer = Literal["gd", "sgd", "adam"]
+Optimizer = Literal["gd", "sgd", "adam", "newton"]
+STEP_SIZE, ENDED = "step_size", "ended_at"
+"""In what a state keeps to choose its steps: each run's step size; the step at which it ended."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,6 +45,8 @@ class State:
     """State of ``order`` before the chunk under way was drawn."""
     diverged_at: Int[Tensor, " runs"]
     """First step after which a run's numbers were not finite; -1 while they are."""
+    adaptive: dict[str, Tensor] = field(default_factory=dict)
+    """What a rule that chooses its own steps keeps from one to the next, by name; empty for fixed steps."""
 
     @property
     def embedding(self) -> Float[Tensor, "runs contexts dim"]:
@@ -64,6 +68,31 @@ class State:
         """Which runs have stayed finite."""
         return self.diverged_at < 0
 
+    @property
+    def ended_at(self) -> Int[Tensor, " runs"]:
+        """The step at which a run came to what was asked for, and stayed; -1 for the others."""
+        return self.adaptive.get(ENDED, torch.full_like(self.diverged_at, -1))
+
+    @property
+    def under_way(self) -> Tensor:
+        """Which runs still move."""
+        return self.alive & (self.ended_at < 0)
+
+    @property
+    def over(self) -> bool:
+        """Whether runs have ended and none is left that moves."""
+        return ENDED in self.adaptive and not bool(self.under_way.any())
+
+    def end(self, runs: Bool[Tensor, " runs"]) -> None:
+        """Let runs stay as they are from this step on; those that have ended before keep their step."""
+        ended = self.ended_at
+        self.adaptive[ENDED] = torch.where(runs & (ended < 0), self.step, ended)
+
+
+def not_ended(runs: int, device: torch.device | str = "cpu") -> dict[str, Tensor]:
+    """What a state keeps where runs may end before the last step."""
+    return {ENDED: torch.full((runs,), -1, dtype=torch.int64, device=device)}
+
 
 def start(
     population: Population,
@@ -74,6 +103,7 @@ def start(
     generators: Iterable[torch.Generator],
     order: torch.Generator,
     encoder: Encoder | None = None,
+    adaptive: dict[str, Tensor] | None = None,
 ) -> State:
     """A normal start: an unembedding of standard deviation ``init_scale``, and the encoder's parameters.
 
@@ -85,6 +115,7 @@ def start(
         generators: One a run, so that a run's start does not depend on how many train beside it.
         order: Draws the minibatches later.
         encoder: From contexts to embeddings; by default a table of ``init_scale``.
+        adaptive: What the rule of its steps keeps, fresh.
 
     Returns:
         A fresh state.
@@ -107,6 +138,7 @@ def start(
         order=order,
         order_before=order.get_state(),
         diverged_at=torch.full((len(draws),), -1, dtype=torch.int64, device=population.device),
+        adaptive={} if adaptive is None else adaptive,
     )
 
 

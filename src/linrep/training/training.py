@@ -15,11 +15,14 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from linrep.population.gradient import Method, Population
+from linrep.population.gradient import Method, Population, population_gradient
 from linrep.training.dataset import Dataset
 from linrep.training.descent import Descent
+from linrep.training.monotone import Monotone
+from linrep.training.newton import LAST_RIDGE, GaussNewton
 from linrep.training.schedule import Schedule
-from linrep.training.state import Optimizer, State
+from linrep.training.state import STEP_SIZE, Optimizer, State
+from linrep.training.until import Until, gradient_nats
 
 CHUNK = 256
 """Steps of sgd drawn at once."""
@@ -40,23 +43,29 @@ def train(
     batch_size: int = 100,
     dataset: Dataset | None = None,
     method: Method = "auto",
+    until: Until | None = None,
+    ridge: float = LAST_RIDGE,
 ) -> Iterator[State]:
     """Train up to ``steps``, handing out the state at every stop, every few steps, and at the end.
 
     Args:
         population: The batch of runs.
         state: Where to begin: fresh, or saved at any step. Changed in place.
-        optimizer: gd and adam follow the exact gradient; sgd samples contexts and tokens.
-        schedule: Step size of each step.
+        optimizer: gd and adam follow the exact gradient, newton its curvature too; sgd samples contexts and
+            tokens. A state whose ``adaptive`` has step sizes makes gd monotone.
+        schedule: Step size of each step, where they are fixed.
         steps: Number of steps in all.
         stops: Steps at which the state is wanted.
         batch_size: Pairs of context and token in a step of sgd.
         dataset: What sgd draws its pairs from; by default the population itself.
         method: Form of the exact gradient.
+        until: What ends a run before its last step; it stays as it is from then on. Fixed steps are judged
+            wherever the state is handed out, steps that a rule chooses one by one.
+        ridge: newton's last.
 
     Yields:
-        The same state object, further on. A run whose numbers stop being finite is marked in ``diverged_at``
-        with the exact step; the others go on.
+        The same state object, further on, until no run is under way. A run whose numbers stop being finite
+        is marked in ``diverged_at`` with the exact step; the others go on.
 
     Example:
         >>> import linrep
@@ -73,18 +82,21 @@ def train(
     wanted = {stop for stop in stops if state.step < stop <= steps}
     batches: list[Batch] = []
     state.order.set_state(state.order_before)
-    descent = None if optimizer == "sgd" else Descent(population, state, method)
+    until = Until() if until is None else until
+    descent = _descent(population, state, optimizer, method, until, ridge)
 
     def advance(first: int, last: int, watch: bool = False) -> None:
         for step in range(first, last):
             if descent is None:
                 _sgd_step(population, state, schedule(step), batches[step % CHUNK])
-            else:
+            elif isinstance(descent, Descent):
                 descent.step(schedule(step), step + 1)
+            else:
+                descent.step()
             if watch:
                 _mark_diverged(population, state, step + 1)
 
-    while state.step < steps:
+    while state.step < steps and not state.over:
         look = steps_between_looks(population, optimizer)
         stop = min({(state.step // look + 1) * look, steps} | {each for each in wanted if each > state.step})
         if optimizer == "sgd" and (state.step % CHUNK == 0 or not batches):
@@ -97,6 +109,9 @@ def train(
                 tensor.copy_(saved)
             advance(state.step, stop, watch=True)
         state.step = stop
+        if until.wanted and (descent is None or isinstance(descent, Descent)):
+            _stay(state, before)
+            state.end(_there(population, state, method, until))
         if stop % CHUNK == 0:
             state.order_before = state.order.get_state()
         yield state
@@ -106,10 +121,39 @@ def steps_between_looks(population: Population, optimizer: Optimizer) -> int:
     """Few enough that a large world answers to a stop, enough that a small one loses no time to looking."""
     if optimizer == "sgd":
         return MOST_STEPS
+    if optimizer == "newton":
+        return 1
     # Of all contexts, not this rank's: ranks look together.
     contexts = math.prod(states + 1 for states in population.sizes)
     logits = population.runs * contexts * population.token_index.shape[1]
     return max(1, min(MOST_STEPS, MOST_LOGITS // logits))
+
+
+def _descent(
+    population: Population, state: State, optimizer: Optimizer, method: Method, until: Until, ridge: float
+) -> Descent | Monotone | GaussNewton | None:
+    """What makes exact steps; None for sampled ones."""
+    if optimizer == "sgd":
+        return None
+    if optimizer == "newton":
+        return GaussNewton(population, state, ridge=ridge, until=until)
+    if optimizer == "gd" and STEP_SIZE in state.adaptive:
+        return Monotone(population, state, method, until)
+    return Descent(population, state, method)
+
+
+def _there(population: Population, state: State, method: Method, until: Until) -> Tensor:
+    f, g = state.embedding, state.unembedding
+    found = population_gradient(population, f, g, method=method)
+    slopes = (found.embedding, found.unembedding)
+    return until.reached(found.excess_loss, gradient_nats(slopes, (f, g), population.shard.team))
+
+
+def _stay(state: State, before: Sequence[Tensor]) -> None:
+    """Put runs that have ended back to where they were."""
+    if bool((ended := state.ended_at >= 0).any()):
+        for tensor, saved in zip((*state.trained, *state.moments), before, strict=True):
+            tensor[ended] = saved[ended]
 
 
 def _draw(source: Population | Dataset, batch_size: int, generator: torch.Generator) -> list[Batch]:

@@ -1,0 +1,67 @@
+"""When a run may end before its last step: its loss, or its gradient, is as small as was asked for."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Float64
+from torch import Tensor
+
+from linrep.population.sharding import ALONE, Team
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Until:
+    """What ends a run; with both, both must hold; with neither, its steps alone end it."""
+
+    excess: float | None = None
+    """Nats of excess loss."""
+    gradient: float | None = None
+    """Nats, by :func:`gradient_nats`."""
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is anything to wait for."""
+        return self.excess is not None or self.gradient is not None
+
+    def reached(
+        self, excess: Float64[Tensor, " runs"], gradient: Float64[Tensor, " runs"]
+    ) -> Bool[Tensor, " runs"]:
+        """Which runs are there.
+
+        Example:
+            >>> Until(excess=0.1).reached(torch.tensor([0.2, 0.1]), torch.zeros(2))
+            tensor([False,  True])
+        """
+        found = torch.full_like(excess, self.wanted, dtype=torch.bool)
+        if self.excess is not None:
+            found &= excess <= self.excess
+        if self.gradient is not None:
+            found &= gradient <= self.gradient
+        return found
+
+
+def gradient_nats(
+    slopes: tuple[Float[Tensor, "runs contexts dim"], Float[Tensor, "runs tokens dim"]],
+    tables: tuple[Float[Tensor, "runs contexts dim"], Float[Tensor, "runs tokens dim"]],
+    team: Team = ALONE,
+) -> Float64[Tensor, " runs"]:
+    r"""How much the loss could change to first order if both tables moved by their own length, in nats.
+
+    :math:`\|\nabla L\| \cdot \|(F, G)\|`: unlike the norm of the gradient it has the unit of the loss.
+
+    Naively: ``cat([dF, dG]).norm() * cat([F, G]).norm()``.
+
+    Args:
+        slopes: Gradient with respect to F (this rank's contexts) and G.
+        tables: F and G.
+        team: Whose ranks share the contexts.
+    """
+
+    def square(f: Tensor, g: Tensor) -> Tensor:
+        return team.total(_square(f)) + _square(g)
+
+    return (square(*slopes) * square(*tables)).sqrt()
+
+
+def _square(table: Tensor) -> Float64[Tensor, " runs"]:
+    return table.double().square().sum(tuple(range(1, table.ndim)))
