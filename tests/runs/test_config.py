@@ -186,9 +186,9 @@ def test_malformed_files(tmp_path: Path, content: bytes) -> None:
         load(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["template.toml", "demo.toml"])
+@pytest.mark.parametrize("name", ["template.toml", "demos/cube.toml", "demos/asia.toml"])
 def test_shipped_configs_are_valid(name: str, tmp_path: Path) -> None:
-    path = tmp_path / name
+    path = tmp_path / Path(name).name
     path.write_bytes((files("linrep") / name).read_bytes())
     assert load(path).model_dump(mode="json").keys() >= {"world", "model", "training"}
 

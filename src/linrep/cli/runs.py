@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 DEFAULT_OUT = Path("runs")
 
 
+class Demo(StrEnum):
+    """Worlds to begin with."""
+
+    CUBE = "cube"
+    ASIA = "asia"
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of the main path."""
     for command in (demo, run, runs, report, validate, init):
@@ -25,13 +33,16 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
+    world: Annotated[
+        Demo, typer.Argument(help="cube: three concepts, a few seconds; asia: a published network, minutes.")
+    ] = Demo.CUBE,
     out: Annotated[Path, typer.Option("--out", help="Folder for the run and its page.")] = Path("demo"),
     quiet: Quiet = False,
 ) -> None:
-    """Train on a real published network (asia) and draw the page. A minute or two."""
+    """Train on a small world and draw the page: three concepts become a cube."""
     from importlib.resources import as_file, files
 
-    with as_file(files("linrep") / "demo.toml") as config:
+    with as_file(files("linrep") / "demos" / f"{world.value}.toml") as config:
         _run(config, [], out, Printing(quiet=quiet), force=False, page=True)
 
 

@@ -1,0 +1,26 @@
+"""``linrep demo``: the first impression is a cube, whatever ``demo asia`` shows of a real network."""
+
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+import linrep
+from linrep.cli import app
+
+
+def test_the_demo_is_a_cube_in_every_run(tmp_path: Path) -> None:
+    ran = CliRunner().invoke(app, ["demo", "--out", str(tmp_path), "--quiet"])
+    assert ran.exit_code == 0, ran.output
+    (folder,) = (entry for entry in tmp_path.iterdir() if not entry.name.startswith("."))
+    assert (folder / "page.html").exists()
+    final = linrep.open(folder).summary.final
+    assert min(value for value in final.linearity["unembedding"].per_run if value is not None) > 0.9
+    assert final.linearity["unembedding"].mean > 0.98
+    assert final.alignment.mean > 0.98
+    assert final.orthogonality["unembedding"].mean_directions.mean < 0.02
+    assert max(value for value in final.excess_loss_nats.per_run if value is not None) < 5e-3
+
+
+def test_another_demo_is_one_line() -> None:
+    ran = CliRunner().invoke(app, ["demo", "alarm"])
+    assert ran.exit_code == 2
