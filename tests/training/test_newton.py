@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from linrep.errors import InputError
 from linrep.population.excess_loss import accurate_excess_loss
 from linrep.population.gradient import Population, population_gradient
 from linrep.seeds import generator
@@ -208,3 +209,10 @@ def test_of_several_starts_none_is_deeper_than_the_one_taken() -> None:
     ]
     for run in range(4):
         assert any(torch.equal(f[run], one[run]) and torch.equal(g[run], other[run]) for one, other in each)
+
+
+def test_a_system_too_large_to_solve_is_one_line() -> None:
+    population = batch(runs=1, concepts=3)
+    state = fresh(population, dim=600)
+    with pytest.raises(InputError, match=r"at most 4096 unknowns, got 8 tokens × 600 dimensions"):
+        GaussNewton(population, state, ridge=1e-6, until=Until())

@@ -24,6 +24,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from linrep.errors import InputError
 from linrep.population.gradient import Population
 from linrep.population.residuals import Block, Residuals
 from linrep.training.state import State, not_ended
@@ -65,9 +66,18 @@ class GaussNewton:
         ridge: λ at which the path ends.
         until: A run ends where its excess loss is this small and it is at rest: the gradient of J is. At the
             end of the path rest alone ends it.
+
+    Raises:
+        InputError: More unknowns than a system is solved for.
     """
 
     def __init__(self, population: Population, state: State, *, ridge: float, until: Until) -> None:
+        tokens, dim = state.unembedding.shape[1:]
+        if tokens * dim > MOST_UNKNOWNS:
+            raise InputError(
+                f"Gauss-Newton: expected at most {MOST_UNKNOWNS} unknowns, got {tokens} tokens × {dim} dimensions; "
+                "choose training.optimizer = 'gd', or model.starts = 1"
+            )
         self.population, self.state, self.last_ridge, self.until = population, state, ridge, until
         self.residuals = Residuals(population, logits=max(1, BLOCK // population.token_index.shape[1]))
         self.contexts = (population.weights > 0).sum(-1).double()
