@@ -75,8 +75,8 @@ class GaussNewton:
         tokens, dim = state.unembedding.shape[1:]
         if tokens * dim > MOST_UNKNOWNS:
             raise InputError(
-                f"Gauss-Newton: expected at most {MOST_UNKNOWNS} unknowns, got {tokens} tokens × {dim} dimensions; "
-                "choose training.optimizer = 'gd', or model.starts = 1"
+                f"Gauss-Newton: expected at most {MOST_UNKNOWNS} unknowns, got {tokens} tokens × {dim} "
+                "dimensions; choose training.optimizer = 'gd', or model.starts = 1"
             )
         self.population, self.state, self.last_ridge, self.until = population, state, ridge, until
         self.residuals = Residuals(population, logits=max(1, BLOCK // population.token_index.shape[1]))
