@@ -15,6 +15,7 @@ from linrep.laboratory.build import worlds
 from linrep.laboratory.comparison import beside
 from linrep.page import render
 from linrep.runs.toml import parse
+from linrep.runs.trace import Series, named_as_now
 from linrep.seeds import generator
 from linrep.worlds.concepts import random_dag
 from linrep.worlds.contexts import hold_out, part, world
@@ -27,6 +28,7 @@ BASE: dict[str, Any] = {
     "measure": {"bootstrap": 100, "null_draws": 3},
     "compute": {"threads": 1, "dtype": "float64"},
 }
+SAID = ("excess_loss_nats", "log_odds_gap_nats", "linearity", "alignment")
 NETWORK = {"encoder": "mlp", "width": 16, "layers": 1}
 
 
@@ -80,7 +82,7 @@ def test_a_table_keeps_its_start_where_it_is_not_trained(optimizer: str) -> None
 def test_a_network_says_something_of_them_and_a_table_does_not() -> None:
     table, network = linrep.run(with_()), linrep.run(with_(model=NETWORK))
     for result, learns in ((table, False), (network, True)):
-        start, end = (measured(result, "held_out_excess_loss_nats", step=step) for step in (0, None))
+        start, end = (measured(result, "held_out.excess_loss_nats.held_out", step=step) for step in (0, None))
         assert (sum(end) < 0.6 * sum(start)) is learns
         assert sum(measured(result, "excess_loss_nats")) < 0.2 * sum(start)
 
@@ -120,8 +122,22 @@ def test_numbers_are_those_of_the_part_alone() -> None:
     assert record.linearity["held_out"].pairs == pairs
     assert record.linearity["training"].pairs > pairs
     assert record.log_odds_gap_nats["held_out"].per_run == pytest.approx(
-        measured(result, "held_out_log_odds_gap_nats")
+        measured(result, "held_out.log_odds_gap_nats.held_out")
     )
+
+
+def test_series_of_before_are_read_under_the_names_of_now() -> None:
+    trace = linrep.run(with_(training={"steps": 2, "snapshots": 2})).trace
+    now = {name for name in trace["measure"] if name.startswith("held_out.")}
+    assert now == {f"held_out.{name}.{part}" for name in SAID for part in ("training", "held_out")}
+    before = trace.assign(measure=trace["measure"].replace({
+        f"held_out.{name}.{part}": f"{part}_{name}" for name in SAID for part in ("training", "held_out")
+    }))  # fmt: skip
+    assert not before["measure"].str.startswith("held_out.").any()
+    assert named_as_now(before).equals(trace)
+    assert named_as_now(trace).equals(trace)
+    older = Series.parse("training_log_odds_rmse_nats||value")
+    assert older.measure == "held_out.log_odds_gap_nats.training"
 
 
 def test_concepts_of_several_values_are_measured_too() -> None:
@@ -136,7 +152,7 @@ def test_concepts_of_several_values_are_measured_too() -> None:
 def test_only_where_contexts_are_held_out_is_anything_said_of_them() -> None:
     plain = linrep.run({**BASE, "contexts": {"kind": "complete"}})
     assert "held_out" not in plain.summary.as_dict()
-    assert not plain.trace.measure.str.startswith(("held_out", "training_")).any()
+    assert not plain.trace.measure.str.startswith("held_out").any()
     assert "Held-out contexts" not in render(plain)
 
 

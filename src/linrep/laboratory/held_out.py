@@ -18,14 +18,13 @@ from linrep.laboratory.ruler import FINAL_CONTEXTS, SNAPSHOT_CONTEXTS, BatchRule
 from linrep.laboratory.summary import log_odds_record
 from linrep.population.gradient import Population, population_gradient
 from linrep.runs.config import Config
+from linrep.runs.summary import PARTS, LogOdds, PartName, held_out_measure
 from linrep.runs.summary import HeldOut as HeldOutRecord
-from linrep.runs.summary import LogOdds, PartName
 from linrep.runs.trace import Series
 from linrep.seeds import generator
 from linrep.training.state import State
 from linrep.worlds.contexts import World, part
 
-PARTS: tuple[PartName, ...] = ("training", "held_out")
 MEASURES = (("linearity", "embedding"), ("alignment", ""))
 
 
@@ -71,7 +70,8 @@ class HeldOut:
     def observe(self, ruler: BatchRuler, state: State) -> dict[Series, Tensor]:
         """Both parts at one step, as :meth:`linrep.laboratory.ruler.Ruler.observe` gives the whole.
 
-        Names are prefixed by the part; the excess loss of the held-out part weighs its contexts equally.
+        Names say the part, as in the summary; the excess loss of the held-out part weighs its contexts
+        equally.
         """
         embedding, unembedding = ruler.tables(state)
         found: dict[Series, Tensor] = {}
@@ -87,7 +87,8 @@ class HeldOut:
                 Series("excess_loss_nats"): _excess_loss(part, own, unembedding),
             }
             found |= {
-                series._replace(measure=f"{name}_{series.measure}"): each for series, each in seen.items()
+                series._replace(measure=held_out_measure(series.measure, name)): each
+                for series, each in seen.items()
             }
         return absent_where_dead(found, state.alive.cpu())
 

@@ -12,7 +12,7 @@ from linrep import geometry
 from linrep.files import write_text
 from linrep.geometry.record import MEAN_DIRECTIONS, RMS, Similarity, Spread, TableName
 from linrep.runs.drawing import drawing
-from linrep.runs.row import NAN, Matrix, Null, Row
+from linrep.runs.row import NAN, Matrix, Null, Row, Subject
 from linrep.runs.summary import AdditiveShare, Key, LogOdds, Margin, Measured, Summary
 from linrep.runs.tidy import Tidy
 
@@ -212,9 +212,6 @@ def _row(measure: str, table: str, found: Measured) -> Row:
         return replace(row, value=found.rmse, null=Null(mean=found.rmse_of_zero), pairs=found.triples)
     if isinstance(found, Margin):
         return replace(row, value=found.mean, pairs=found.triples)
-    row = replace(row, value=NAN if found.mean is None else found.mean)
-    if not isinstance(found, Similarity):
-        return row
-    low, high = found.interval95 or (NAN, NAN)
-    null = Null() if found.null is None else Null(mean=found.null.mean, q95=found.null.q95)
-    return replace(row, low=low, high=high, null=null, pairs=found.pairs or 0)
+    if isinstance(found, Similarity):
+        return Subject(concept="", table=table).measured(measure, found)
+    return replace(row, value=NAN if found.mean is None else found.mean)

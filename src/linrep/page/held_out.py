@@ -6,9 +6,7 @@ from typing import Any
 from linrep.page.numbers import ABSENT, central, cosine, count, finite, interval, short
 from linrep.page.shell import Block
 from linrep.page.view import View
-from linrep.runs.summary import HeldOut, LogOdds, PartName
-
-PARTS: tuple[PartName, ...] = ("training", "held_out")
+from linrep.runs.summary import PARTS, HeldOut, LogOdds, held_out_measure
 
 
 def blocks(view: View) -> list[Block]:
@@ -67,6 +65,7 @@ def _losses(given: HeldOut) -> list[str]:
 def _untrained(view: View, measure: str, table: str = "", write: Any = short) -> str:
     """Mean over runs before the first step, from the trace."""
     rows = view.trace
-    chosen = (rows["measure"] == f"held_out_{measure}") & (rows["table"] == table) & (rows["concept"] == "")
+    name = held_out_measure(measure, "held_out")
+    chosen = (rows["measure"] == name) & (rows["table"] == table) & (rows["concept"] == "")
     rows = rows[chosen & (rows["kind"] == "value") & (rows["step"] == 0)]
     return write(finite(float(rows["value"].mean())))

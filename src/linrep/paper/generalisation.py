@@ -18,13 +18,14 @@ from linrep.paper.record import (
     nothing,
     percent,
 )
+from linrep.runs.summary import held_out_measure
 from linrep.sweeps.numbers import Numbers
 
 ENCODER, SHARE = "encoder", "contexts.held_out"
 TABLE = "table"
-GAP = "held_out_log_odds_gap_nats"
-ALIGNMENT = "held_out_alignment"
-LINEARITY = "held_out_linearity"
+GAP = held_out_measure("log_odds_gap_nats", "held_out")
+ALIGNMENT = held_out_measure("alignment", "held_out")
+LINEARITY = held_out_measure("linearity", "held_out")
 RULE = (
     f"On held-out contexts, log-odds count as matched when their RMSE is at most {percent(MATCHED)} of that "
     f"of predicting zero, and directions as kept when the mean alignment of f with g is at least {FAIR} and "
@@ -143,11 +144,21 @@ EXPERIMENT = Experiment(
     figures=figures,
     columns=(
         Column(title="held-out log-odds gap (nats)", measure=GAP, write=short),
-        Column(title="training log-odds gap (nats)", measure="training_log_odds_gap_nats", write=short),
-        Column(title="held-out excess loss (nats)", measure="held_out_excess_loss_nats", write=short),
+        Column(
+            title="training log-odds gap (nats)",
+            measure=held_out_measure("log_odds_gap_nats", "training"),
+            write=short,
+        ),
+        Column(
+            title="held-out excess loss (nats)",
+            measure=held_out_measure("excess_loss_nats", "held_out"),
+            write=short,
+        ),
         Column(title="held-out alignment", measure=ALIGNMENT),
         Column(title="held-out linearity f", measure=LINEARITY, table="embedding"),
-        Column(title="training linearity f", measure="training_linearity", table="embedding"),
+        Column(
+            title="training linearity f", measure=held_out_measure("linearity", "training"), table="embedding"
+        ),
         LINEARITY_G,
     ),
 )

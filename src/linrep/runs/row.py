@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from linrep.geometry.record import Similarity
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -33,7 +35,10 @@ def interval(drawn: Float[Tensor, " draws"]) -> tuple[float, float]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Null:
-    """What a number would be if there were nothing to find; NaN marks what does not exist."""
+    """What a number would be if there were nothing to find; NaN marks what does not exist.
+
+    As a row shows it, with the range of its draws; a summary keeps :class:`linrep.geometry.record.Null`.
+    """
 
     mean: float = NAN
     low: float = NAN
@@ -161,6 +166,24 @@ class Subject:
             p=p,
             method=self.method,
             pairs=self.pairs if pairs is None else pairs,
+        )
+
+    def measured(self, metric: str, found: Similarity) -> Row:
+        """What the ruler says of it: a record of a summary as a row.
+
+        Example:
+            >>> absent = {"interval95": None, "null": None, "per_concept": {}, "per_run": ()}
+            >>> found = Similarity(mean=0.5, median=0.5, **absent)
+            >>> row = Subject(concept="", table="both").measured("alignment", found)
+            >>> row.value, row.table, row.null == NONE
+            (0.5, 'both', True)
+        """
+        return self.row(
+            metric,
+            NAN if found.mean is None else found.mean,
+            found.interval95 or (NAN, NAN),
+            NONE if found.null is None else Null(mean=found.null.mean, q95=found.null.q95),
+            pairs=found.pairs or 0,
         )
 
 

@@ -29,6 +29,8 @@ from linrep.runs.toml import explain
 Key = tuple[str, str]
 """(measure, table), as the trace names it; the table is "" where both enter."""
 PartName = Literal["training", "held_out"]
+PARTS: tuple[PartName, ...] = ("training", "held_out")
+"""Where contexts were held out: those that were trained on, and those that were not."""
 
 
 def _square(value: Sequence[Sequence[Any]], known: Mapping[str, Sequence[Any]]) -> bool:
@@ -256,6 +258,16 @@ def address(measure: str, table: str) -> str:
     """
     first, _, form = measure.partition(".")
     return ".".join(part for part in (first, table, form) if part)
+
+
+def held_out_measure(measure: str, part: PartName) -> str:
+    """The name of a measure of one part of the contexts: where its record lies in the summary.
+
+    Example:
+        >>> held_out_measure("linearity", "training")
+        'held_out.linearity.training'
+    """
+    return f"held_out.{measure}.{part}"
 
 
 def _measures(records: Mapping[str, Any], table: str = "") -> Iterator[tuple[Key, Measured]]:

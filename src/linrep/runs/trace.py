@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from jaxtyping import Float
 from torch import Tensor
 
+from linrep.runs.summary import PARTS, held_out_measure
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -18,8 +20,14 @@ _BEFORE = {
     "orthogonality_mean": "orthogonality.mean_directions",
     "orthogonality_rms": "orthogonality.rms",
     "log_odds_rmse_nats": "log_odds_gap_nats",
-    "training_log_odds_rmse_nats": "training_log_odds_gap_nats",
-    "held_out_log_odds_rmse_nats": "held_out_log_odds_gap_nats",
+    **{
+        f"{part}_{before}": held_out_measure(now, part)
+        for before, now in (
+            *((name, name) for name in ("excess_loss_nats", "log_odds_gap_nats", "linearity", "alignment")),
+            ("log_odds_rmse_nats", "log_odds_gap_nats"),
+        )
+        for part in PARTS
+    },
 }
 """Names that measures had before they had those of the summary."""
 
@@ -44,6 +52,8 @@ class Series(NamedTuple):
         Example:
             >>> Series.parse("orthogonality_rms|embedding|value")
             Series(measure='orthogonality.rms', table='embedding', kind='value')
+            >>> Series.parse("held_out_alignment||null").measure
+            'held_out.alignment.held_out'
         """
         measure, *rest = text.split("|")
         return cls(_BEFORE.get(measure, measure), *rest)

@@ -21,7 +21,7 @@ from linrep.geometry import (
 )
 from linrep.geometry.record import MEAN_DIRECTIONS, RMS
 from linrep.geometry.values import Side, similarity_values
-from linrep.runs.row import NAN, NONE, Null, Row, Subject
+from linrep.runs.row import NAN, Null, Row, Subject
 from linrep.seeds import generator
 from linrep.vectors.attributes import MISSING, Attributes
 from linrep.vectors.directions import CHUNK_ROWS, with_class_means
@@ -30,7 +30,8 @@ from linrep.vectors.pairs import Design, of_group
 DRAWS = 20
 MOST_CELLS = 2048
 OVERLAPS = {"orthogonality_mean": MEAN_DIRECTIONS, "orthogonality_rms": RMS}
-"""Metric to measure."""
+"""Metric of a row to measure of the summary. The tables and JSON of ``linrep measure`` and ``linrep lm`` are
+documented with the names on the left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,11 +151,7 @@ def _elsewhere(given: Similarity, matrix: Tensor, owner: Tensor) -> Similarity:
 
 def _overall(name: str, record: Similarity) -> Row:
     """The mean over concepts."""
-    null = NONE if record.null is None else Null(mean=record.null.mean, q95=record.null.q95)
-    value = NAN if record.mean is None else record.mean
-    return Subject(concept="", pairs=record.pairs or 0).row(
-        name, value, record.interval95 or (NAN, NAN), null
-    )
+    return Subject(concept="").measured(name, record)
 
 
 def _additive(table: Tensor, attributes: Attributes) -> dict[str, Any] | None:

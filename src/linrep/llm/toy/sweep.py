@@ -14,7 +14,7 @@ from linrep.llm.toy.make import Toy, ToySettings, toy_language, train_toy
 from linrep.llm.toy.pairs import MOST_CONTEXTS, rendered_pairs
 from linrep.llm.toy.train import head_states
 from linrep.population.gradient import Population, population_gradient
-from linrep.runs.row import NAN, NONE, Null, Row, Subject
+from linrep.runs.row import Row, Subject
 from linrep.runs.tidy import plain
 from linrep.seeds import generator
 from linrep.training.schedule import schedule
@@ -271,10 +271,7 @@ def _rows(found: Measurement) -> Iterator[Row]:
     for metric, tables in by_table.items():
         for table, each in tables.items():
             if each is not None:
-                null = NONE if each.null is None else Null(mean=each.null.mean, q95=each.null.q95)
-                value = NAN if each.mean is None else each.mean
-                about = Subject(concept="", table=table, inner="euclid", pairs=each.pairs or 0)
-                yield about.row(metric, value, each.interval95 or (NAN, NAN), null)
+                yield Subject(concept="", table=table, inner="euclid").measured(metric, each)
 
 
 def _at_width(settings: ToySettings, width: int) -> ToySettings:
