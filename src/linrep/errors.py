@@ -67,14 +67,15 @@ def short(text: str) -> str:
 
 
 def shown(value: object) -> str:
-    """Whatever was got, for a message.
+    """Whatever was got, for a message, in one line.
 
     Example:
         >>> shown(["a", 1]), shown(2**20_000)
         ("['a', 1]", 'a number of thousands of digits')
     """
     try:
-        return short(repr(value))
+        text = repr(value)
+        return short(" ".join(text.split()) if "\n" in text else text)
     except ValueError:  # Python writes out no more than some thousand digits
         return "a number of thousands of digits"
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from linrep import geometry
 from linrep.errors import InputError, short, shown
+from linrep.laboratory.own_tables import in_memory
 
 UNKNOWN = ("", "?", "⋄", "-1", "nan", "<NA>")
 """Texts of a concept value that is not known; so are -1, NaN and None."""
@@ -58,6 +59,7 @@ def rows_from_pairs(given: Any, sizes: Sequence[int]) -> Rows:
     names = tuple(dict.fromkeys(str(name) for part in parts for name in part))
     if not names:
         raise InputError(f"pairs: expected at least one concept, got none; {PAIRS}")
+    _require_names("pairs", names)
     lists = [{str(name): _pair_list(str(name), own) for name, own in part.items()} for part in parts]
     for size, part in zip(sizes, lists, strict=True):
         for name, own in part.items():
@@ -100,11 +102,15 @@ def rows_from_codes(given: Any, sizes: Sequence[int], names: Sequence[str] | Non
             f"codes: expected the same concepts, at least one, for both tables, got "
             f"{' and '.join(str(len(header)) for header in headers)}; give one column each"
         )
+    listed = isinstance(names, Iterable) and not isinstance(names, str)
+    if names is not None and not listed:
+        raise InputError(f"names: expected a list of {len(headers[0])}, got {shown(names)}")
     called = tuple(map(str, names)) if names is not None else headers[0]
     if len(called) != len(headers[0]) or len({*called}) < len(called):
         raise InputError(
             f"names: expected {len(headers[0])} different ones, one for each concept, got {shown(called)}"
         )
+    _require_names("names", called)
     which = ("G",) if len(sizes) == 1 else ("F", "G")
     for table, size, (_, columns) in zip(which, sizes, tables, strict=True):
         if len(columns[0]) != size:
@@ -132,14 +138,22 @@ def _require_shared(what: str, sizes: Sequence[int]) -> None:
         )
 
 
+def _require_names(what: str, names: Sequence[str]) -> None:
+    """The row of a table without a concept is that of all of them."""
+    if not all(name.strip() for name in names):
+        raise InputError(f"{what}: expected a name for each concept, got {shown(names)}; name them all")
+
+
 def _pair_list(name: str, given: Any) -> list[list[int]]:
     try:
-        array = np.asarray(given.cpu() if isinstance(given, Tensor) else given)
-    except ValueError:
+        array = np.asarray(in_memory(given, f"pairs {shown(name)}"))
+    except (ValueError, TypeError, RuntimeError) as error:
+        if isinstance(error, InputError):
+            raise
         array = np.zeros((0, 3))
     if array.size == 0 and array.ndim == 1:
         return []
-    if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "iu":
+    if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "iu" or np.ma.is_masked(given):
         raise InputError(f"pairs {shown(name)}: expected pairs of row numbers, got {shown(given)}; {PAIRS}")
     return [[int(low), int(high)] for low, high in array]
 
@@ -153,14 +167,21 @@ def _require_rows(name: str, pairs: Sequence[Sequence[int]], rows: int) -> None:
             )
         if low == high:
             raise InputError(f"pairs {shown(name)}: row {low} is paired with itself; leave that pair out")
+    seen: set[frozenset[int]] = set()
+    for pair in map(frozenset, pairs):
+        if pair in seen:
+            raise InputError(
+                f"pairs {shown(name)}: rows {' and '.join(map(str, sorted(pair)))} are paired twice, which "
+                "agrees with itself; give each pair once"
+            )
+        seen.add(pair)
 
 
 def _columns(given: Any) -> tuple[tuple[str, ...], list[list[Any]]]:
     """Names, and the values of each concept, as plain Python."""
-    if isinstance(given, Tensor):
-        given = given.detach().cpu().numpy()
-    if hasattr(given, "columns") and hasattr(given, "dtypes"):  # a DataFrame
-        return tuple(str(name) for name in given.columns), [given[name].tolist() for name in given.columns]
+    given = in_memory(given, "codes")
+    if hasattr(given, "columns") and hasattr(given, "dtypes"):  # a DataFrame, where names may repeat
+        return tuple(str(name) for name in given.columns), [each.tolist() for _, each in given.items()]
     if isinstance(given, Mapping):
         named = cast("Mapping[Any, Iterable[Any]]", given)
         columns = [_listed(column) for column in named.values()]
@@ -181,8 +202,7 @@ def _columns(given: Any) -> tuple[tuple[str, ...], list[list[Any]]]:
 
 
 def _listed(given: Any) -> list[Any]:
-    if isinstance(given, Tensor):
-        return given.detach().cpu().tolist()
+    given = in_memory(given, "codes")
     if hasattr(given, "tolist"):
         given = given.tolist()
     if not isinstance(given, Iterable):

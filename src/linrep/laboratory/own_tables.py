@@ -22,21 +22,19 @@ def own_table(given: Any, name: str) -> Float64[Tensor, "runs rows dim"]:
         name: "F" or "G", for errors.
 
     Raises:
-        InputError: Another shape, no numbers, or some that are not finite, naming the first row.
+        InputError: Another shape, no numbers, or some that are not finite, naming the first row, or too
+            large to square.
 
     Example:
         >>> own_table([[1, 2], [3, 4], [5, 6]], "G").shape
         torch.Size([1, 3, 2])
     """
     table = _tensor(given, name)
-    if table.is_complex():
-        raise InputError(f"{name}: expected real numbers, got {table.dtype}; give real and imaginary parts")
     if table.dim() not in (2, 3):
         raise InputError(
             f"{name}: expected vectors as [rows, dim] or [runs, rows, dim], got shape {list(table.shape)}; "
             f"{CALL}"
         )
-    table = table.detach().to("cpu", torch.float64)
     table = (table if table.dim() == 3 else table[None]).contiguous()
     if 0 in table.shape:
         raise InputError(f"{name}: expected some rows and columns, got shape {list(table.shape)}; {CALL}")
@@ -48,12 +46,56 @@ def own_table(given: Any, name: str) -> Float64[Tensor, "runs rows dim"]:
         raise InputError(
             f"{name}: expected finite numbers, got NaN or infinity in {where}{more}; leave it out"
         )
+    largest = float(table.abs().max())
+    if largest and not 1 / LARGEST <= largest <= LARGEST:
+        raise InputError(
+            f"{name}: expected numbers whose squares a float holds, got up to {largest:.3g}; give them in "
+            "another unit: cosines do not change with it"
+        )
     return table
 
 
-def _tensor(given: Any, name: str) -> Tensor:
-    if isinstance(given, Tensor):
+LARGEST = 1e70
+"""Squares of products of two such numbers are finite; cosines of larger ones would silently be wrong."""
+
+
+def in_memory(given: Any, name: str) -> Any:
+    """Tensors as dense numbers on the CPU, detached, floats in float64, also those of a list; else as given.
+
+    Args:
+        given: Anything.
+        name: For errors.
+
+    Raises:
+        InputError: A tensor that has no numbers, or not the same for each row.
+
+    Example:
+        >>> in_memory(torch.eye(2, dtype=torch.bfloat16).to_sparse(), "G")
+        tensor([[1., 0.],
+                [0., 1.]], dtype=torch.float64)
+    """
+    if isinstance(given, list | tuple):
+        several: list[Any] = list(given)
+        if any(isinstance(each, Tensor) for each in several):
+            return [each.numpy() if isinstance(each, Tensor) else each
+                    for each in (in_memory(each, name) for each in several)]  # fmt: skip
+    if not isinstance(given, Tensor):
         return given
+    if given.is_meta or given.is_nested:
+        raise InputError(
+            f"{name}: expected a tensor with a number in every place, got one that is "
+            f"{'on the meta device' if given.is_meta else 'nested'}; give plain numbers"
+        )
+    if given.is_complex():
+        raise InputError(f"{name}: expected real numbers, got {given.dtype}; give real and imaginary parts")
+    dense = given.detach().dequantize() if given.is_quantized else given.detach().to_dense()
+    return (dense.double() if dense.is_floating_point() else dense).cpu().resolve_neg()
+
+
+def _tensor(given: Any, name: str) -> Tensor:
+    given = in_memory(given, name)
+    if isinstance(given, Tensor):
+        return given.double()
     if hasattr(given, "columns") and hasattr(given, "dtypes"):
         words = [str(column) for column, kind in given.dtypes.items() if kind.kind not in "fiub"]
         if words:
@@ -62,10 +104,14 @@ def _tensor(given: Any, name: str) -> Tensor:
                 f"frame.drop(columns=[{words[0]!r}])"
             )
         given = given.to_numpy(dtype=np.float64)
+    if np.ma.is_masked(given):
+        given = given.astype(np.float64).filled(np.nan)
     try:
         array = np.asarray(given)
     except ValueError:
         raise InputError(f"{name}: expected rows of one length, got ragged lists; pad or drop some") from None
+    except (TypeError, RuntimeError):  # what torch says of tensors deep in lists
+        raise InputError(f"{name}: expected plain numbers, got {type(given).__name__}; {CALL}") from None
     if array.dtype.kind == "c":
         raise InputError(f"{name}: expected real numbers, got {array.dtype}; give real and imaginary parts")
     if array.dtype.kind not in "fiub":
