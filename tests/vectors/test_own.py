@@ -1,6 +1,7 @@
 """``linrep measure`` on runs and on tables of one's own: what ``linrep.measure`` says of the same numbers."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -69,8 +70,14 @@ def test_what_is_missing_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="give --attributes"):
         run(tmp_path / "g.npy")
     (tmp_path / "p.json").write_text("[[0, 1]]")
-    with pytest.raises(InputError, match="expected pairs by concept"):
+    with pytest.raises(InputError, match="expected a JSON object"):
         run(tmp_path / "g.npy", "--pairs", tmp_path / "p.json")
     (tmp_path / "p.json").write_text("{")
     with pytest.raises(InputError, match="cannot be read as JSON"):
         run(tmp_path / "g.npy", "--pairs", tmp_path / "p.json")
+    (tmp_path / "p.json").write_text("[" * 100_000)
+    with pytest.raises(InputError, match="cannot be read as JSON"):
+        run(tmp_path / "g.npy", "--pairs", tmp_path / "p.json")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="expected a file, got a device or a pipe"):
+        run(tmp_path / "g.npy", "--pairs", tmp_path / "pipe")

@@ -1,18 +1,17 @@
 """Tables of one's own from files, F and G or one alone, and the runs of linrep: read and measured."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from safetensors import safe_open
 
-from linrep.errors import InputError, shown
+from linrep.errors import DamagedError, InputError
 from linrep.laboratory.measuring import measure
 from linrep.laboratory.reading import Reading
 from linrep.runs import folder as run_folder
 from linrep.runs.formats import one_line
 from linrep.runs.store import TABLES as TABLES_FILE
-from linrep.runs.store import holds_run
+from linrep.runs.store import holds_run, read_json
 from linrep.vectors.reading import frame_of, read_vectors
 
 BOTH = ("embedding", "unembedding")
@@ -90,9 +89,7 @@ def measure_files(
 
 def _pairs(path: Path) -> Any:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f'{path}: cannot be read as JSON ({error}); write {{"name": [[3, 8]]}}') from None
-    if not isinstance(found, dict):
-        raise InputError(f'{path}: expected pairs by concept, got {shown(found)}; write {{"name": [[3, 8]]}}')
+        found = read_json(path)
+    except DamagedError as error:
+        raise InputError(f'{error}; write pairs by concept, {{"name": [[3, 8]]}}') from None
     return tuple(found[name] for name in BOTH) if found.keys() == {*BOTH} else found
