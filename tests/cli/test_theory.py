@@ -72,8 +72,21 @@ def test_a_config_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert (price["width"], price["closed_form"]) == (3, True)
     symmetric = predict(capsys, "--concepts", "3", "--dim", "7")
     assert symmetric.pop("price_of_linearity") is None
+    assert found.pop("least_excess") == {
+        "dim": 7,
+        "verdict": "wide enough",
+        "floor_nats": 0.0,
+        "witnesses": [],
+        "construction": "additive",
+    }
+    assert symmetric.pop("least_excess") is None
     assert found == symmetric
-    assert predict(capsys, "--config", str(path), "--dim", "2")["status"] == "unreachable"
+    narrow = predict(capsys, "--config", str(path), "--dim", "2")
+    assert narrow["status"] == "unreachable"
+    assert narrow["least_excess"]["verdict"] == "too narrow"
+    assert narrow["least_excess"]["floor_nats"] > 1e-3
+    assert len(narrow["least_excess"]["witnesses"]) == 4
+    assert predict(capsys, "--config", str(path), "--dim", "3")["least_excess"]["verdict"] != "wide enough"
 
 
 def test_the_table_can_be_read(capsys: pytest.CaptureFixture[str]) -> None:
@@ -88,7 +101,10 @@ def test_the_price_of_a_network_is_printed(tmp_path: Path, capsys: pytest.Captur
     path = tmp_path / "cancer.toml"
     path.write_text('model.dim = 5\n[world]\nkind = "network"\nnetwork = "cancer"\n')
     assert cli.execute(["predict", "--config", str(path)]) == 0
-    assert "0.009262" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "0.009262" in said
+    assert "least excess (nats)" in said
+    assert "not decided" in said
 
 
 @pytest.mark.parametrize(

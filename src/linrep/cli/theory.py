@@ -11,6 +11,7 @@ from linrep.errors import InputError
 if TYPE_CHECKING:
     from linrep.theory.prediction import Prediction
     from linrep.theory.price import Price
+    from linrep.theory.width import LeastExcess
 
 PRINTED = (
     "status",
@@ -23,6 +24,7 @@ PRINTED = (
     "additive_share",
     "certificate",
     "price_of_linearity",
+    "least_excess",
 )
 """Keys of ``linrep predict --json``."""
 
@@ -50,7 +52,7 @@ def predict(
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """Compute what training must approach (singular values, linearity, alignment) and linearity's price."""
+    """Compute what training must approach, what linearity costs, and whether the width is enough."""
     from linrep.cli.views.theory import show_prediction
     from linrep.theory.limits import predict as predict_symmetric
 
@@ -60,33 +62,36 @@ def predict(
     if config is not None:
         if known is not None:
             raise InputError("--known: the config names its contexts; set contexts.kind = 'known' there")
-        found, price = _of_config(config, dim)
+        found, price, least = _of_config(config, dim)
     else:
         assert concepts is not None, "one of the two was given"
-        # How many concepts says nothing of their probabilities, on which the price depends.
-        found, price = predict_symmetric(concepts, dim, known), None
+        # How many concepts says nothing of their probabilities, on which these two depend.
+        found, price, least = predict_symmetric(concepts, dim, known), None, None
     if as_json:
-        whole = found.as_json() | {"price_of_linearity": price.as_json() if price else None}
+        whole = found.as_json() | {
+            "price_of_linearity": price.as_json() if price else None,
+            "least_excess": least.as_json() if least else None,
+        }
         print_json({name: whole[name] for name in PRINTED})
         if found.status != "optimal":
             typer.echo(f"linrep: {found.status.replace('_', ' ')}: {found.reason}", err=True)
     else:
-        show_prediction(found, price)
+        show_prediction(found, price, least)
     return 1 if found.status == "solver_failed" else 0
 
 
-def _of_config(path: Path, dim: int | None) -> tuple["Prediction", "Price | None"]:
-    """Both answers for the world of a config; no price, and why on stderr, where its problem is too large."""
-    from linrep.laboratory.comparison import for_config, price_for_config
+def _of_config(path: Path, dim: int | None) -> tuple["Prediction", "Price | None", "LeastExcess"]:
+    """All answers for the world of a config; no price, and why on stderr, where its problem is too large."""
+    from linrep.laboratory.comparison import for_config, least_excess_for_config, price_for_config
     from linrep.runs.toml import load
 
     config = load(path)
-    found = for_config(config, dim)
+    found, least = for_config(config, dim), least_excess_for_config(config, dim)
     try:
-        return found, price_for_config(config)
+        return found, price_for_config(config), least
     except InputError as error:
         typer.echo(f"linrep: {error}", err=True)
-        return found, None
+        return found, None, least
 
 
 def claims(

@@ -22,6 +22,7 @@ from linrep.theory.limits import predict_world
 from linrep.theory.nuclear_norm import LARGEST_TABLE
 from linrep.theory.prediction import Prediction
 from linrep.theory.price import Price, price_of_linearity
+from linrep.theory.width import LeastExcess, least_excess
 from linrep.worlds.contexts import World, part
 from linrep.worlds.tokens import affine_rank
 from linrep.worlds.truth import distinct
@@ -108,6 +109,30 @@ def price_for_config(config: Config) -> Price:
         True
     """
     return price_of_linearity(_trained(config))
+
+
+def least_excess_for_config(config: Config, dim: int | None = None) -> LeastExcess:
+    """Whether the tables of a config are wide enough for its world, that of run 0 where runs draw their own.
+
+    Args:
+        config: Checked; its training plays no part.
+        dim: Width asked about instead of the config's.
+
+    Returns:
+        What :func:`linrep.theory.least_excess` says.
+
+    Raises:
+        InputError: A world that cannot be built, or a width below 1.
+
+    Example:
+        >>> from linrep.runs.toml import parse
+        >>> least_excess_for_config(parse({"world": {"kind": "chain", "concepts": 3}}), 2).verdict
+        'too narrow'
+    """
+    world = _trained(config)
+    width = resolve(config, (world,)).model.dim if dim is None else dim
+    assert width is not None, "a resolved config has a width"
+    return least_excess(world, width)
 
 
 def _trained(config: Config) -> World:

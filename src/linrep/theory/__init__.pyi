@@ -15,5 +15,7 @@ from .price import Price as Price
 from .price import price_of_linearity as price_of_linearity
 from .ridge import ridge_path as ridge_path
 from .symmetric import symmetric_limit as symmetric_limit
+from .width import LeastExcess as LeastExcess
+from .width import least_excess as least_excess
 
 __all__: list[str]

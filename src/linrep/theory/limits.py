@@ -126,7 +126,10 @@ def predict_world(world: World, dim: int | None = None) -> Prediction:
     concepts = world.model.concepts
     least = least_dimension(support)
     if dim is not None and dim < least:
-        reason = f"width {dim} cannot separate the supports of this world: it takes {least} or more"
+        reason = (
+            f"width {dim} cannot separate the supports of this world at equal logits on each: "
+            f"it takes {least} or more"
+        )
         return Prediction(status="unreachable", reason=reason, concepts=concepts, dim=dim)
     additive = additive_logits(world.codes, world.token_codes)
     rank = int(torch.linalg.matrix_rank(additive))

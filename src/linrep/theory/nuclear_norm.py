@@ -114,11 +114,17 @@ def nuclear_norm_limit(
 
 
 def least_dimension(support: Bool[Tensor, "contexts tokens"]) -> int:
-    """Length of the longest chain of supports that exclude a token: no width below it separates them.
+    """Length of the longest chain of supports that exclude a token: no table of lower rank is feasible.
 
-    Each support of a chain is an exposed face of the next, so the unembeddings of each span a dimension
-    more. What two supports share is such a face too (the sum of their embeddings exposes it), so
-    intersections count while they are few. A lower bound only: a larger width may be needed.
+    With equal logits on a support and a margin across its border, each support of a chain is an exposed face
+    of the next, so the unembeddings of each span a dimension more. What two supports share is such a face too
+    (the sum of their embeddings exposes it), so intersections count while they are few. A lower bound only: a
+    larger rank may be needed.
+
+    It bounds the rank of the margin program, not the width of zero excess loss, where logits on a support
+    need only settle while others diverge: contexts {a}, {a, b}, {c} make a chain of two, and if p(b) < p(a)
+    one dimension approaches zero, with g(a) − g(b) → 0. For that see
+    :func:`linrep.theory.width.least_excess`.
 
     Naively: ``max(len(chain) for chain in chains(set(map(tuple, support))))``.
 
@@ -126,7 +132,7 @@ def least_dimension(support: Bool[Tensor, "contexts tokens"]) -> int:
         support: True where a token can follow a context.
 
     Returns:
-        A lower bound on the width at which zero excess loss can be approached.
+        A lower bound on the rank of a table that :func:`nuclear_norm_limit` could return.
 
     Raises:
         InputError: If the table is too large or a row is empty.

@@ -6,9 +6,10 @@ if TYPE_CHECKING:
     from linrep.paper.claims.ledger import Ledger
     from linrep.theory.prediction import Prediction
     from linrep.theory.price import Price
+    from linrep.theory.width import LeastExcess
 
 
-def show_prediction(prediction: "Prediction", price: "Price | None") -> None:
+def show_prediction(prediction: "Prediction", price: "Price | None", least: "LeastExcess | None") -> None:
     """One line for each quantity."""
     from rich.console import Console
     from rich.table import Table
@@ -20,6 +21,8 @@ def show_prediction(prediction: "Prediction", price: "Price | None") -> None:
         table.add_row(*row)
     if price is not None:
         table.add_row("price of linearity (nats)", f"{price.nats:.6f}", f"at width {price.width}")
+    if least is not None:
+        table.add_row("least excess (nats)", least.words, least.verdict or f"at width {least.dim}")
     Console().print(table)
 
 
