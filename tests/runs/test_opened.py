@@ -26,6 +26,13 @@ def test_runs_are_listed_chosen_and_read(tmp_path: Path) -> None:
     assert "<html" in runs.page(tmp_path / "page.html").read_text()
 
 
+def test_a_measurement_is_told_from_a_run(tmp_path: Path) -> None:
+    square = [[0, 0], [0, 1], [1, 0], [1, 1]]
+    kept = linrep.measure(square, codes=square).save(tmp_path / "kept")
+    with pytest.raises(InputError, match="kept: expected a run, got a measurement; "):
+        linrep.open(kept)
+
+
 def test_what_is_no_run_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         linrep.open(tmp_path / "nowhere")

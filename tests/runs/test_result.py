@@ -21,6 +21,9 @@ def test_it_is_short_in_a_terminal_and_a_table_in_a_notebook(result: linrep.Resu
     shown = result._repr_html_()
     assert "<td>linearity</td>" in shown
     assert "% stuck" in shown
+    assert "<td>–</td>" in shown  # two runs have no interval
+    assert "None" not in shown
+    assert "nan" not in shown
 
 
 def test_every_plot_of_the_page_is_a_figure(result: linrep.Result) -> None:

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+import linrep
 from linrep.errors import InputError
 from linrep.theory.limits import predict, predict_world
 from linrep.worlds.concepts import chain, from_tables, independent
@@ -83,3 +84,12 @@ def test_more_than_two_states():
 def test_bad_width():
     with pytest.raises(InputError, match="dim"):
         predict_world(world(toy(2)), 0)
+
+
+def test_a_prediction_shows_its_status_its_limits_and_why() -> None:
+    assert repr(linrep.predict("cancer", dim=3)) == (
+        "Prediction(5 concepts, k = 3: unreachable; width 3 cannot separate the supports of 5 concepts: it "
+        "takes 5 or more)"
+    )
+    wide = repr(linrep.predict({"world": {"kind": "chain", "concepts": 2}}, dim=2))
+    assert "linearity of g 1.00, of f 1.00, alignment 1.00" in wide

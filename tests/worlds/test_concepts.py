@@ -2,6 +2,8 @@
 
 import math
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from linrep.worlds.concepts import (
     random_dag,
     require_enumerable,
 )
+from linrep.worlds.contexts import world
 from linrep.worlds.network import NETWORKS, load_network
 from tests.support import oracles
 from tests.support.strategies import Tables, tables
@@ -200,3 +203,34 @@ def test_rows_are_kept_to_the_bit_and_rounded_ones_scaled() -> None:
     assert kept.tables[0].tolist() == [0.1, 0.2, 0.7]
     rounded = from_tables(["a"], {"a": [[0.3333333, 0.6666666]]})
     assert float(rounded.tables[0].sum()) == pytest.approx(1, abs=1e-15)
+
+
+def test_a_model_and_its_world_show_their_size_not_their_tables() -> None:
+    model = chain(3, generator=torch.Generator().manual_seed(0))
+    assert repr(model) == "ConceptModel(3 concepts: C1, C2, C3; C1 → C2, C2 → C3)"
+    assert repr(world(model)) == "World(27 contexts, 8 tokens of C1, C2, C3)"
+
+
+REFUSED = """
+import linrep
+for make in (
+    lambda: linrep.chain(3, generator=0),
+    lambda: linrep.random_dag(3, generator=None),
+    lambda: linrep.independent(3),
+    lambda: linrep.world("cancer"),
+):
+    try:
+        make()
+    except linrep.InputError as error:
+        print(error)
+"""
+
+
+def test_what_is_no_generator_and_no_model_says_what_to_write() -> None:
+    """In a process of its own: here types are checked before a user's mistake comes so far."""
+    done = subprocess.run([sys.executable, "-c", REFUSED], capture_output=True, text=True, check=True)
+    *drawn, named = done.stdout.splitlines()
+    made = "write generator=torch.Generator().manual_seed(0)"
+    expected = "generator: expected a torch.Generator to draw from, got"
+    assert drawn == [f"{expected} {got}; {made}" for got in ("0", "None", "None")]
+    assert named.startswith("world: expected a concept model, got 'cancer'; write linrep.load_network(")

@@ -85,6 +85,7 @@ def measure(
 ) -> None:
     """Measure any embeddings whose rows have attributes: is each attribute a direction?"""
     from linrep.cli.views.vectors import show, show_reading
+    from linrep.laboratory.reading import FEW_PAIRS
     from linrep.page.vectors import save
     from linrep.vectors import VectorsOptions, measure_vectors
     from linrep.vectors.own import holds_both, measure_files, run_folder_of
@@ -105,6 +106,9 @@ def measure(
         if out is not None:
             reading.save(out)
         printing.tell(reading.json, lambda: show_reading(reading, drawn))
+        if reading.few and not printing.quiet:
+            few = ", ".join(reading.few)
+            typer.echo(f"linrep: {few}: fewer than {FEW_PAIRS} pairs, so the numbers are rough", err=True)
         return
     result = measure_vectors(
         vectors,

@@ -1,7 +1,7 @@
 """A user's tables with the ruler laid on them: which rows are pairs of which concept, whoever said so."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from linrep.geometry.recording import spread_record
 from linrep.laboratory.given import world_of
 from linrep.laboratory.own_rows import Rows, rows_from_codes, rows_from_pairs
 from linrep.laboratory.own_tables import CALL, own_table, precision, same_form
-from linrep.laboratory.reading import Reading, reading_of, summary_reading
+from linrep.laboratory.reading import FEW_PAIRS, Counts, Reading, reading_of, summary_reading
 from linrep.laboratory.ruler import BatchRuler
 from linrep.laboratory.summary import additive_null, additive_record, measured
 from linrep.population.gradient import population_gradient
@@ -55,7 +55,7 @@ class LaidRows:
             settings: How many draws of the null.
             advance: Told of draws done, and of how many.
         """
-        pairs = {
+        pairs: dict[TableName, geometry.Pairs] = {
             name: geometry.repeat(own, len(table), table.shape[1])
             for (name, table), own in zip(self.tables.items(), self.what.pairs, strict=True)
         }
@@ -79,7 +79,12 @@ class LaidRows:
                 additive[name] = _additive(
                     share_of, name, table, table.shape[1], self.what.names, seed, settings
                 )
-        return reading_of(found, additive, _gauge(self.tables), self.what.names, self.tables, seed)
+        counts: Counts = {
+            name: _counts(own, self.what.concept_of, self.what.names) for name, own in pairs.items()
+        }
+        gauge, names = _gauge(self.tables), self.what.names
+        reading = reading_of(found, additive, gauge, names, self.tables, counts, seed)
+        return replace(reading, few=_few(counts, len(self.tables["unembedding"]), names))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,11 +112,16 @@ class LaidWorld:
         ruler = BatchRuler(self.worlds, seed=seed, settings=settings)
         unembedding = self.tables["unembedding"]
         embedding = self.tables.get("embedding")
+        laid: dict[TableName, geometry.Pairs] = {
+            "embedding": ruler.embedding_pairs,
+            "unembedding": ruler.unembedding_pairs,
+        }
+        counts: Counts = {name: _counts(laid[name], ruler.concept_of, ruler.names) for name in self.tables}
         if embedding is not None:
             alive = torch.ones(len(self.worlds), dtype=torch.bool)
             loss = loss_of(Population.of(self.worlds, dtype=self.dtype), embedding, unembedding)
             summary = measured(ruler, embedding, unembedding, loss, alive)
-            return summary_reading(summary, self.tables, seed)
+            return summary_reading(summary, self.tables, counts, seed)
         found = geometry.measure(
             None,
             unembedding,
@@ -127,7 +137,7 @@ class LaidWorld:
         rows = int(ruler.token_rows.min())
         share_of = partial(ruler.additive, "unembedding")
         additive = _additive(share_of, "unembedding", unembedding, rows, ruler.names, seed, settings)
-        return reading_of(found, {"unembedding": additive}, None, ruler.names, self.tables, seed)
+        return reading_of(found, {"unembedding": additive}, None, ruler.names, self.tables, counts, seed)
 
 
 Laid = LaidRows | LaidWorld
@@ -229,6 +239,19 @@ def _additive(
     alive = torch.ones(len(table), dtype=torch.bool)
     drawn = additive_null(share_of, table, alive, name=name, rows=rows, seed=seed, draws=settings.null_draws)
     return additive_record(share_of(table), drawn, alive, names=names)
+
+
+def _counts(pairs: geometry.Pairs, concept_of: Tensor | None, names: Sequence[str]) -> list[int]:
+    """Pairs of each concept, over all runs and, where it has several values, contrasts."""
+    counts = pairs.counts()
+    groups = torch.arange(len(names)) if concept_of is None else concept_of
+    runs = len(counts) // len(groups)
+    return torch.zeros(len(names), dtype=torch.int64).index_add(0, groups.repeat(runs), counts).tolist()
+
+
+def _few(counts: Counts, runs: int, names: Sequence[str]) -> tuple[str, ...]:
+    least = [min(own) // runs for own in zip(*counts.values(), strict=True)]  # rows are the same in every run
+    return tuple(f"{name} ({n})" for name, n in zip(names, least, strict=True) if n < FEW_PAIRS)
 
 
 def _gauge(tables: Mapping[TableName, Tensor]) -> Spread | None:

@@ -19,6 +19,13 @@ from linrep.runs.tidy import Tidy
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+Counts = Mapping[TableName, Sequence[int]]
+"""Pairs of each concept in each table."""
+FEW_PAIRS = 10
+"""With fewer a reader is told, but of a world's tables, whose pairs are all there are."""
+MOST_NAMED = 3
+"""Concepts with few pairs that a repr names."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Reading(Tidy):
@@ -32,7 +39,7 @@ class Reading(Tidy):
         >>> import linrep
         >>> square = [[0, 0], [0, 1], [1, 0], [1, 1]]
         >>> linrep.measure(square, codes=square)
-        Reading(2 concepts, G 4 × 2; linearity of G 1.00 (null -0.28), …)
+        Reading(2 concepts, G 4 × 2; linearity of G 1.00 (null -0.28), …; fewer than 10 pairs: C1 (2), C2 (2))
     """
 
     columns: ClassVar[tuple[str, ...]] = (
@@ -46,6 +53,8 @@ class Reading(Tidy):
     """[runs, rows, dim] of each table; a single one is the unembedding, G."""
     seed: int
     """Of the null."""
+    few: tuple[str, ...] = ()
+    """Concepts with fewer than ten pairs in a table, such as "tense (4)": their numbers are rough."""
 
     @property
     def subject(self) -> dict[str, str | int]:
@@ -101,7 +110,10 @@ class Reading(Tidy):
             else f"{name} {_two(row.value)} (null {_two(row.null.mean)})"
             for name, row in zip(words, rows, strict=True)
         ]
-        return f"Reading({len(self.concepts)} concepts, {tables}{many}; {', '.join(said)}, …)"
+        concepts = f"{len(self.concepts)} concept{'' if len(self.concepts) == 1 else 's'}"
+        named = ", ".join((*self.few[:MOST_NAMED], *(["…"] if len(self.few) > MOST_NAMED else [])))
+        rough = f"; fewer than {FEW_PAIRS} pairs: {named}" if self.few else ""
+        return f"Reading({concepts}, {tables}{many}; {', '.join(said)}, …{rough})"
 
     def _repr_html_(self) -> str:
         from html import escape
@@ -118,6 +130,7 @@ def reading_of(
     gauge: Spread | None,
     names: Sequence[str],
     tables: Mapping[TableName, Float[Tensor, "runs rows dim"]],
+    counts: Counts,
     seed: int,
 ) -> Reading:
     """A reading of tables without a world.
@@ -128,6 +141,7 @@ def reading_of(
         gauge: Their imbalance, of two tables.
         names: Of the concepts.
         tables: What was measured.
+        counts: Pairs of each concept in each table, over all runs.
         seed: Of the null.
     """
     measures: dict[Key, Measured] = {("linearity", name): each for name, each in found.linearity.items()}
@@ -143,17 +157,21 @@ def reading_of(
         Matrix.of(_called(measure, table), names, names, found.matrix(measure, table))
         for measure, table in found.values.matrices
     ]
-    return _reading(measures, matrices, names, tables, seed)
+    return _reading(measures, matrices, names, tables, counts, seed)
 
 
 def summary_reading(
-    summary: Summary, tables: Mapping[TableName, Float[Tensor, "runs rows dim"]], seed: int
+    summary: Summary,
+    tables: Mapping[TableName, Float[Tensor, "runs rows dim"]],
+    counts: Counts,
+    seed: int,
 ) -> Reading:
     """A reading of both tables of a world, out of the summary of a run.
 
     Args:
         summary: Of the tables.
         tables: What was measured.
+        counts: Pairs of each concept in each table, over all runs.
         seed: Of the null.
     """
     names = summary.concepts
@@ -169,7 +187,7 @@ def summary_reading(
         )
         for (measure, table), values in drawn.items()
     ]
-    return _reading(summary.measures, matrices, names, tables, seed)
+    return _reading(summary.measures, matrices, names, tables, counts, seed)
 
 
 def _two(value: float) -> str:
@@ -185,15 +203,19 @@ def _reading(
     matrices: Sequence[Matrix],
     names: Sequence[str],
     tables: Mapping[TableName, Tensor],
+    counts: Counts,
     seed: int,
 ) -> Reading:
+    pairs_of = {key: dict(zip(names, own, strict=True)) for key, own in counts.items()}
+    both = {name: sum(own[name] for own in pairs_of.values()) for name in names}
     rows: list[Row] = []
     for (measure, table), found in measures.items():
         row = _row(measure, table or "both", found)
         rows.append(row)
         if isinstance(found, Similarity):
             each = found.per_concept.items()
-            rows += [replace(row, concept=name, value=value, low=NAN, high=NAN, null=Null(), pairs=0)
+            own = pairs_of[table] if table else both
+            rows += [replace(row, concept=name, value=value, low=NAN, high=NAN, null=Null(), pairs=own[name])
                      for name, value in each if value is not None]  # fmt: skip
     return Reading(
         rows=tuple(rows),

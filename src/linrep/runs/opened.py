@@ -54,6 +54,10 @@ def open(path: Path | str) -> "Result | Runs":  # noqa: A001 - a verb of the pac
     from linrep.runs.store import Store, holds_run
 
     path = Path(path)
+    if (path / "table.csv").is_file() and not (path / "config.json").exists():
+        raise InputError(
+            f"{path}: expected a run, got a measurement; its numbers are in table.csv, result.json"
+        )
     if holds_run(path):
         return run_folder.read(path)
     if not path.is_dir():

@@ -1,5 +1,6 @@
 """What a run leaves behind: the config, the worlds, the trained tables, the trace and the summary."""
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,8 +134,8 @@ class Result:
         rows: list[dict[str, Any]] = []
         for (measure, table), found in self.summary.measures.items():
             if isinstance(found, Similarity) and found.mean is not None:
-                low, high = found.interval95 or (None, None)
-                null = None if found.null is None else found.null.mean
+                low, high = found.interval95 or (math.nan, math.nan)
+                null = math.nan if found.null is None else found.null.mean
                 rows.append(
                     {
                         "measure": measure,

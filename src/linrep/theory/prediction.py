@@ -44,6 +44,19 @@ class Prediction:
     geometry: LimitGeometry | None = None
     certificate: Certificate | None = None
 
+    def __repr__(self) -> str:
+        asked = "wide enough" if self.dim is None else f"k = {self.dim}"
+        numbers = ""
+        if (g := self.geometry) is not None:
+            limits = {
+                "linearity of g": g.linearity_unembedding,
+                "of f": g.linearity_embedding,
+                "alignment": g.alignment,
+            }
+            known = [f"{name} {value:.2f}" for name, value in limits.items() if value is not None]
+            numbers = "; " + ", ".join(known) if known else ""
+        return f"Prediction({self.concepts} concepts, {asked}: {self.status}{numbers}; {self.reason})"
+
     def as_json(self) -> dict[str, object]:
         """The JSON object of ``linrep predict --json``; unknown numbers are null."""
         g = self.geometry

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from linrep.laboratory.reading import FEW_PAIRS
 from linrep.runs.row import NAN, Null, Row, Subject, interval
 from linrep.vectors.anomalies import pair_anomalies, row_anomalies
 from linrep.vectors.attributes import Sample
@@ -16,8 +17,6 @@ from linrep.vectors.ruler import Ruled, subject
 from linrep.vectors.stability import Stability
 from linrep.vectors.transfer import Carried, Transfer
 
-FEW_PAIRS = 10
-"""With fewer a reader is told."""
 FOUND = 0.05
 """A concept is found when shuffling its attribute does as well at most this often."""
 

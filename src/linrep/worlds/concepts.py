@@ -31,6 +31,8 @@ class ConceptModel:
         >>> asia = linrep.load_network("asia")
         >>> asia.concepts, asia.names[0], asia.joint().shape
         (8, 'asia', torch.Size([256]))
+        >>> linrep.independent(2, probabilities=[0.5, 0.25])
+        ConceptModel(2 concepts: C1, C2; independent)
     """
 
     names: tuple[str, ...]
@@ -44,6 +46,10 @@ class ConceptModel:
     nests: tuple[tuple[int, int, int], ...] = ()
     """(parent, state, child): the child is defined where the parent is in that state. Elsewhere it is in its
     last state, which stands for having none."""
+
+    def __repr__(self) -> str:
+        edges = ", ".join(f"{self.names[low]} → {self.names[high]}" for low, high in self.edges())
+        return f"ConceptModel({self.concepts} concepts: {', '.join(self.names)}; {edges or 'independent'})"
 
     @property
     def concepts(self) -> int:
@@ -167,7 +173,7 @@ def independent(
     *,
     probabilities: Sequence[float] | None = None,
     probability_range: tuple[float, float] = (0.3, 0.7),
-    generator: torch.Generator | None,
+    generator: torch.Generator | None = None,
 ) -> ConceptModel:
     r"""Independent binary concepts, :math:`p(c) = \prod_i p(c_i)`.
 
@@ -175,13 +181,13 @@ def independent(
         concepts: How many, m.
         probabilities: P(concept = 1) of each concept; drawn if None.
         probability_range: Where P(concept = 1) is drawn from, uniformly, if ``probabilities`` is None.
-        generator: Where the randomness comes from; may be None if ``probabilities`` are given.
+        generator: Where the randomness comes from; needed unless ``probabilities`` are given.
 
     Raises:
         InputError: If a probability leaves [0, 1], or there are not ``concepts`` of them.
 
     Example:
-        >>> independent(2, probabilities=[0.5, 0.25], generator=None).tables[1]
+        >>> independent(2, probabilities=[0.5, 0.25]).tables[1]
         tensor([0.7500, 0.2500], dtype=torch.float64)
     """
     parents = _no_parents(concepts)
@@ -249,7 +255,7 @@ def random_dag(
     parents = _no_parents(concepts)
     if not 0 <= edge_probability <= 1:
         raise InputError(f"edge_probability: expected a number in [0, 1], got {edge_probability}")
-    order = torch.randperm(concepts, generator=generator).tolist()
+    order = torch.randperm(concepts, generator=_required(generator)).tolist()
     edges = torch.rand(concepts, concepts, generator=generator, dtype=torch.float64) < edge_probability
     for later, child in enumerate(order):
         chosen = [parent for earlier, parent in enumerate(order[:later]) if edges[earlier, later]]
@@ -340,7 +346,7 @@ def drawn(
         generator: Where the randomness comes from.
 
     Raises:
-        InputError: If the range leaves [0, 1].
+        InputError: If the range leaves [0, 1], or there is no generator.
 
     Example:
         >>> half = drawn([(), (0,)], (0.5, 0.5), torch.Generator())
@@ -350,14 +356,22 @@ def drawn(
     low, high = probability_range
     if not 0 <= low <= high <= 1:
         raise InputError(f"probability_range: expected 0 <= low <= high <= 1, got [{low}, {high}]")
-    if generator is None:
-        raise TypeError("generator: needed to draw probabilities, got None")
+    generator = _required(generator)
     tables: list[Tensor] = []
     for own in parents:
         uniform = torch.rand([2] * len(own), generator=generator, dtype=torch.float64)
         ones = low + (high - low) * uniform
         tables.append(torch.stack([1 - ones, ones], -1))
     return _binary(parents, tuple(tables))
+
+
+def _required(generator: object) -> torch.Generator:
+    if isinstance(generator, torch.Generator):
+        return generator
+    raise InputError(
+        f"generator: expected a torch.Generator to draw from, got {shown(generator)}; write "
+        "generator=torch.Generator().manual_seed(0)"
+    )
 
 
 def _binary(parents: Sequence[tuple[int, ...]], tables: tuple[Tensor, ...]) -> ConceptModel:

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float64, Int8, Int64
 from torch import Tensor
 
-from linrep.errors import InputError
+from linrep.errors import InputError, shown
 from linrep.worlds.codes import labels, parse_contexts
 from linrep.worlds.concepts import ConceptModel, require_enumerable
 from linrep.worlds.tokens import (
@@ -163,7 +163,8 @@ def world(
         The world, contexts and tokens in ascending order.
 
     Raises:
-        InputError: If no context is possible, a token has no support, or anything is given twice.
+        InputError: If it is no model, no context is possible, a token has no support, or anything is given
+            twice.
 
     Example:
         >>> from linrep.worlds.concepts import from_tables
@@ -173,6 +174,11 @@ def world(
         >>> copy.token_labels(), len(copy.codes), copy.dropped_contexts
         (('a=0 b=0', 'a=1 b=1'), 7, 2)
     """
+    if not isinstance(model, ConceptModel):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InputError(
+            f'world: expected a concept model, got {shown(model)}; write linrep.load_network("cancer") for a '
+            "network by name"
+        )
     if weighting not in ("uniform", "occurrence"):
         raise InputError(f'weighting: expected "uniform" or "occurrence", got {weighting!r}')
     in_use, restricted = _restricted(model, tokens)

@@ -23,8 +23,8 @@ class World:
         >>> world = linrep.world(linrep.load_network("asia"))
         >>> len(world.codes), len(world.tokens), world.dropped_contexts
         (5103, 128, 1458)
-        >>> world.context_labels()[-1].split()[0]
-        'asia=?'
+        >>> linrep.world(linrep.load_network("cancer"))
+        World(243 contexts, 32 tokens of Pollution, Smoker, Cancer, Xray, Dyspnoea)
     """
 
     model: ConceptModel
@@ -40,6 +40,10 @@ class World:
     """p over all concept vectors, zero off the tokens in use, sums to 1."""
     dropped_contexts: int
     """How many of the contexts asked for cannot occur, Z(d) = 0, and were left out."""
+
+    def __repr__(self) -> str:
+        size = f"{len(self.codes):,} contexts, {len(self.tokens):,} tokens"
+        return f"World({size} of {', '.join(self.model.names)})"
 
     @property
     def held_out(self) -> Bool[Tensor, " contexts"]:
