@@ -1,14 +1,13 @@
-"""The page of the ledger: verdicts first, then every number beside its prediction and its control."""
+"""The page of the ledger: one forest plot of every test beside its control, the rest folded away."""
 
-import math
-from collections.abc import Sequence
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import linrep
 from linrep.files import one_line_errors, write_file
-from linrep.page.interval import bars
-from linrep.page.shell import Block, Line, Page, Section, assemble, label
+from linrep.page import forest
+from linrep.page.shell import Block, Page, Section, assemble
 from linrep.runs.toml import as_toml
 
 if TYPE_CHECKING:
@@ -16,11 +15,13 @@ if TYPE_CHECKING:
     from linrep.paper.claims.verdict import Claim, Trial
 
 PAGE_FILE = "claims.html"
-COLOURS = {"test": "--unembedding", "control": "--null", "conjecture": "--embedding"}
-WIDEST = 50.0
-"""Ratio of values from which an axis becomes logarithmic."""
-PLAIN = 5
-"""Numbers on an axis are written out up to so many powers of ten: 0.0002, not 200µ."""
+VERDICTS = ("holds", "fails", "undecided")
+READING = (
+    "Across: how far the mean over seeds lies from its predicted value, divided by how far the rule lets it "
+    "lie, with its 95 % interval (logarithmic; an arrow lies beyond the axis). So each row has its own scale "
+    "and one line is the rule of all: tests (●) must lie left of it; controls (◇), where one condition is "
+    "taken away, right of it; conjectures (○) do not count. Of: seeds, or converged runs of those trained."
+)
 
 
 def write_page(ledger: "Ledger", out: Path) -> Path:
@@ -45,21 +46,15 @@ def render(ledger: "Ledger") -> str:
     Args:
         ledger: Judged.
     """
-    claims = ledger.claims
-    shown = [claim for claim in claims if claim.verdict != "fails"]
-    limited = sum(bool(claim.conditions) for claim in shown)
-    title = f"{len(shown)} of {len(claims)} claims hold"
-    if limited:
-        title += f", {'each' if limited == len(shown) else f'{limited} of them'} under conditions"
     return assemble(
         Page(
-            title=title,
+            title=_title(ledger),
             kicker=f"The claims of the paper, tested: the {ledger.scale} ledger",
-            lines=[_line(claim) for claim in claims],
-            thresholds=[ledger.rule, "“yes” holds, “partly” holds under conditions, “no” fails."],
+            thresholds=[ledger.rule],
             sections=[
-                Section(id="ledger", title="Ledger", blocks=[_overview(ledger)]),
-                *(_section(claim) for claim in claims),
+                Section(id="ledger", title="Every test, and where it must fail", blocks=[_forest(ledger)]),
+                Section(id="claims", title="What each claim says", blocks=[_statements(ledger)], folded=True),
+                Section(id="numbers", title="Every number", blocks=[_numbers(ledger)], folded=True),
                 _experiments(ledger),
             ],
             footer=f"linrep {linrep.__version__}. Intervals: 95 %, Student's t of the mean over seeds.",
@@ -67,157 +62,99 @@ def render(ledger: "Ledger") -> str:
     )
 
 
-def _line(claim: "Claim") -> Line:
-    standing: Literal["yes", "partly", "no"] = "partly" if claim.conditions else "yes"
-    if claim.verdict == "fails":
-        standing = "no"
-    detail = f"{claim.verdict[0].upper()}{claim.verdict[1:]}."
-    if claim.reason:
-        detail += f" {claim.reason}."
-    return Line(standing=standing, claim=f"{claim.id} {claim.title}.", detail=detail)
+def _title(ledger: "Ledger") -> str:
+    """How many of the claims have each verdict."""
+    verdicts = [claim.verdict for claim in ledger.claims]
+    hold, fail, undecided = (verdicts.count(verdict) for verdict in VERDICTS)
+    title = f"{hold} of {len(verdicts)} claims hold"
+    others = [f"{fail} fail{'s' if fail == 1 else ''}"] if fail else []
+    others += [f"{undecided} {'is' if undecided == 1 else 'are'} undecided"] if undecided else []
+    return ", ".join([title, *others])
 
 
-def _overview(ledger: "Ledger") -> Block:
+def _forest(ledger: "Ledger") -> Block:
+    return Block(
+        id="forest",
+        kind="forest",
+        title="Tests and controls of each claim against their rules",
+        drawing=forest.html([_group(claim) for claim in ledger.claims]),
+        caption=READING,
+        download=("ledger.json", json.dumps(ledger.as_json(), indent=1, ensure_ascii=False, allow_nan=False)),
+        size="wide",
+    )
+
+
+def _group(claim: "Claim") -> forest.Group:
+    notes = [f"{claim.reason[0].upper()}{claim.reason[1:]}."] if claim.reason else []
+    if claim.conditions:
+        notes.append(f"Fails without: {'; '.join(claim.conditions)}.")
+    rows: list[forest.Row] = []
+    for number, trial in enumerate(claim.trials, start=1):
+        same = number > 1 and claim.trials[number - 2].quantity == trial.quantity
+        rows.append(_row(f"{claim.id}.{number}", trial, same=same))
+    return forest.Group(id=claim.id, verdict=claim.verdict, title=claim.title, notes=notes, rows=rows)
+
+
+def _row(name: str, trial: "Trial", *, same: bool) -> forest.Row:
+    measured, rule = trial.measured, trial.rule
+    return forest.Row(
+        id=name,
+        mark=trial.role,
+        name=trial.name,
+        quantity="" if same else trial.quantity,
+        measured=measured.numbers,
+        count=trial.count,
+        rule=rule.text,
+        outcome=trial.outcome,
+        doubt=not trial.as_wanted,
+        distance=None if measured.mean is None else rule.distance(measured.mean),
+        interval=None if measured.interval95 is None else rule.distances(*measured.interval95),
+    )
+
+
+def _statements(ledger: "Ledger") -> Block:
     rows = [
-        (
-            claim.id,
-            claim.title,
-            claim.verdict,
-            _count(claim, "test", "holds"),
-            _count(claim, "control", "fails"),
-        )
+        (claim.id, claim.verdict, f"{claim.title}. {claim.statement}", "; ".join(claim.conditions) or "–")
         for claim in ledger.claims
     ]
     return Block(
-        id="verdicts",
+        id="statements",
         kind="table",
-        title="Verdicts",
-        columns=("", "claim", "verdict", "tests that hold", "controls that fail"),
+        title="Claims",
+        columns=("", "verdict", "claim", "conditions it was seen to need"),
         rows=rows,
-        caption=ledger.rule,
-        download=("ledger.json", _json(ledger)),
     )
 
 
-def _json(ledger: "Ledger") -> str:
-    import json
-
-    return json.dumps(ledger.as_json(), indent=1, ensure_ascii=False, allow_nan=False)
-
-
-def _count(claim: "Claim", role: str, wanted: str) -> str:
-    mine = [trial for trial in claim.trials if trial.role == role]
-    return f"{sum(trial.outcome == wanted for trial in mine)} of {len(mine)}"
-
-
-def _section(claim: "Claim") -> Section:
-    quantities = list(dict.fromkeys(trial.quantity for trial in claim.trials))
-    figures = [
-        _figure(claim, number, quantity, [t for t in claim.trials if t.quantity == quantity])
-        for number, quantity in enumerate(quantities, start=1)
-    ]
-    verdict = f"Verdict: {claim.verdict}."
-    return Section(
-        id=claim.id.lower(),
-        title=f"{claim.id} {claim.short}",
-        intro=[f"{claim.title}. {claim.statement}", verdict + (f" {claim.reason}." if claim.reason else "")],
-        blocks=[*figures, _table(claim)],
-    )
-
-
-def _figure(claim: "Claim", number: int, quantity: str, trials: "Sequence[Trial]") -> Block:
-    """Measured with interval, test above control, the predicted value as a line and the rule as a band."""
-    present = [trial for trial in trials if trial.measured.mean is not None]
-    names = [f"{trial.role} {claim.id}.{claim.trials.index(trial) + 1}" for trial in present]
-    data = [_marks(trial, name) for trial, name in zip(present, names, strict=True)]
-    ends = [x for trial in present for x in (trial.measured.interval95 or ()) if math.isfinite(x)]
-    targets = [trial.prediction for trial in present if trial.prediction is not None]
-    spread = [*ends, *targets]
-    log = bool(spread) and min(spread) > 0 and max(spread) / min(spread) > WIDEST
-    axis: dict[str, Any] = {"minexponent": PLAIN}
-    if log:
-        axis |= {"type": "log", "nticks": 6}
-    elif spread:
-        room = 0.08 * (max(spread) - min(spread) or 1.0)
-        axis |= {"range": [min(spread) - room, max(spread) + room]}
-    layout: dict[str, Any] = {
-        "xaxis": axis,
-        "yaxis": {"autorange": "reversed", "type": "category"},
-        "shapes": [_target(value) for value in dict.fromkeys(targets)],
-        "margin": {"l": 90, "r": 12, "t": 12, "b": 30},
-    }
-    said = "; ".join(
-        f"{trial.role}, {trial.name}: {trial.measured.text}, {trial.outcome}" for trial in trials
-    )
-    rules = list(dict.fromkeys(trial.rule.text for trial in trials))
-    expected = (
-        f" Predicted (dashed): {', '.join(f'{v:.4g}' for v in dict.fromkeys(targets))}." if targets else ""
-    )
-    return Block(
-        id=f"{claim.id.lower()}-{number}",
-        kind="plot",
-        title=quantity[0].upper() + quantity[1:],
-        caption=f"Rule: {', '.join(rules)}.{expected}",
-        alt=f"{quantity}. {said}.",
-        spec={"data": data, "layout": layout},
-        size="half",
-    )
-
-
-def _marks(trial: "Trial", name: str) -> dict[str, Any]:
-    mean = trial.measured.mean
-    assert mean is not None, "only estimates with a value are drawn"
-    low, high = trial.measured.interval95 or (mean, mean)
-    colour = COLOURS[trial.role]
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": [mean],
-        "y": [name],
-        "error_x": bars([mean], [low], [high], colour, thickness=2, width=4),
-        "marker": {"color": colour, "size": 10, "symbol": "diamond" if trial.role == "control" else "circle"},
-        "hovertemplate": f"{label(trial.name)}: %{{x:.4g}}, {trial.outcome}<extra></extra>",
-    }
-
-
-def _target(value: float) -> dict[str, Any]:
-    return {
-        "type": "line",
-        "xref": "x",
-        "yref": "paper",
-        "x0": value,
-        "x1": value,
-        "y0": 0,
-        "y1": 1,
-        "line": {"color": "--predicted", "width": 2, "dash": "dash"},
-    }
-
-
-def _table(claim: "Claim") -> Block:
-    """Every number; a column that would be empty is left out."""
+def _numbers(ledger: "Ledger") -> Block:
+    """What the plot leaves out: predictions, random pairs, conditions, experiments."""
     rows = [
-        {
-            "": f"{claim.id}.{number}",
-            "role": trial.role if not trial.condition else f"control: without {trial.condition}",
-            "where": trial.name,
-            "measured": trial.quantity,
-            "mean [95 %]": trial.measured.text.replace("-", "−"),
-            "random pairs": "–" if trial.null is None else f"{trial.null:.3g}",
-            "predicted": "–" if trial.prediction is None else f"{trial.prediction:.4g}",
-            "rule": trial.rule.text,
-            "outcome": trial.outcome,
-            "experiment": ", ".join(trial.experiments) or "computed",
-        }
+        (
+            f"{claim.id}.{number}",
+            trial.role,
+            trial.name,
+            trial.quantity,
+            trial.measured.numbers,
+            "–" if trial.null is None else f"{trial.null:.3g}",
+            "–" if trial.prediction is None else f"{trial.prediction:.4g}",
+            trial.condition or "–",
+            ", ".join(trial.experiments) or "computed",
+        )
+        for claim in ledger.claims
         for number, trial in enumerate(claim.trials, start=1)
     ]
-    columns = [name for name in rows[0] if any(row[name] != "–" for row in rows)]
-    return Block(
-        id=f"{claim.id.lower()}-numbers",
-        kind="table",
-        title="Numbers",
-        columns=columns,
-        rows=[[row[name] for name in columns] for row in rows],
+    names = (
+        "",
+        "role",
+        "where",
+        "measured",
+        "mean [95 %]",
+        "random pairs",
+        "predicted",
+        "without",
+        "experiment",
     )
+    return Block(id="all-numbers", kind="table", title="Numbers", columns=names, rows=rows)
 
 
 def _experiments(ledger: "Ledger") -> Section:
@@ -235,4 +172,5 @@ def _experiments(ledger: "Ledger") -> Section:
             )
             for name, config in ledger.configs.items()
         ],
+        folded=True,
     )

@@ -179,6 +179,13 @@
     });
   });
 
+  const unfold = () => {
+    const folded = document.getElementById(location.hash.slice(1))?.querySelector(":scope > .folded");
+    if (folded) folded.open = true;
+  };
+  addEventListener("hashchange", unfold);
+  unfold();
+
   const button = document.getElementById("theme");
   const prefersDark = matchMedia("(prefers-color-scheme: dark)");
   const stored = (value) => {

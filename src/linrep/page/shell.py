@@ -26,7 +26,7 @@ class Block:
     """A figure, a table or a text, with what a reader who cannot see it needs to know."""
 
     id: str
-    kind: Literal["plot", "cube", "drawing", "table", "code", "legend"]
+    kind: Literal["plot", "cube", "drawing", "forest", "table", "code", "legend"]
     title: str
     caption: str = ""
     alt: str = ""
@@ -34,7 +34,7 @@ class Block:
     spec: Mapping[str, Any] | None = None
     """plot: plotly data and layout, colours named as in the palette; cube: see :mod:`linrep.page.cube`."""
     drawing: str = ""
-    """drawing: an SVG element that is safe as it stands."""
+    """drawing: an SVG element, forest: a table, safe as they stand."""
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
     swatches: Sequence[str] = ()
@@ -65,6 +65,8 @@ class Section:
     blocks: Sequence[Block] = ()
     short: str = ""
     """The title in the bar of sections, where all of them stand in one line; empty: as it is."""
+    folded: bool = False
+    """Whether only the title is seen until it is asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +120,7 @@ def assemble(page: Page) -> str:
         colours=palette.custom_properties(),
         css=_asset("page.css"),
         js=_asset("page.js"),
-        plotly=get_plotlyjs(),
+        plotly=get_plotlyjs() if data["figures"] else "",
     )
 
 

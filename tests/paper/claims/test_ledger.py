@@ -26,6 +26,7 @@ TINY = Scale(
     narrow_runs=3,
     seeds=2,
     narrow_steps=20,
+    descent_steps=20,
     wide_steps=20,
     few_steps=20,
     late=10.0,
@@ -46,10 +47,11 @@ def test_every_claim_has_tests_controls_and_a_verdict_by_the_rule(made: tuple[Pa
         roles = {row["role"] for row in claim["rows"]}
         assert {"test", "control"} <= roles
         assert all(row["outcome"] == "undecided" for row in claim["rows"]), "2 seeds decide nothing"
-        assert claim["verdict"] == "fails"
+        assert claim["verdict"] == "undecided"
         assert "seeds have a value" in claim["reason"]
         for row in claim["rows"]:
             assert set(row["experiments"]) <= set(found["experiments"])
+            assert row["runs_trained"] is None or row["seeds"] <= row["runs_trained"]
     assert len(trial_rows(made[1])) == sum(len(claim["rows"]) for claim in found["claims"])
     assert len(verdict_rows(made[1])) == 6
 
@@ -91,13 +93,20 @@ def test_a_stopped_ledger_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert kept.compute("numbers", 2, lambda seed: seed + 1.0, "other settings") == [1.0, 2.0]
 
 
-def test_the_page_shows_every_number_and_config(made: tuple[Path, Ledger]) -> None:
+def test_the_page_is_one_forest_plot_of_every_trial(made: tuple[Path, Ledger]) -> None:
     page = write_page(made[1], made[0]).read_text()
     assert page == render(made[1])
-    assert "0 of 6 claims hold" in page
+    assert "0 of 6 claims hold, 6 are undecided" in page
+    assert page.count('<table class="forest">') == 1
+    assert page.count('<details class="folded">') == 3
     for claim in made[1].claims:
         assert claim.title in page
+        for number, trial in enumerate(claim.trials, start=1):
+            assert page.count(f'<td class="id">{claim.id}.{number}</td>') == 1
+            assert trial.measured.numbers in page
     assert "edge_probability = 0.8" in page
+    assert "partly" not in page.partition("<style>")[0] + page.partition("</style>")[2]
+    assert "data-figure=" not in page, "nothing that needs a library to be drawn"
 
 
 @pytest.fixture

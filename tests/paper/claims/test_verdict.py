@@ -7,17 +7,19 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
-from linrep.geometry import Null, Similarity
+from linrep.geometry import Null, Similarity, Spread
 from linrep.laboratory.build import worlds
 from linrep.paper.claims import c3
 from linrep.paper.claims.bench import QUICK, Bench
-from linrep.paper.claims.verdict import Claim, Estimate, Rule, Trial, estimate, judge
+from linrep.paper.claims.verdict import CONVERGED, Claim, Estimate, Rule, Trial, estimate, judge
 from linrep.runs.result import Result
-from linrep.runs.summary import Final, Stuck, Summary
+from linrep.runs.summary import Final, Summary
 from linrep.runs.toml import parse
 
-RULE = Rule(kind="at least", bound=0.95)
+RULE = Rule(kind="at least", bound=0.95, target=1.0)
 
 
 def measured(low: float, high: float, seeds: int = 20) -> Estimate:
@@ -25,16 +27,15 @@ def measured(low: float, high: float, seeds: int = 20) -> Estimate:
 
 
 def trial(low: float, high: float, **changes: Any) -> Trial:
-    given = Trial(
+    planted = Trial(
         name="somewhere",
         quantity="linearity of g",
         role="test",
         experiments=("narrow",),
         measured=measured(low, high),
-        prediction=1.0,
         rule=RULE,
     )
-    return replace(given, **changes)
+    return replace(planted, **changes)
 
 
 def claim(*trials: Trial) -> Claim:
@@ -47,9 +48,9 @@ def claim(*trials: Trial) -> Claim:
         (RULE, 0.95, 0.99, "holds"),
         (RULE, 0.94, 0.99, "undecided"),
         (RULE, 0.80, 0.94, "fails"),
-        (Rule(kind="at most", bound=0.1), 0.0, 0.1, "holds"),
-        (Rule(kind="at most", bound=0.1), 0.05, 0.2, "undecided"),
-        (Rule(kind="at most", bound=0.1), 0.11, 0.2, "fails"),
+        (Rule(kind="at most", bound=0.1, target=0.0), 0.0, 0.1, "holds"),
+        (Rule(kind="at most", bound=0.1, target=0.0), 0.05, 0.2, "undecided"),
+        (Rule(kind="at most", bound=0.1, target=0.0), 0.11, 0.2, "fails"),
         (Rule(kind="near", bound=0.1, target=1.0), 0.95, 1.05, "holds"),
         (Rule(kind="near", bound=0.1, target=1.0), 0.85, 1.0, "undecided"),
         (Rule(kind="near", bound=0.1, target=1.0), 1.2, 1.5, "fails"),
@@ -73,35 +74,63 @@ def test_an_estimate_leaves_out_seeds_without_a_value() -> None:
     assert found.interval95[0] < 0.5 < found.interval95[1]
 
 
-def test_verdict_in_all_its_forms() -> None:
-    good, bad = trial(0.96, 0.99), trial(0.5, 0.6)
-    broken = replace(bad, role="control", condition="k = m")
-    plain = replace(bad, role="control")
-    assert claim(good).verdict == "holds"
-    assert claim(good, plain).verdict == "holds"
-    assert claim(good, plain, broken).verdict == "holds under k = m"
-    second = replace(broken, condition="no stuck run")
-    assert claim(good, broken, second, broken).verdict == "holds under k = m and no stuck run"
-    assert claim(bad, broken).verdict == "fails"
-    assert claim().verdict == claim(broken).verdict == "fails"
+def test_a_claim_has_one_of_three_verdicts() -> None:
+    good, bad, unclear = trial(0.96, 0.99), trial(0.5, 0.6), trial(0.9, 0.99)
+    control = replace(bad, role="control", condition="k = m")
+    assert claim(good).verdict == claim(good, control).verdict == "holds"
+    assert claim(good, bad).verdict == claim(bad, control).verdict == claim(bad, unclear).verdict == "fails"
+    assert claim(good, unclear).verdict == claim(unclear, control).verdict == "undecided"
+    assert claim().verdict == claim(control).verdict == "undecided", "nothing was tested"
+    assert claim(good, replace(good, measured=measured(0.96, 0.99, seeds=19))).verdict == "undecided"
 
 
-def test_a_control_that_does_not_fail_takes_the_verdict_away() -> None:
+def test_conditions_are_facts_beside_the_verdict() -> None:
+    good, broken = trial(0.96, 0.99), trial(0.5, 0.6, role="control", condition="k = m")
+    second = replace(broken, condition="a balanced gauge")
+    assert claim(good, replace(broken, condition="")).conditions == ()
+    found = claim(good, broken, second, broken)
+    assert (found.verdict, found.conditions) == ("holds", ("k = m", "a balanced gauge"))
+    assert claim(good, replace(broken, measured=measured(0.9, 0.99))).conditions == ()
+
+
+def test_a_control_that_does_not_fail_leaves_the_claim_undecided() -> None:
     powerless = trial(0.96, 0.99, role="control", condition="k = m", name="k ≫ m")
     found = claim(trial(0.96, 0.99), powerless)
-    assert found.verdict == "fails"
+    assert found.verdict == "undecided"
     assert found.reason == "control not seen to fail: k ≫ m"
-    assert claim(trial(0.96, 0.99), replace(powerless, measured=measured(0.9, 0.99))).verdict == "fails"
+    assert claim(trial(0.96, 0.99), replace(powerless, measured=measured(0.9, 0.99))).verdict == "undecided"
+    assert claim(trial(0.5, 0.6), powerless).verdict == "fails", "a test that fails needs no control"
+
+
+@given(
+    kind=st.sampled_from(["at most", "at least", "near"]),
+    target=st.floats(-5, 5),
+    allowed=st.floats(0.01, 5),
+    low=st.floats(-10, 10),
+    width=st.floats(0, 5),
+)
+def test_the_line_of_the_forest_plot_is_the_rule(
+    kind: Any, target: float, allowed: float, low: float, width: float
+) -> None:
+    """An interval lies left of 1 exactly if it meets the rule, right of it if it breaks it."""
+    bound = {"near": allowed, "at most": target + allowed, "at least": target - allowed}[kind]
+    rule, high = Rule(kind=kind, bound=bound, target=target), low + width
+    nearest, farthest = rule.distances(low, high)
+    assume(abs(nearest - 1) > 1e-6 and abs(farthest - 1) > 1e-6)
+    outcome = judge(measured(low, high), rule)
+    assert outcome == ("holds" if farthest < 1 else "fails" if nearest > 1 else "undecided")
+    assert nearest <= rule.distance((low + high) / 2) * (1 + 1e-9) + 1e-9
+    assert rule.distance((low + high) / 2) <= farthest * (1 + 1e-9) + 1e-9
 
 
 def test_conjectures_do_not_count() -> None:
     assert claim(trial(0.96, 0.99), trial(0.1, 0.2, role="conjecture")).verdict == "holds"
 
 
-def planted_bench(free: float, stuck: float, wide: float) -> Bench:
-    """Experiments whose alignments are planted: 24 free and 24 stuck runs at k = m, 20 wide ones."""
+def planted_bench(narrow: float, wide: float, *, there: int = 24) -> Bench:
+    """Experiments of planted alignments: at k = m so many runs converged and 24 more that did not, at 0.6."""
 
-    def result(values: list[float], flags: list[bool]) -> Result:
+    def result(values: list[float], excess: list[float]) -> Result:
         record = Similarity(
             mean=None,
             median=None,
@@ -110,33 +139,59 @@ def planted_bench(free: float, stuck: float, wide: float) -> Bench:
             per_concept={},
             per_run=tuple(values),
         )
-        config = parse({"runs": len(values), "world": {"kind": "chain", "concepts": 1, "per_run": False}})
+        config = parse(
+            {"seed": 0, "runs": len(values), "world": {"kind": "chain", "concepts": 2, "per_run": False}}
+        )
+        draw = torch.Generator().manual_seed(0)
         return Result(
             key="planted",
             config=config,
             worlds=worlds(config),
-            embedding=torch.zeros(len(values), 3, 1),
-            unembedding=torch.zeros(len(values), 2, 1),
+            embedding=torch.randn(len(values), 9, 2, generator=draw),
+            unembedding=torch.randn(len(values), 4, 2, generator=draw),
             trace=pd.DataFrame(),
             snapshot_steps=(0,),
-            snapshots=torch.zeros(1, 1, 2, 1),
+            snapshots=torch.zeros(1, 1, 4, 2),
             summary=Summary.model_construct(
-                final=Final.model_construct(alignment=record),
-                stuck=Stuck.model_construct(per_run=tuple(flags)),
+                final=Final.model_construct(
+                    alignment=record,
+                    excess_loss_nats=Spread(median=None, mean=None, per_run=tuple(excess)),
+                )
             ),
             provenance={},
         )
 
     runs = {
-        "narrow": result([free] * 24 + [stuck] * 24, [False] * 24 + [True] * 24),
-        "wide": result([wide] * 20, [False] * 20),
+        "narrow": result([narrow] * there + [0.6] * 24, [CONVERGED / 2] * there + [2 * CONVERGED] * 24),
+        "wide-start": result([narrow] * 20, [0.0] * 20),
+        "wide": result([wide] * 20, [0.0] * 20),
     }
     return Bench(out=Path("nowhere"), scale=QUICK, configs={}, say=lambda words: None, done=runs)
 
 
+@pytest.fixture(autouse=True)
+def nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Computations are planted too, and not written."""
+
+    def compute(bench: Bench, name: str, count: int, function: Any, *settings: Any) -> list[float | None]:
+        return [function(seed) for seed in range(count)]
+
+    monkeypatch.setattr(Bench, "compute", compute)
+
+
 def test_planted_experiments_flip_a_claim() -> None:
-    assert c3.claim(planted_bench(0.99, 0.6, 0.3)).verdict == "holds under runs that are not stuck and k = m"
-    assert c3.claim(planted_bench(0.90, 0.6, 0.3)).verdict == "fails"
-    found = c3.claim(planted_bench(0.99, 0.6, 0.97))
-    assert found.verdict == "fails"
+    found = c3.claim(planted_bench(0.99, 0.3))
+    assert (found.verdict, found.conditions) == ("holds", ("the gauge that training keeps", "k = m"))
+    assert c3.claim(planted_bench(0.90, 0.3)).verdict == "fails"
+    found = c3.claim(planted_bench(0.99, 0.97))
+    assert found.verdict == "undecided"
     assert found.reason == "control not seen to fail: k ≫ m"
+
+
+def test_only_runs_that_converged_speak_of_the_limit() -> None:
+    test = c3.claim(planted_bench(0.99, 0.3)).trials[0]
+    assert test.measured.mean == pytest.approx(0.99)
+    assert test.count == "24 of 48 runs"
+    few = c3.claim(planted_bench(0.99, 0.3, there=19))
+    assert few.verdict == "undecided"
+    assert "k = m, from small starts: only 19 seeds have a value" in few.reason

@@ -34,7 +34,7 @@ def show_ledger(ledger: "Ledger") -> None:
     from linrep.paper.claims.ledger import trial_rows, verdict_rows
 
     console = Console()
-    verdicts = Table("claim", "", "verdict", box=None)
+    verdicts = Table("claim", "", "verdict", "why", "conditions", box=None)
     for row in verdict_rows(ledger):
         verdicts.add_row(*row)
     trials = Table("", "measured [95 %]", "rule", "outcome", "what", box=None)

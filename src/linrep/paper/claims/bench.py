@@ -12,7 +12,9 @@ import torch
 
 from linrep.errors import InputError
 from linrep.files import one_line_errors, write_file
+from linrep.geometry import Null
 from linrep.laboratory import run as experiment
+from linrep.paper.claims.verdict import CONVERGED, Rule, Trial, estimate
 from linrep.runs.result import Result
 from linrep.runs.store import read_json
 from linrep.runs.summary import Measured
@@ -30,9 +32,11 @@ class Scale:
     wide: int
     """A width far above m, and above the rank of the limit."""
     narrow_runs: int
-    """Runs at k = m: enough that 20 are free and 20 stuck."""
+    """Runs at k = m: enough that 20 converge."""
     seeds: int
     narrow_steps: int
+    descent_steps: int
+    """From wide starts at k = m, where each run finds its own step size."""
     wide_steps: int
     few_steps: int
     late: float
@@ -46,6 +50,7 @@ QUICK = Scale(
     narrow_runs=64,
     seeds=20,
     narrow_steps=4000,
+    descent_steps=3000,
     wide_steps=2000,
     few_steps=3000,
     late=100.0,
@@ -57,6 +62,7 @@ FULL = Scale(
     narrow_runs=96,
     seeds=40,
     narrow_steps=8000,
+    descent_steps=6000,
     wide_steps=8000,
     few_steps=20_000,
     late=200.0,
@@ -91,6 +97,9 @@ def configs(scale: Scale) -> dict[str, dict[str, Any]]:
         "narrow": one(
             independent, {"dim": m}, _trained("gd", scale.narrow_steps, 5.0), runs=scale.narrow_runs
         ),
+        "wide-start": one(
+            independent, {"dim": m, "start": "wide"}, _trained("gd", scale.descent_steps, "auto")
+        ),
         "wide": one(independent, wide, long),
         "graph": one(skewed, wide, long),
         "few-known": one(five, {"dim": 16}, _trained("gd", scale.few_steps, 5.0), contexts=few),
@@ -103,7 +112,7 @@ def configs(scale: Scale) -> dict[str, dict[str, Any]]:
     }
 
 
-def _trained(optimizer: str, steps: int, step_size: float) -> dict[str, Any]:
+def _trained(optimizer: str, steps: int, step_size: float | str) -> dict[str, Any]:
     snapshots = 2 if steps < 1000 else 20
     return {"optimizer": optimizer, "steps": steps, "step_size": step_size, "snapshots": snapshots}
 
@@ -157,19 +166,48 @@ class Bench:
         return values
 
 
-def free(result: Result) -> list[int]:
-    """Runs whose excess loss fell below the threshold of the config."""
-    return [run for run, free in enumerate(result.summary.free) if free]
+def converged(result: Result) -> list[bool]:
+    """Which runs came within :data:`CONVERGED` of the least excess loss, here zero in every world."""
+    excess = result.summary.final.excess_loss_nats.per_run
+    return [value is not None and value < CONVERGED for value in excess]
 
 
-def stuck(result: Result) -> list[int]:
-    """Runs that did not, diverged ones aside."""
-    return [run for run, free in enumerate(result.summary.free) if free is False]
+def per_run(result: Result, record: Measured | None) -> Values:
+    """A measure of every run; None where there is none."""
+    return [None] * len(result.worlds) if record is None else list(record.per_run)
 
 
-def picked(record: Measured | None, runs: Sequence[int]) -> Values:
-    """A measure's values in some runs of a summary; None where there is none."""
-    return [None if record is None else record.per_run[run] for run in runs]
+def trial(
+    result: Result,
+    experiment: str,
+    name: str,
+    quantity: str,
+    values: Sequence[float | None],
+    rule: Rule,
+    *,
+    null: Null | None = None,
+) -> Trial:
+    """Hold what the converged runs of an experiment show against a rule.
+
+    Args:
+        result: Trained.
+        experiment: Its name.
+        name: What was measured, in words.
+        quantity: The number's short name.
+        values: One a run, of all runs.
+        rule: With the predicted value.
+        null: The same measure on random pairs.
+    """
+    kept = [value for value, there in zip(values, converged(result), strict=True) if there]
+    return Trial(
+        name=name,
+        quantity=quantity,
+        experiments=(experiment,),
+        measured=estimate(kept),
+        rule=rule,
+        trained=len(values),
+        null=null and null.mean,
+    )
 
 
 def traced(result: Result, measure: str, table: str, ages: Sequence[float]) -> list[Values]:

@@ -5,15 +5,16 @@ import math
 import torch
 
 from linrep.geometry import counterfactual_pairs
-from linrep.paper.claims.bench import Bench, picked, tables, traced
-from linrep.paper.claims.verdict import Claim, Rule, Trial, estimate
+from linrep.paper.claims.bench import Bench, per_run, tables, traced, trial
+from linrep.paper.claims.verdict import Claim, Rule, Trial
 from linrep.runs.result import Result
 from linrep.seeds import generator
 from linrep.theory.log_odds import agreement, predicted_log_odds
 from linrep.worlds.contexts import World
 
-SMALL = Rule(kind="at most", bound=0.1)
+SMALL = Rule(kind="at most", bound=0.1, target=0.0)
 """As a share of the log-odds themselves, or of the difference of steering vectors."""
+FALLS = Rule(kind="at most", bound=0.9, target=0.0)
 
 
 def claim(bench: Bench) -> Claim:
@@ -33,13 +34,14 @@ def _errors(bench: Bench) -> tuple[Trial, ...]:
     """The log-odds themselves, and that they come nearer."""
     wide = bench.run("wide")
     gap = wide.summary.final.log_odds_gap_nats
-    errors = [v and gap and v / gap.rmse_of_zero for v in picked(gap, range(len(wide.worlds)))]
+    errors = [v and gap and v / gap.rmse_of_zero for v in per_run(wide, gap)]
     early, late = traced(wide, "log_odds_gap_nats", "", [0.1, 1.0])
     shares = [b / a if a and b else None for a, b in zip(early, late, strict=True)]
     falls = "log-odds error falls over the last decade of steps"
+    of_zero, over_time = "RMSE / RMSE of predicting zero", "RMSE at the end / at a tenth"
     return (
-        _trial("log-odds error, independent concepts", "RMSE / RMSE of predicting zero", "wide", errors),
-        _trial(falls, "RMSE at the end / at a tenth", "wide", shares, rule=Rule(kind="at most", bound=0.9)),
+        trial(wide, "wide", "log-odds error, independent concepts", of_zero, errors, SMALL),
+        trial(wide, "wide", falls, over_time, shares, FALLS),
     )
 
 
@@ -48,11 +50,12 @@ def _forms(bench: Bench) -> tuple[Trial, ...]:
     wide, graph = bench.run("wide"), bench.run("graph")
     moves = "gap of f(d)·(Δg(c) − Δg(c')) / RMS log-odds"
     condition = "independent concepts or the Markov blanket form"
+    alone = _gaps(bench, wide, constant=True)
     constant, blanket = _gaps(bench, graph, constant=True), _gaps(bench, graph, constant=False)
     return (
-        _trial("constant form, independent concepts", moves, "wide", _gaps(bench, wide, constant=True)),
-        _trial("Markov blanket form, graphs", moves, "graph", blanket),
-        _trial("constant form on graphs", moves, "graph", constant).control(breaks=condition),
+        trial(wide, "wide", "constant form, independent concepts", moves, alone, SMALL),
+        trial(graph, "graph", "Markov blanket form, graphs", moves, blanket, SMALL),
+        trial(graph, "graph", "constant form on graphs", moves, constant, SMALL).control(breaks=condition),
     )
 
 
@@ -62,26 +65,8 @@ def _spans(bench: Bench) -> tuple[Trial, ...]:
     span = "share of Δg(c) − Δg(c') within V(c, c')"
     true, shuffled = (_agreement(bench, wide, shuffle=shuffle) for shuffle in (False, True))
     return (
-        _trial("agreement on V, independent concepts", span, "wide", true),
-        _trial("agreement on V of shuffled contexts", span, "wide", shuffled).control(),
-    )
-
-
-def _trial(
-    name: str,
-    quantity: str,
-    experiment: str,
-    values: list[float | None],
-    *,
-    rule: Rule = SMALL,
-) -> Trial:
-    return Trial(
-        name=name,
-        quantity=quantity,
-        experiments=(experiment,),
-        measured=estimate(values),
-        prediction=0.0,
-        rule=rule,
+        trial(wide, "wide", "agreement on V, independent concepts", span, true, SMALL),
+        trial(wide, "wide", "agreement on V of shuffled contexts", span, shuffled, SMALL).control(),
     )
 
 

@@ -4,37 +4,29 @@ import torch
 from torch import Tensor
 
 from linrep.geometry import counterfactual_pairs, off_diagonal, orthogonality_mean, steering_moments
-from linrep.paper.claims.bench import Bench, free, picked, tables
-from linrep.paper.claims.verdict import Claim, Rule, Trial, estimate
+from linrep.paper.claims.bench import Bench, Values, per_run, tables, trial
+from linrep.paper.claims.verdict import Claim, Rule, Trial
 from linrep.runs.result import Result
 from linrep.seeds import generator
 from linrep.theory.gauge import regauge
 
-SMALL = Rule(kind="at most", bound=0.05)
+SMALL = Rule(kind="at most", bound=0.05, target=0.0)
 STRETCH = 3.0
 """Largest and smallest scale of the wrong gauge, as a factor and its inverse."""
 
 
 def claim(bench: Bench) -> Claim:
     """Test C4 on trained tables, and on the same tables in another gauge."""
-    narrow, wide = bench.run("narrow"), bench.run("wide")
-    records = {
-        name: result.summary.final.orthogonality["unembedding"].mean_directions
-        for name, result in (("narrow", narrow), ("wide", wide))
-    }
+    narrow = bench.run("narrow")
 
-    def trial(name: str, experiment: str, values: list[float | None]) -> Trial:
-        return Trial(
-            name=name,
-            quantity="|cosine| of mean directions of g",
-            experiments=(experiment,),
-            measured=estimate(values),
-            prediction=0.0,
-            rule=SMALL,
-            null=(null := records[experiment].null) and null.mean,
+    def overlap(experiment: str, name: str, values: Values | None = None) -> Trial:
+        result = bench.run(experiment)
+        record = result.summary.final.orthogonality["unembedding"].mean_directions
+        given = per_run(result, record) if values is None else values
+        return trial(
+            result, experiment, name, "|cosine| of mean directions of g", given, SMALL, null=record.null
         )
 
-    runs = free(narrow)
     return Claim(
         id="C4",
         short="orthogonality",
@@ -43,12 +35,10 @@ def claim(bench: Bench) -> Claim:
         "turns: zero outside the Markov blanket, finite within it while norms grow. With alignment, "
         "Δg_j ⟂ Δg_i.",
         trials=(
-            trial("k = m, free runs", "narrow", picked(records["narrow"], runs)),
-            trial("k ≫ m", "wide", picked(records["wide"], range(len(wide.worlds)))),
-            trial(
-                "k = m, free runs in a wrong gauge with the same logits",
-                "narrow",
-                _wrong_gauge(bench, narrow, runs),
+            overlap("narrow", "k = m"),
+            overlap("wide", "k ≫ m"),
+            overlap(
+                "narrow", "k = m in a wrong gauge with the same logits", _wrong_gauge(bench, narrow)
             ).control(breaks="the gauge that training keeps"),
         ),
     )
@@ -69,11 +59,11 @@ def wrong_gauge(embedding: Tensor, unembedding: Tensor, seed: int) -> tuple[Tens
     return regauge(embedding, unembedding, (axes * scales) @ axes.T)
 
 
-def _wrong_gauge(bench: Bench, result: Result, runs: list[int]) -> list[float | None]:
-    def overlap(place: int) -> float:
-        world = result.worlds[runs[place]]
-        _, unembedding = wrong_gauge(*tables(result, runs[place]), runs[place])
-        moments = steering_moments(unembedding, counterfactual_pairs(world.token_codes), second=False)
+def _wrong_gauge(bench: Bench, result: Result) -> Values:
+    def overlap(run: int) -> float:
+        _, unembedding = wrong_gauge(*tables(result, run), run)
+        pairs = counterfactual_pairs(result.worlds[run].token_codes)
+        moments = steering_moments(unembedding, pairs, second=False)
         return float(off_diagonal(orthogonality_mean(moments)).nanmean())
 
-    return bench.compute("wrong-gauge-overlap", len(runs), overlap, result.key, STRETCH)
+    return bench.compute("wrong-gauge-overlap", len(result.worlds), overlap, result.key, STRETCH)

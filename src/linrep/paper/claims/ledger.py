@@ -1,6 +1,7 @@
 """The ledger: every claim with its tests, its controls and a verdict computed from the numbers."""
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,21 +106,23 @@ def _row(claim: Claim, number: int, trial: Trial) -> dict[str, Any]:
         "mean": trial.measured.mean,
         "interval95": None if interval is None else list(interval),
         "seeds": trial.measured.seeds,
+        "runs_trained": trial.trained,
         "null": trial.null,
         "prediction": trial.prediction,
         "rule": trial.rule.text,
+        "rule_range": [bound if math.isfinite(bound) else None for bound in trial.rule.range],
         "outcome": trial.outcome,
     }
 
 
-def verdict_rows(ledger: Ledger) -> list[tuple[str, str, str]]:
-    """A row for each claim: id, title, verdict with what stands in its way.
+def verdict_rows(ledger: Ledger) -> list[tuple[str, str, str, str, str]]:
+    """A row for each claim: id, title, verdict, what stands in its way, conditions it was seen to need.
 
     Args:
         ledger: Judged.
     """
     return [
-        (claim.id, claim.title, f"{claim.verdict} ({claim.reason})" if claim.reason else claim.verdict)
+        (claim.id, claim.title, claim.verdict, claim.reason, "; ".join(claim.conditions))
         for claim in ledger.claims
     ]
 
@@ -133,7 +136,7 @@ def trial_rows(ledger: Ledger) -> list[tuple[str, str, str, str, str]]:
     return [
         (
             f"{claim.id}.{number}",
-            trial.measured.text,
+            f"{trial.measured.numbers}, {trial.count}",
             trial.rule.text,
             trial.outcome,
             f"{trial.role}: {trial.name}",

@@ -10,16 +10,21 @@ import torch
 from linrep.intervals import mean_interval
 
 LEAST_SEEDS = 20
+CONVERGED = 1e-3
+"""Excess loss in nats below which a run has converged: in every world of the ledger the least is zero."""
 RULE = (
     "A test holds when the whole 95 % interval of the mean over seeds (Student's t) meets its rule and at "
-    f"least {LEAST_SEEDS} seeds have a value; a control fails, as it must, when its whole interval breaks "
-    "the same rule. A claim holds when all its tests hold and all its controls fail; if a control breaks a "
-    "condition, the claim holds under that condition. Otherwise it fails: it is not shown. Conjectures are "
-    "reported and do not count."
+    f"least {LEAST_SEEDS} seeds have a value; it fails when the whole interval breaks the rule, and is "
+    "undecided otherwise. A control takes one condition away and must fail by the same rule. A claim holds "
+    "when all its tests hold and all its controls fail; it fails when a test fails; else it is undecided: an "
+    "interval straddles its rule, seeds are too few, or a control does not fail, so that its test tells "
+    f"nothing. Of trained tables only those that converged count (excess loss below {CONVERGED:g} nats; the "
+    "least possible is zero). Conjectures are reported and do not count."
 )
 
 Role = Literal["test", "control", "conjecture"]
 Outcome = Literal["holds", "fails", "undecided"]
+WANTED: dict[Role, Outcome] = {"test": "holds", "control": "fails"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +36,24 @@ class Estimate:
     seeds: int
 
     @property
-    def text(self) -> str:
-        """``0.012 [0.010, 0.014], 20 seeds``."""
+    def numbers(self) -> str:
+        """``0.0123 [0.0101, 0.0145]``."""
         if self.mean is None:
-            return f"–, {self.seeds} seeds"
-        bounds = "" if self.interval95 is None else " [{:.3g}, {:.3g}]".format(*self.interval95)
-        return f"{self.mean:.3g}{bounds}, {self.seeds} seeds"
+            return "–"
+        bounds = "" if self.interval95 is None else " [{}, {}]".format(*map(written, self.interval95))
+        return f"{written(self.mean)}{bounds}"
+
+
+def written(value: float) -> str:
+    """Three digits that count, and never a power of ten.
+
+    Example:
+        >>> written(0.99971), written(-0.0000929), written(12345.6)
+        ('1.00', '−0.0000929', '12,346')
+    """
+    value = float(f"{value:.3g}") if abs(value) < 1000 else value
+    digits = 0 if value == 0 else max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{digits}f}".replace("-", "−")
 
 
 def estimate(values: Sequence[float | None]) -> Estimate:
@@ -56,12 +73,13 @@ def estimate(values: Sequence[float | None]) -> Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What the interval is held against."""
+    """What the interval is held against: how far it may lie from the predicted value."""
 
     kind: Literal["at most", "at least", "near"]
     bound: float
     """The limit; for "near" the largest distance from the target."""
-    target: float = 0.0
+    target: float
+    """What theory predicts."""
 
     @property
     def text(self) -> str:
@@ -77,6 +95,38 @@ class Rule:
             return self.target - self.bound, self.target + self.bound
         return (-math.inf, self.bound) if self.kind == "at most" else (self.bound, math.inf)
 
+    def distance(self, value: float) -> float:
+        """From the target, in units of what the rule allows: at most 1 where the rule is met.
+
+        Args:
+            value: Beyond the target, where all is allowed, it counts as on the target.
+
+        Example:
+            >>> Rule(kind="at least", bound=0.75, target=1.0).distance(0.5)
+            2.0
+        """
+        if self.kind == "near":
+            return abs(value - self.target) / self.bound
+        return (
+            max(value - self.target, 0.0) / (self.bound - self.target)
+            if self.kind == "at most"
+            else (max(self.target - value, 0.0) / (self.target - self.bound))
+        )
+
+    def distances(self, low: float, high: float) -> tuple[float, float]:
+        """The least and the largest distance in an interval.
+
+        Args:
+            low: Its lower end.
+            high: Its upper end.
+
+        Example:
+            >>> Rule(kind="near", bound=0.5, target=1.0).distances(0.5, 1.25)
+            (0.0, 1.0)
+        """
+        ends = self.distance(low), self.distance(high)
+        return (0.0 if low <= self.target <= high else min(ends)), max(ends)
+
 
 def judge(measured: Estimate, rule: Rule) -> Outcome:
     """Whether the whole interval meets the rule, breaks it, or neither; too few seeds decide nothing.
@@ -86,7 +136,8 @@ def judge(measured: Estimate, rule: Rule) -> Outcome:
         rule: Held against it.
 
     Example:
-        >>> judge(Estimate(mean=0.5, interval95=(0.4, 0.6), seeds=20), Rule(kind="at most", bound=0.5))
+        >>> rule = Rule(kind="at most", bound=0.5, target=0.0)
+        >>> judge(Estimate(mean=0.5, interval95=(0.4, 0.6), seeds=20), rule)
         'undecided'
     """
     if measured.interval95 is None or measured.seeds < LEAST_SEEDS:
@@ -112,15 +163,32 @@ class Trial:
     experiments: tuple[str, ...]
     """Configs it used; none for a computation, which ``name`` describes."""
     measured: Estimate
-    prediction: float | None
     rule: Rule
+    trained: int | None = None
+    """Runs that were trained, of which those that converged are measured; None where no limit is claimed."""
     null: float | None = None
     """The same measure on random pairs."""
+
+    @property
+    def prediction(self) -> float | None:
+        """What theory predicts; a conjecture predicts a trend, no number."""
+        return None if self.role == "conjecture" else self.rule.target
+
+    @property
+    def count(self) -> str:
+        """How many are measured: ``20 seeds``, or ``35 of 64 runs``."""
+        known = self.measured.seeds
+        return f"{known} seeds" if self.trained is None else f"{known} of {self.trained} runs"
 
     @property
     def outcome(self) -> Outcome:
         """By :func:`judge`."""
         return judge(self.measured, self.rule)
+
+    @property
+    def as_wanted(self) -> bool:
+        """A test that holds or a control that fails; a conjecture may do as it likes."""
+        return self.role == "conjecture" or self.outcome == WANTED[self.role]
 
     def control(self, *, breaks: str = "") -> "Trial":
         """The same trial as a control, which is to fail.
@@ -151,15 +219,15 @@ class Claim:
     @property
     def doubts(self) -> tuple[Trial, ...]:
         """Tests that do not hold and controls that do not fail."""
-        wanted = {"test": "holds", "control": "fails"}
-        return tuple(t for t in self.trials if t.role in wanted and t.outcome != wanted[t.role])
+        return tuple(t for t in self.trials if not t.as_wanted)
 
     @property
-    def verdict(self) -> str:
-        """*holds*, *holds under …* or *fails*, from the outcomes alone."""
-        if self.doubts or not any(t.role == "test" for t in self.trials):
+    def verdict(self) -> Outcome:
+        """From the outcomes alone, as :data:`RULE` says."""
+        tests = [t for t in self.trials if t.role == "test"]
+        if any(t.outcome == "fails" for t in tests):
             return "fails"
-        return f"holds under {listed(self.conditions)}" if self.conditions else "holds"
+        return "holds" if tests and not self.doubts else "undecided"
 
     @property
     def reason(self) -> str:
@@ -169,12 +237,8 @@ class Claim:
             if trial.measured.seeds < LEAST_SEEDS:
                 said.append(f"{trial.name}: only {trial.measured.seeds} seeds have a value")
             elif trial.role == "test":
-                said.append(f"{trial.name}: not {trial.rule.text}")
+                how = "not" if trial.outcome == "fails" else "its interval is not all"
+                said.append(f"{trial.name}: {how} {trial.rule.text}")
             else:
                 said.append(f"control not seen to fail: {trial.name}")
         return "; ".join(said)
-
-
-def listed(words: Sequence[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
