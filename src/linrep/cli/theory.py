@@ -96,7 +96,7 @@ def _of_config(path: Path, dim: int | None) -> tuple["Prediction", "Price | None
 
 def claims(
     printing: Printing,
-    quick: Annotated[bool, typer.Option("--quick", help="Small experiments: about a minute.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Small experiments: a minute or two.")] = False,
     out: Annotated[Path, typer.Option("--out", help="Folder for experiments, ledger and page.")] = Path(
         "claims"
     ),
