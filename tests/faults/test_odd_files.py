@@ -205,7 +205,14 @@ def changed(summary: Any, path: Sequence[str | int], *value: object) -> Any:
 
 
 MEASURES = ("simplex_deviation_degrees", "simplex_share", "hierarchy_overlap")
-OPTIONAL = {("held_out",), ("diverged", 0), *(("final", measure) for measure in MEASURES)}
+OPTIONAL = {
+    ("held_out",),
+    ("ending",),
+    ("price_of_linearity_nats",),
+    ("ending", "time"),
+    ("diverged", 0),
+    *(("final", measure) for measure in MEASURES),
+}
 
 
 def test_nothing_in_a_summary_can_be_of_another_kind(finished: Path) -> None:

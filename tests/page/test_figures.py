@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from linrep import page
+from linrep.laboratory.comparison import Beside
 from linrep.page import rendering
 
 NAMES = ["alignment", "concept-graph", "hypercube", "log-odds", "overlap", "spectrum", "traces"]
@@ -36,7 +37,7 @@ def test_a_figure_that_does_not_exist_is_left_out(asia: Any) -> None:
 
 @pytest.mark.parametrize("which", ["asia", "hostile"])
 def test_absent_concepts_and_odd_names(which: str, request: pytest.FixtureRequest) -> None:
-    drawn = page.figures(request.getfixturevalue(which), {"linearity": 0.5})
+    drawn = page.figures(request.getfixturevalue(which), Beside(sentence="", levels={("alignment", ""): 0.5}))
     assert {"hypercube", "traces"} <= set(drawn)
     for figure in drawn.values():
         figure.draw_without_rendering()

@@ -53,7 +53,7 @@ def figures(found: Numbers) -> dict[str, Block]:
 
 def names(block: Block) -> list[str]:
     """Of the lines of a chart, as its legend has them."""
-    return [trace["name"] for trace in (block.spec or {})["data"] if "name" in trace]
+    return [trace["name"] for trace in (block.spec or {})["data"] if trace.get("name")]
 
 
 def report(found: Numbers, **base: Any) -> Report:

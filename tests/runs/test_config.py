@@ -186,7 +186,7 @@ def test_malformed_files(tmp_path: Path, content: bytes) -> None:
         load(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["template.toml", "demos/cube.toml", "demos/asia.toml"])
+@pytest.mark.parametrize("name", ["template.toml", "cli/demos/cube.toml", "cli/demos/asia.toml"])
 def test_shipped_configs_are_valid(name: str, tmp_path: Path) -> None:
     path = tmp_path / Path(name).name
     path.write_bytes((files("linrep") / name).read_bytes())

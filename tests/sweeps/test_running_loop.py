@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,12 @@ def swept(out: Path, **where: Any) -> dict[str, bytes]:
     return {key: (out / key / "tables.safetensors").read_bytes() for key in Store(out).finished()}
 
 
+def in_a_fresh_thread(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """A loop of its own: a browser test before may have left one running in this thread."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
+
+
 def in_the_loop(work: Callable[[], Any]) -> Any:
     """Called as a cell of a notebook is: in the thread whose loop runs."""
 
@@ -40,11 +47,11 @@ def in_the_loop(work: Callable[[], Any]) -> Any:
         assert asyncio.get_running_loop().is_running()
         return work()
 
-    return asyncio.run(main())
+    return in_a_fresh_thread(main())
 
 
 def beside_the_loop(work: Callable[[], Any]) -> Any:
-    return asyncio.run(asyncio.to_thread(work))
+    return in_a_fresh_thread(asyncio.to_thread(work))
 
 
 CALLERS = pytest.mark.parametrize("called", [in_the_loop, beside_the_loop])

@@ -42,7 +42,7 @@ def demo(
     """Train on a small world and draw the page: three concepts become a cube."""
     from importlib.resources import as_file, files
 
-    with as_file(files("linrep") / "demos" / f"{world.value}.toml") as config:
+    with as_file(files("linrep.cli") / "demos" / f"{world.value}.toml") as config:
         _run(config, [], out, Printing(quiet=quiet), force=False, page=True)
 
 

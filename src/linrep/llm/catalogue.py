@@ -97,7 +97,7 @@ def catalogue(tokenizer: str | None, policy: TokenPolicy, load: LoadOptions) -> 
         >>> from linrep.llm.source import LoadOptions
         >>> found = catalogue(None, TokenPolicy(), LoadOptions())
         >>> found.concepts[0].pairs.concept, found.concepts[0].kept
-        ('male-female', None)
+        ('base-third_person', None)
     """
     contexts = {record.concept: record for record in builtin_paired_contexts()}
     kept: dict[str, Kept] = {}

@@ -29,7 +29,8 @@ class Until:
         """Which runs are there.
 
         Example:
-            >>> Until(excess=0.1).reached(torch.tensor([0.2, 0.1]), torch.zeros(2))
+            >>> excess = torch.tensor([0.2, 0.1], dtype=torch.float64)
+            >>> Until(excess=0.1).reached(excess, torch.zeros_like(excess))
             tensor([False,  True])
         """
         found = torch.full_like(excess, self.wanted, dtype=torch.bool)
