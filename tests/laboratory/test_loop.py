@@ -52,3 +52,14 @@ def test_several_runs_at_once_and_wrong_calls() -> None:
     with pytest.raises(InputError, match="expected a concept model"):
         linrep.Ruler(3)
     assert repr(ruler).startswith("Ruler(243 contexts, 32 tokens")
+
+
+def test_what_a_look_keeps_may_meet_gradients_later() -> None:
+    world = linrep.world(linrep.load_network("cancer"))
+    ruler = linrep.Ruler(world)
+    f, g = torch.randn(len(world.codes), 3), torch.randn(len(world.tokens), 3, requires_grad=True)
+    for _ in range(2):
+        ruler(f, g)
+    linrep.geometry.energy_by_degree(g[None], world.model.sizes).sum().backward()
+    assert g.grad is not None
+    assert bool(g.grad.isfinite().all())

@@ -78,8 +78,13 @@ class Ruler:
         embedding, unembedding = own_table(F, "F"), own_table(G, "G")
         same_form(embedding, unembedding)
         lay_world({"embedding": embedding, "unembedding": unembedding}, self.world, torch.float64)
+        seen_before = (len(embedding), precision(F, G)) in self._made
         ruler, population = self._prepared(len(embedding), precision(F, G))
-        seen = ruler.look(embedding, unembedding, loss_of(population, embedding, unembedding), step)
+        # What autograd would note down is a good part of so small an operation. But the first look makes what
+        # is kept for later ones, here and in the rooms below, and what is made in this mode may not meet
+        # gradients.
+        with torch.inference_mode(seen_before):
+            seen = ruler.look(embedding, unembedding, loss_of(population, embedding, unembedding), step)
         self._steps.append(step)
         self._seen.append(seen)
         return {
