@@ -1,5 +1,6 @@
 """A language model whose concepts we know: from a concept model to a trained transformer in a folder."""
 
+import math
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -265,7 +266,7 @@ def _record(toy: Toy, report: ToyReport) -> dict[str, object]:
         "excess_loss_nats": report.excess_loss_nats,
         "entropy_nats": report.entropy_nats,
         "losses": [
-            {"step": step, "training_loss_nats": None if loss != loss else loss, "excess_loss_nats": excess}
-            for step, loss, excess in report.losses
+            {"step": at, "training_loss_nats": None if math.isnan(loss) else loss, "excess_loss_nats": excess}
+            for at, loss, excess in report.losses
         ],
     }
