@@ -167,6 +167,7 @@ class Queue:
         self._cluster, self._logs = cluster, logs
         self._worked: set[str] = set()
         self._listed: set[str] = set()
+        self._came = _arrivals(cluster)
 
     def trouble(self) -> str | None:
         """Why no worker will come, in one line: every job has ended, and never had a worker.
@@ -176,7 +177,8 @@ class Queue:
             had a worker, as at their walltime: Dask finds out in a while, and submits others.
         """
         workers: Mapping[str, Mapping[str, Any]] = self._cluster.scheduler_info["workers"]
-        names = [str(each["name"]) for each in workers.values()]
+        # Also those that came and went between two looks.
+        names = [*self._came, *(str(each["name"]) for each in workers.values())]
         jobs = {str(job.job_id): str(job.name) for job in list(self._cluster.workers.values()) if job.job_id}
         self._worked |= {job for job, name in jobs.items() if any(_of(each, name) for each in names)}
         if workers or not jobs or self._worked & jobs.keys() or not self._all_ended(jobs.keys()):
@@ -193,6 +195,21 @@ class Queue:
             return all(each in ENDED for each in states)
         # SLURM forgets a job minutes after its end; one it never knew may be another cluster's.
         return states is not None and jobs <= self._listed
+
+
+def _arrivals(cluster: Any) -> set[str]:
+    """The names of all workers that ever come to a cluster's scheduler, where it lies in this process."""
+    from distributed import Scheduler, SchedulerPlugin
+
+    names: set[str] = set()
+
+    class Arrivals(SchedulerPlugin):
+        def add_worker(self, scheduler: Any, worker: str) -> None:
+            names.add(str(scheduler.workers[worker].name))
+
+    if isinstance(scheduler := getattr(cluster, "scheduler", None), Scheduler):
+        scheduler.add_plugin(Arrivals(), name="linrep: workers that came")
+    return names
 
 
 def _of(worker: str, job: str) -> bool:
