@@ -78,22 +78,23 @@ class Ruler:
         embedding, unembedding = own_table(F, "F"), own_table(G, "G")
         same_form(embedding, unembedding)
         lay_world({"embedding": embedding, "unembedding": unembedding}, self.world, torch.float64)
-        seen_before = (len(embedding), precision(F, G)) in self._made
-        ruler, population = self._prepared(len(embedding), precision(F, G))
+        form = len(embedding), precision(F, G)
+        seen_before = form in self._made
+        ruler, population = self._prepared(*form)
         # What autograd would note down is a good part of so small an operation. But the first look makes what
         # is kept for later ones, here and in the rooms below, and what is made in this mode may not meet
         # gradients.
         with torch.inference_mode(seen_before):
             seen = ruler.look(embedding, unembedding, loss_of(population, embedding, unembedding), step)
+            means = {
+                (series.measure, series.table): values if values.dim() == 1 else values.nanmean(1)
+                for series, values in seen.items()
+                if series.kind == "value"
+            }
+            over_runs = torch.stack([*means.values()]).nanmean(1).tolist()
         self._steps.append(step)
         self._seen.append(seen)
-        return {
-            (series.measure, series.table): float(
-                (values if values.dim() == 1 else values.nanmean(1)).nanmean()
-            )
-            for series, values in seen.items()
-            if series.kind == "value"
-        }
+        return dict(zip(means, over_runs, strict=True))
 
     def _prepared(self, runs: int, dtype: torch.dtype) -> tuple[BatchRuler, Population]:
         """For so many runs at once in this precision; made once."""
