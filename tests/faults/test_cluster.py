@@ -256,7 +256,8 @@ def test_an_interrupt_while_workers_of_dask_start_is_one_line(tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_interrupted_processes_stop_resumable_and_go_on_to_the_same_bits(tmp_path: Path) -> None:
-    path, serial, out = sweep(tmp_path, 3, 4000), tmp_path / "serial", tmp_path / "out"
+    cells = 12  # Whoever looks may be seconds late on a busy machine, and must still come before the end.
+    path, serial, out = sweep(tmp_path, cells, 4000), tmp_path / "serial", tmp_path / "out"
     swept(path, serial)
     words = command(path, "--out", out, "--workers", "2")
     with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True) as run:
@@ -267,10 +268,10 @@ def test_interrupted_processes_stop_resumable_and_go_on_to_the_same_bits(tmp_pat
         assert run.wait() == 130
     assert said == "linrep: interrupted; the same command goes on from here\n"
     until(lambda: not [each for each in psutil.process_iter() if _of_group(each, run.pid)])
-    assert len(Store(out).finished()) < 3
+    assert len(Store(out).finished()) < cells
     assert not list(out.glob(".partial/sweep-*"))
     swept(path, out)
-    assert_same(out, serial, 3)
+    assert_same(out, serial, cells)
 
 
 def _mounts() -> bool:
