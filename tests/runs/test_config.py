@@ -242,5 +242,9 @@ def test_keys_that_came_later_leave_the_names_of_old_runs_as_they_were() -> None
         for name in later:
             del old[table][name]
     assert key_of(old, None) == key_of(fields, None)
-    for table, name, value in (("model", "start", "wide"), ("training", "until_excess", 0.1)):
+    for table, name, value in (
+        ("world", "dependence", 0.5),
+        ("model", "start", "wide"),
+        ("training", "until_excess", 0.1),
+    ):
         assert key_of({**fields, table: {**fields[table], name: value}}, None) != key_of(fields, None)

@@ -32,6 +32,7 @@ from linrep.worlds.categories import categorical
 from linrep.worlds.codes import parse_contexts
 from linrep.worlds.concepts import ConceptModel, chain, drawn, from_tables, independent, random_dag
 from linrep.worlds.contexts import World, world
+from linrep.worlds.dependence import with_dependence
 from linrep.worlds.network import load_network, network_path
 from linrep.worlds.tokens import affine_rank, token_fraction, token_list
 from linrep.worlds.truth import distinct
@@ -139,11 +140,16 @@ def _world(config: Config, run: int) -> World:
 
 
 def concept_model(config: Config, run: int) -> ConceptModel:
-    """The concepts of one run; the joint is not enumerated.
+    """The concepts of one run; the joint is enumerated only where some of their dependence is taken away.
 
     Raises:
         InputError: A malformed network, or too many concepts.
     """
+    model = _whole_model(config, run)
+    return with_dependence(model, getattr(config.world, "dependence", 1.0))
+
+
+def _whole_model(config: Config, run: int) -> ConceptModel:
     match config.world:
         case NetworkWorld() as given:
             return load_network(given.network)

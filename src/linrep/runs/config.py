@@ -290,6 +290,12 @@ class Config(Table):
                 f"shift.step: expected a step before the last, training.steps = {self.training.steps}, "
                 f"got {self.shift.step}"
             )
+        dependence: float = getattr(self.world, "dependence", 1.0)
+        if dependence != 1:
+            raise ValueError(
+                "shift: probabilities are drawn anew for the world's own graph, got world.dependence = "
+                f"{dependence}; leave one of them out"
+            )
         drawn = isinstance(self.world, IndependentWorld | ChainWorld | RandomWorld)
         if not drawn or getattr(self.world, "probabilities", None) is not None:
             raise ValueError(

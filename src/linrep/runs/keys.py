@@ -9,6 +9,7 @@ from typing import Any
 from linrep.runs.config import Config
 
 LATER: dict[str, dict[str, Any]] = {
+    "world": {"dependence": 1.0},
     "model": {"start": "normal", "starts": 1},
     "training": {"until_excess": None, "until_gradient": None, "ridge": None},
 }

@@ -34,7 +34,15 @@ class _Drawn(Table):
         return self
 
 
-class NetworkWorld(Table):
+class _Dependent(Table):
+    """A world whose concepts may depend on one another."""
+
+    dependence: Probability = 1.0
+    """t: (1 - t) times the product of the concepts' marginals, plus t times their joint. All marginals stay;
+    with 0 concepts are independent, as a control."""
+
+
+class NetworkWorld(_Dependent):
     """A published Bayesian network, by name or as a BIF file."""
 
     kind: Literal["network"]
@@ -58,13 +66,13 @@ class IndependentWorld(_Drawn):
         return self
 
 
-class ChainWorld(_Drawn):
+class ChainWorld(_Drawn, _Dependent):
     """Concepts in a line, each the parent of the next."""
 
     kind: Literal["chain"]
 
 
-class RandomWorld(_Drawn):
+class RandomWorld(_Drawn, _Dependent):
     """A random directed acyclic graph."""
 
     kind: Literal["random"]
@@ -135,7 +143,7 @@ class Variable(Table):
     """A row of state probabilities for each parent configuration, the last parent varying fastest."""
 
 
-class TablesWorld(Table):
+class TablesWorld(_Dependent):
     """A Bayesian network written out in the config itself."""
 
     kind: Literal["tables"]
