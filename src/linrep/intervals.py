@@ -196,6 +196,22 @@ class Effect:
         return "above" if low > bound else "below" if high < bound else "undecided"
 
 
+def average(values: Float64[Tensor, " runs"], within: Range = ANYWHERE) -> Effect:
+    """Mean of one number per run, with :func:`mean_interval`.
+
+    Args:
+        values: One per run; NaN is left out.
+        within: Where the mean can be.
+
+    Example:
+        >>> average(torch.tensor([1.0, 2.0, 3.0, 4.0, torch.nan], dtype=torch.float64)).runs
+        (4,)
+    """
+    present = values[~values.isnan()]
+    value = float(present.mean()) if len(present) else math.nan
+    return Effect(value=value, interval95=mean_interval(present, within), runs=(len(present),))
+
+
 def difference(first: Float64[Tensor, " runs"], second: Float64[Tensor, " others"]) -> Effect:
     r"""Mean of the first group of runs less that of the second, by Welch's t: variances may differ.
 

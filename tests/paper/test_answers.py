@@ -242,10 +242,10 @@ def test_planted_results_flip_the_answer(name: str) -> None:
     assert standings[0] == "yes"
     assert len(set(standings)) == len(standings), standings
     assert len({answer.sentence for answer in found}) == len(found)
-    assert all(answer.sentence.startswith(("Yes: ", "In part: ", "No: ")) for answer in found)
+    assert all(answer.sentence.startswith(("Yes: ", "Undecided: ", "No: ")) for answer in found)
     assert len({answer.rule for answer in found}) == 1
     if len(found) == 3:
-        assert standings == ["yes", "partly", "no"]
+        assert standings == ["yes", "undecided", "no"]
 
 
 def test_sentences_quote_the_numbers() -> None:
@@ -284,7 +284,7 @@ def test_controls_count_against_the_claim() -> None:
 
 
 def test_directions_kept_without_matching_again_are_half_an_answer() -> None:
-    assert experiment("shift").answer(shift(6.0, back=0.5)).standing == "partly"
+    assert experiment("shift").answer(shift(6.0, back=0.5)).standing == "undecided"
     assert experiment("shift").answer(shift(6.0, random=5.0)).standing == "no"
 
 
@@ -306,7 +306,7 @@ def test_times_of_two_machines_are_not_fitted_together() -> None:
 def test_what_is_mere_overhead_is_not_fitted() -> None:
     planted = complexity(5.5)
     small = planted.frame[planted.frame["world.concepts"].isin(["4", "5", "6", "7"])]
-    assert experiment("complexity").answer(Numbers(axes=planted.axes, frame=small)).standing == "note"
+    assert experiment("complexity").answer(Numbers(axes=planted.axes, frame=small)).standing == "undecided"
 
 
 def test_the_law_is_read_where_log_odds_are_matched_and_overfitting_is_named() -> None:
@@ -324,7 +324,7 @@ def test_the_law_is_read_where_log_odds_are_matched_and_overfitting_is_named() -
 def test_the_most_pairs_must_reach_the_level_and_beat_predicting_zero() -> None:
     study = experiment("overfitting")
     assert study.answer(overfitting(-0.5, 0.09)).standing == "yes"
-    assert study.answer(overfitting(-0.5, 0.01)).standing == "partly"
+    assert study.answer(overfitting(-0.5, 0.01)).standing == "undecided"
     worse = study.answer(overfitting(-0.5, zero=0.01))
     assert worse.standing == "no"
     assert worse.finding.startswith("at only 0 N is the gap below that of predicting zero")
@@ -351,8 +351,9 @@ def test_no_numbers_give_no_answer(name: str) -> None:
     some = next(each for each in PLANTED[name] if each is not None)
     empty = Numbers(axes=some.axes, frame=some.frame.iloc[:0])
     answer = experiment(name).answer(empty)
-    assert answer.standing == "note"
-    assert "No answer" in answer.sentence
+    assert answer.standing == "undecided"
+    assert "did not converge, diverged or are absent" in answer.sentence
+    assert answer.would_change
 
 
 @pytest.mark.parametrize("name", NAMES)

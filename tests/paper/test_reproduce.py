@@ -94,7 +94,7 @@ def test_the_whole_set_writes_pages_tables_index_and_results(
         assert each["answer"] in text
         lines = (out / each["table"]).read_text().splitlines()
         assert len(lines) > each["cells"]
-        assert lines[0].endswith("measure,table,runs,mean,median,q10,q90,null,untrained,stuck_share")
+        assert lines[0].endswith("measure,table,runs,mean,low95,high95,median,q10,q90,null,untrained")
     assert f"linrep {linrep.__version__}, {commit()}" in text
     assert "cores" in text
     before = (out / "knowledge.csv").read_bytes()

@@ -9,7 +9,7 @@ import pytest
 
 from linrep.page.experiment import experiment_page
 from linrep.page.print_plot import figure
-from linrep.page.shell import Block, assemble
+from linrep.page.shell import Block
 from linrep.paper.record import LINEARITY_G
 from linrep.paper.report import Report
 from linrep.paper.table import as_csv, grid, lines
@@ -22,7 +22,6 @@ from linrep.sweeps.sweep import Outcome
 from .planted import ALIGNMENT, F, G, numbers
 
 BASE = {"runs": 4, "world": {"kind": "chain", "concepts": 2}, "compute": {"threads": 1}}
-ABOVE = "ended at 0.01 nats or above."
 ONE = {G: 0.5, F: 0.4, ALIGNMENT: 0.3}
 
 
@@ -69,42 +68,51 @@ def report(found: Numbers, **base: Any) -> Report:
     )
 
 
-def test_a_table_names_the_runs_of_a_cell_for_what_they_are() -> None:
+def test_a_table_is_of_runs_that_converged_and_brackets_say_where_none_did() -> None:
     planted = widths(k1=4, k2=1)
-    split = lines(planted, [LINEARITY_G], split=True)
-    assert [(line.labels[0], line.which, line.runs, line.stuck) for line in split] == [
-        ("1", "all stuck", 4, 1.0),
-        ("2", "all", 4, 0.25),
-        ("2", "free", 3, 0.0),
-        ("2", "stuck", 1, 1.0),
-        ("3", "all free", 4, 0.0),
+    found = lines(planted, [LINEARITY_G])
+    assert [(line.labels[0], line.which, line.converged, line.runs) for line in found] == [
+        ("1", "all", 0, 4),
+        ("2", "converged", 3, 4),
+        ("3", "converged", 4, 4),
     ]
-    titles, body = grid(planted, split, [LINEARITY_G], split=True)
-    assert titles[:4] == ["model.dim", "which runs", "runs", "stuck"]
-    assert [row[3] for row in body] == ["100 %", "25 %", "0 %", "100 %", "0 %"]
-    rows = list(csv.DictReader(io.StringIO(as_csv(planted, split))))
-    assert [row["stuck_share"] for row in rows] == ["1.0", "0.25", "0.0", "1.0", "0.0"]
-    whole = lines(planted, [LINEARITY_G], split=False)
-    assert [(line.which, line.stuck) for line in whole] == [("all", 1.0), ("all", 0.25), ("all", 0.0)]
+    titles, body = grid(planted, found, [LINEARITY_G])
+    assert titles == ["model.dim", "converged", "linearity g"]
+    assert body[0] == ["1", "0 of 4", "(0.50 [0.50, 0.50])"]
+    assert body[1] == ["2", "3 of 4", "0.50"], "three runs have no interval"
+    assert body[2] == ["3", "4 of 4", "0.50 [0.50, 0.50]"]
+    rows = list(csv.DictReader(io.StringIO(as_csv(planted, [LINEARITY_G]))))
+    assert [(row["model.dim"], row["which_runs"], row["runs"]) for row in rows] == [
+        ("1", "converged", "0"), ("1", "all", "4"), ("2", "converged", "3"),
+        ("2", "all", "4"), ("3", "converged", "4"), ("3", "all", "4"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3, 5])
+def test_a_table_has_six_columns_at_most(axes: int) -> None:
+    names = {f"axis{i}": ["a", "b"] for i in range(axes)}
+    cells_of = dict.fromkeys(itertools.product(*names.values()), ONE)
+    planted = numbers({**names, "one point": ["x"]}, {(*at, "x"): one for at, one in cells_of.items()})
+    columns = [LINEARITY_G] * 7
+    titles, body = grid(planted, lines(planted, columns), columns)
+    assert len(titles) == 6
+    assert {len(row) for row in body} == {6}
+    assert titles[0] == ("axis0" if axes < 4 else " · ".join(names))
+    assert len(body) == 2**axes
 
 
 @pytest.mark.parametrize(
     ("stuck", "said"),
     [
-        ({"k1": 4, "k2": 4, "k3": 4}, f"12 of 12 runs are stuck: the excess loss of each {ABOVE}"),
-        ({"k2": 1}, f"1 of 12 runs is stuck: its excess loss {ABOVE}"),
-        ({}, "No run is stuck: the excess loss of each ended below 0.01 nats."),
+        ({"k1": 4, "k2": 4, "k3": 4}, "0 of 12 runs converged; 12 ended unfinished."),
+        ({"k2": 1}, "11 of 12 runs converged; 1 ended unfinished."),
+        ({}, "All 12 runs converged."),
     ],
-)  # fmt: skip
-def test_the_page_says_how_many_runs_are_stuck(stuck: dict[str, int], said: str) -> None:
+)
+def test_the_page_says_how_many_runs_converged(stuck: dict[str, int], said: str) -> None:
     found = report(widths(**stuck))
     assert [line.claim for line in experiment_page(found).lines][1] == said
-    assert found.record()["stuck_runs"] == sum(stuck.values())
-
-
-def test_the_threshold_is_that_of_the_sweep() -> None:
-    found = report(widths(k1=4), measure={"free_threshold_nats": 0.2})
-    assert found.stuck == "4 of 12 runs are stuck: the excess loss of each ended at 0.2 nats or above."
+    assert found.record()["ended"]["converged"] == 12 - sum(stuck.values())
 
 
 def test_figures_name_their_lines_and_say_what_is_pooled() -> None:
@@ -118,28 +126,30 @@ def test_figures_name_their_lines_and_say_what_is_pooled() -> None:
     assert "10–90 %" in (linear.spec or {})["layout"]["yaxis"]["title"]["text"]
 
 
-def test_the_share_of_stuck_runs_has_its_panel() -> None:
-    stuck = figures(two_axes())["stuck"]
-    assert names(stuck) == ["4 concepts", "3 concepts"]
-    assert [trace["y"] for trace in (stuck.spec or {})["data"]] == 2 * [[1.0, 0.5, 0.0]]
+def test_how_runs_ended_has_its_panel_of_stacked_shares() -> None:
+    spec = figures(two_axes())["ended"].spec or {}
+    assert spec["data"][0]["x"] == [3 * ["4 concepts"] + 3 * ["3 concepts"], 2 * ["1", "2", "3"]]
+    assert {trace["name"]: trace["y"] for trace in spec["data"]} == {
+        "converged": 2 * [0.0, 0.5, 1.0],
+        "unfinished": 2 * [1.0, 0.5, 0.0],
+    }
 
 
 def test_two_axes_of_numbers_have_maps_with_the_smallest_at_the_lower_left() -> None:
     drawn = figures(two_axes())
-    (linear,), (stuck,) = ((drawn[f"map-{name}"].spec or {})["data"] for name in ("linearity", "stuck"))
+    (linear,), (ended,) = ((drawn[f"map-{name}"].spec or {})["data"] for name in ("linearity", "converged"))
     assert linear["z"] == 2 * [pytest.approx([0.1, 0.2, 0.3])]
-    assert stuck["z"] == 2 * [[1.0, 0.5, 0.0]]
-    layout = (drawn["map-stuck"].spec or {})["layout"]
+    assert ended["z"] == 2 * [[0.0, 0.5, 1.0]]
+    layout = (drawn["map-converged"].spec or {})["layout"]
     assert (layout["xaxis"]["ticktext"], layout["yaxis"]["ticktext"]) == (["1", "2", "3"], ["4", "3"])
     assert layout["yaxis"]["autorange"] == "reversed"
     panels = figure(list(drawn.values())).axes
     cells = [[text.get_text() for text in axes.texts] for axes in panels[-2:]]
-    assert cells == [2 * ["0.10", "0.20", "0.30"], 2 * ["1.00", "0.50", "0.00"]]
+    assert cells == [2 * ["0.10", "0.20", "0.30"], 2 * ["0.00", "0.50", "1.00"]]
 
 
 def test_an_axis_of_words_has_lines_and_no_map() -> None:
     drawn = figures(two_axes(("training.optimizer", ("gd", "sgd"))))
-    assert names(drawn["stuck"]) == ["gd", "sgd"]
     assert not any(name.startswith("map") for name in drawn)
 
 
@@ -153,7 +163,6 @@ def test_one_axis_has_one_line() -> None:
     drawn = figures(widths())
     assert names(drawn["alignment"]) == ["trained", "random pairs", "untrained"]
     assert "pooled" not in drawn["alignment"].caption
-    assert names(drawn["stuck"]) == ["trained"]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +177,7 @@ def test_one_axis_has_one_line() -> None:
 def test_points_of_many_sizes_stand_apart(points: tuple[str, ...], kind: str | None) -> None:
     found = numbers({"model.init_scale": list(points)}, {(k,): ONE for k in points}, null={G: 0.0})
     drawn = figures(found)
-    for name in ("linearity-unembedding", "alignment", "stuck"):
+    for name in ("linearity-unembedding", "alignment"):
         axis = (drawn[name].spec or {})["layout"]["xaxis"]
         assert (axis.get("type"), axis["tickvals"]) == (kind, [float(each) for each in points])
 
@@ -179,15 +188,8 @@ def test_more_lines_than_a_figure_holds_are_counted() -> None:
     assert "The first 10 of 14 lines are drawn." in drawn.caption
 
 
-def test_a_wide_table_breaks_only_between_a_number_and_its_interval() -> None:
-    html = assemble(experiment_page(report(widths(k1=4))))
-    assert html.count('<table class="many">') == 1
-    assert "<td>0.50 [0.50,\u00a00.50]</td>" in html
-    assert "<td>100\u00a0%</td>" in html
-
-
 def test_a_sweep_whose_runs_all_diverged_has_a_page() -> None:
     found = widths()
     empty = report(Numbers(axes=found.axes, frame=found.frame.iloc[:0]))
-    assert empty.stuck == ""
-    assert experiment_page(empty).lines[0].claim.startswith("No answer")
+    assert empty.converged == ""
+    assert "did not converge" in experiment_page(empty).lines[0].claim

@@ -11,11 +11,6 @@ from linrep.runs.toml import as_toml
 if TYPE_CHECKING:
     from linrep.paper.report import Report
 
-STUCK_SHARE = (
-    " Stuck: the share of runs whose excess loss ended at the threshold or above; a cell with free and stuck "
-    "runs is followed by each kind apart."
-)
-
 
 def experiment_page(report: "Report") -> Page:
     """The page: question, answer, figures, table, command."""
@@ -25,9 +20,9 @@ def experiment_page(report: "Report") -> Page:
         id="table",
         kind="table",
         title="Every cell",
-        caption="Mean over runs of each run's mean over concepts, with its 10 to 90 %. Null: the same "
-        "measure on random pairs (log-odds: predicting zero; simplices and hierarchies: rows dealt anew). "
-        f"Untrained: before the first step.{STUCK_SHARE if experiment.split else ''}",
+        caption="Mean over the runs that converged of each run's mean over concepts, with its 95 % interval; "
+        "in brackets, over all runs, where none converged. The CSV has every measure with its null and "
+        "before training.",
         columns=columns,
         rows=rows,
         download=(f"{experiment.name}.csv", report.csv()),
@@ -41,7 +36,7 @@ def experiment_page(report: "Report") -> Page:
         facts=_facts(report),
         lines=[
             Line(standing=answer.standing, claim=_capital(answer.finding)),
-            *([Line(standing="note", claim=report.stuck)] if report.stuck else []),
+            *([Line(standing="note", claim=report.converged)] if report.converged else []),
             *(Line(standing="note", claim=f"Not in the table: {text}") for text in report.failed),
         ],
         thresholds=[answer.rule] if answer.rule else [],
@@ -73,7 +68,7 @@ def index_page(answers: Sequence[Mapping[str, Any]]) -> Page:
     Args:
         answers: Records of :class:`linrep.paper.report.Report`.
     """
-    words = {"yes": "yes", "partly": "in part", "no": "no", "note": "no answer"}
+    words = {"yes": "yes", "no": "no", "undecided": "undecided", "note": "no answer"}
     table = Block(
         id="all",
         kind="table",

@@ -10,6 +10,7 @@ import numpy as np
 from linrep.page import palette
 from linrep.page.heat import DARK
 from linrep.page.interval import Numbers, Places
+from linrep.page.print_bars import draw_bars
 from linrep.page.print_legend import Drawn, Panel, add_legends, wrapped
 from linrep.page.print_style import plain
 from linrep.page.shell import Block
@@ -80,6 +81,11 @@ def _panel(axes: Any, block: Block, mark: str) -> Panel:
     axes.set_title(plain(panel.title), loc="left")
     if data and data[0]["type"] == "heatmap":
         _heat(axes, data[0], layout)
+        return panel
+    if data and data[0]["type"] == "bar":
+        panel.lines.update(draw_bars(axes, data, width=1 - layout["bargap"]))
+        axes.set_xlabel(plain(unescape(layout["xaxis"]["title"]["text"])))
+        _axis(axes.yaxis, layout["yaxis"], None)
         return panel
     names = _categories(data) if layout["xaxis"].get("type") == "category" else None
     panel.lines.update(draw(axes, data, names))

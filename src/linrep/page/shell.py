@@ -17,7 +17,7 @@ MANY = 12
 """A table of more columns is set closer, its cells in two lines where the page has no room for one."""
 
 
-Standing = Literal["yes", "partly", "no", "note"]
+Standing = Literal["yes", "partly", "no", "undecided", "note"]
 """How a claim stands by its numbers."""
 
 

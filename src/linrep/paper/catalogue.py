@@ -55,8 +55,8 @@ def experiment(name: str) -> Experiment:
         InputError: Unknown; names those there are.
 
     Example:
-        >>> experiment("dimension").split
-        True
+        >>> experiment("dimension").columns[0].title
+        'linearity g'
     """
     if name not in _BY_NAME:
         raise InputError(f"experiment {name!r}: unknown; expected {', '.join(NAMES)}, or --all")

@@ -35,7 +35,7 @@ RULE = (
     f"Factors per concept are fitted (ln value on m, all runs, 95 % interval) over the {LARGEST} largest m, "
     f"and only where a gradient takes at least {PAST} times as long as at the smallest m: below, the "
     "overhead of calls is what is timed. “Yes” if fused the upper end of the factor in time is at most "
-    f"{AIM_TIME}, that in memory at most {AIM_MEMORY} and below that of storing p(c|d); “in part” if the "
+    f"{AIM_TIME}, that in memory at most {AIM_MEMORY} and below that of storing p(c|d); “undecided” if the "
     f"factor in time is at most {AIM_TIME} but not the end of its interval; else “no”. Seconds are the "
     "processor's, the least of interleaved rounds, as whatever else the machine does only adds; bytes are of "
     "the tensors that a gradient makes, and of p(c|d) where it is stored. Equal seeds do not give "
@@ -57,7 +57,7 @@ def answer(numbers: Numbers) -> Answer:
             f"No answer: timed on more than one machine ({'; '.join(names)}); run it in a folder of its own."
         )
         return Answer(standing="note", finding=finding, rule=RULE)
-    standing: Standing = "yes" if fast.high <= AIM_TIME else "partly"
+    standing: Standing = "yes" if fast.high <= AIM_TIME else "undecided"
     if fast.factor > AIM_TIME or not small.factor <= min(AIM_MEMORY, stored.factor):
         standing = "no"
     finding = (

@@ -7,17 +7,9 @@ from linrep.page.chart import Dash, Series, chart, numeric
 from linrep.page.numbers import cosine
 from linrep.page.shell import Block
 from linrep.paper.axis_words import point, title
-from linrep.paper.record import (
-    ALIGNMENT,
-    EXCESS,
-    LINEARITY_F,
-    LINEARITY_G,
-    Answer,
-    Experiment,
-    free_else_all,
-    nothing,
-)
-from linrep.paper.yardsticks import PREDICTED, controls, predicted_line, predicted_rows, stuck_chart
+from linrep.paper.former import free_else_all
+from linrep.paper.record import ALIGNMENT, EXCESS, LINEARITY_F, LINEARITY_G, Answer, Experiment, nothing
+from linrep.paper.yardsticks import PREDICTED, controls, ended_chart, predicted_line, predicted_rows
 from linrep.runs.result import Result
 from linrep.sweeps.numbers import Numbers, Row
 from linrep.theory.limits import predict
@@ -29,7 +21,7 @@ KINDS: tuple[tuple[str, bool, Dash, str], ...] = (
 )
 RULE = (
     "At each width the mean linearity of g is taken over free runs, or over all where none is free. “Yes” if "
-    "its largest value stands at k = m for every number of concepts m, “in part” if for some, else “no”."
+    "its largest value stands at k = m for every number of concepts m, “undecided” if for some, else “no”."
 )
 
 
@@ -54,7 +46,7 @@ def answer(numbers: Numbers) -> Answer:
         peaks.append(top == m)
     if not peaks:
         return nothing(RULE)
-    standing = "yes" if all(peaks) else "partly" if any(peaks) else "no"
+    standing = "yes" if all(peaks) else "undecided" if any(peaks) else "no"
     return Answer(standing=standing, finding="; ".join(words) + ".", rule=RULE)
 
 
@@ -94,7 +86,7 @@ def figures(numbers: Numbers) -> list[Block]:
             )
         )
     groups = [(point(M, m), part) for m, part in numbers.each(M)]
-    return [*blocks, stuck_chart("dimension-stuck", groups, K, log_x=True, size="wide")]
+    return [*blocks, ended_chart("dimension-ended", groups, K, size="wide")]
 
 
 def extra(result: Result) -> Iterator[Row]:
@@ -108,5 +100,4 @@ EXPERIMENT = Experiment(
     figures=figures,
     columns=(LINEARITY_G, LINEARITY_F, ALIGNMENT, EXCESS),
     extra=extra,
-    split=True,
 )

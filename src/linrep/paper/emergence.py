@@ -8,21 +8,16 @@ from linrep import geometry
 from linrep.page.chart import Series, chart, colour, control, heatmap, means
 from linrep.page.numbers import cosine
 from linrep.page.shell import Block
+from linrep.paper.former import FAIR, HIGH, MIDDLING, SMALL, graded, worst
 from linrep.paper.record import (
     ALIGNMENT,
     EXCESS,
-    FAIR,
-    HIGH,
     LINEARITY_F,
     LINEARITY_G,
-    MIDDLING,
     OVERLAP_G,
-    SMALL,
     Answer,
     Experiment,
-    graded,
     nothing,
-    worst,
 )
 from linrep.runs.result import Result
 from linrep.sweeps.numbers import Numbers, Row, spread
@@ -32,7 +27,8 @@ MATRIX = "overlap of concepts"
 """Rows whose table is "i,j at the start" or "i,j at the end": |cos| of two mean directions of g."""
 RULE = (
     "Of SGD's runs: “yes” if at every number of concepts the mean linearity of g and the mean alignment are "
-    f"at least {HIGH} and the mean overlap of different concepts at most {SMALL}; “in part” from {FAIR} and "
+    f"at least {HIGH} and the mean overlap of different concepts at most {SMALL}; “undecided” from "
+    f"{FAIR} and "
     f"up to {MIDDLING}; else “no”."
 )
 

@@ -11,17 +11,8 @@ from linrep.page.chart import Dash, Series, chart, numeric
 from linrep.page.numbers import cosine, short
 from linrep.page.shell import Block
 from linrep.paper.axis_words import point, title
-from linrep.paper.record import (
-    EXCESS,
-    LINEARITY_G,
-    Answer,
-    Column,
-    Experiment,
-    Standing,
-    graded,
-    nothing,
-    worst,
-)
+from linrep.paper.former import graded, worst
+from linrep.paper.record import EXCESS, LINEARITY_G, Answer, Column, Experiment, Standing, nothing
 from linrep.runs.result import Result
 from linrep.seeds import generator
 from linrep.sweeps.numbers import At, Numbers, Row
@@ -34,7 +25,7 @@ RULE = (
     "A push along concept i's mean steering direction of g is as long as moves its own log-odds by 1 nat on "
     "average over token pairs; cross-talk is the root mean square change of the other concepts' log-odds "
     "over their token pairs, here the median over runs. For every number of concepts m: “yes” if it is at "
-    f"most {QUIET} nats at every width from k = m on, “in part” if at most {LOUD} at k = m, else “no”; and "
+    f"most {QUIET} nats at every width from k = m on, “undecided” if at most {LOUD} at k = m, else “no”; and "
     "no better than “no” unless below that of random token pairs at each of those widths."
 )
 
@@ -53,7 +44,7 @@ def answer(numbers: Numbers) -> Answer:
         wide = [k for k in talk if k >= own]
         standing = graded(max(talk[k] for k in wide), QUIET, QUIET, falling=True)
         if standing == "no" and talk[own] <= LOUD:
-            standing = "partly"
+            standing = "undecided"
         if any(not talk[k] < (null[k] or 0.0) for k in wide):
             standing = "no"
         standings.add(standing)
@@ -179,5 +170,4 @@ EXPERIMENT = Experiment(
         EXCESS,
     ),
     extra=extra,
-    split=True,
 )

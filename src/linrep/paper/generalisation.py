@@ -8,16 +8,8 @@ from collections.abc import Callable
 from linrep.page.chart import Series, chart, control, means, numeric
 from linrep.page.numbers import cosine, listed, short
 from linrep.page.shell import Block
-from linrep.paper.record import (
-    FAIR,
-    LINEARITY_G,
-    MATCHED,
-    Answer,
-    Column,
-    Experiment,
-    nothing,
-    percent,
-)
+from linrep.paper.former import FAIR, MATCHED
+from linrep.paper.record import LINEARITY_G, Answer, Column, Experiment, nothing, percent
 from linrep.runs.summary import held_out_measure
 from linrep.sweeps.numbers import Numbers
 
@@ -30,7 +22,8 @@ RULE = (
     f"On held-out contexts, log-odds count as matched when their RMSE is at most {percent(MATCHED)} of that "
     f"of predicting zero, and directions as kept when the mean alignment of f with g is at least {FAIR} and "
     "above the table's (an untrained network's f is linear already, but not aligned). “Yes” if every network "
-    "does both at every share held out, “in part” if some network does one of them at some share, else “no”."
+    "does both at every share held out, “undecided” if some network does one of them at some share, "
+    "else “no”."
 )
 
 
@@ -53,7 +46,7 @@ def answer(numbers: Numbers) -> Answer:
     odds, directions = (_where(numbers, networks, shares, rule) for rule in (matched, kept))
     every = len(networks) * len(shares)
     number = [sum(len(found) for found in each.values()) for each in (odds, directions)]
-    standing = "yes" if number == [every, every] else "partly" if any(number) else "no"
+    standing = "yes" if number == [every, every] else "undecided" if any(number) else "no"
     return Answer(
         standing=standing,
         finding=f"on contexts held out of training, directions are kept {_said(directions, shares)}, and "

@@ -7,17 +7,15 @@ import torch
 from linrep.page.chart import Series, chart
 from linrep.page.numbers import cosine, short
 from linrep.page.shell import Block
+from linrep.paper.former import FAIR, HIGH, graded
 from linrep.paper.record import (
     ALIGNMENT,
-    FAIR,
-    HIGH,
     LINEARITY_G,
     LOG_ODDS,
     OVERLAP_G,
     Answer,
     Column,
     Experiment,
-    graded,
     nothing,
 )
 from linrep.paper.yardsticks import controls, gap_lines
@@ -27,7 +25,8 @@ from linrep.worlds.contexts import World
 
 DEPENDENCE = "dependence_nats"
 RULE = (
-    f"“Yes” if on every graph the mean linearity of g is at least {HIGH}, “in part” if at least {FAIR}, else "
+    f"“Yes” if on every graph the mean linearity of g is at least {HIGH}, “undecided” if at least "
+    f"{FAIR}, else "
     "“no”. Dependence is the total correlation Σ H(C_i) − H(C)."
 )
 

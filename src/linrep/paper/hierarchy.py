@@ -16,18 +16,9 @@ from linrep.page.chart import Series, chart, colour, numeric
 from linrep.page.numbers import cosine, listed, short
 from linrep.page.shell import Block
 from linrep.paper import axis_words
+from linrep.paper.former import MATCHED, SMALL
 from linrep.paper.orthogonality import inner_products
-from linrep.paper.record import (
-    EXCESS,
-    LINEARITY_G,
-    MATCHED,
-    SMALL,
-    Answer,
-    Column,
-    Experiment,
-    nothing,
-    percent,
-)
+from linrep.paper.record import EXCESS, LINEARITY_G, Answer, Column, Experiment, nothing, percent
 from linrep.runs.result import Result
 from linrep.seeds import generator
 from linrep.sweeps.numbers import At, Numbers, Row
@@ -44,7 +35,7 @@ RULE = (
     "In g, simplices count as regular in a cell when their angles are off by at most "
     f"{REGULAR:g}° (root mean square), a parent as orthogonal to child minus parent up to a mean |cosine| "
     f"of {SMALL}; and each must be at most {percent(MATCHED)} of the same measure untrained, and on dealt "
-    "labels (the table's rows shuffled). “Yes” if both hold in every cell where they exist, “in part” if "
+    "labels (the table's rows shuffled). “Yes” if both hold in every cell where they exist, “undecided” if "
     "one of them does in some cell, else “no”. In the causal inner product the overlap is zero for any "
     "labels from k = tokens − 1 on, for dealt ones too: there it is no evidence, and it does not enter."
 )
@@ -79,7 +70,7 @@ def answer(numbers: Numbers) -> Answer:
         f"is orthogonal to child minus parent in {straight} of {len(parents)} (|cosine| "
         f"{_typical(numbers, OVERLAP)}; farthest {_farthest(parents)}){_causal(numbers)}."
     )
-    standing = "yes" if every else "partly" if regular or straight else "no"
+    standing = "yes" if every else "undecided" if regular or straight else "no"
     return Answer(standing=standing, finding=finding, rule=RULE)
 
 
@@ -218,5 +209,4 @@ EXPERIMENT = Experiment(
         EXCESS,
     ),
     extra=extra,
-    split=True,
 )

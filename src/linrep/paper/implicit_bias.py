@@ -11,17 +11,8 @@ from linrep.geometry import counterfactual_pairs
 from linrep.page.chart import Series, chart, control, means
 from linrep.page.numbers import count, short
 from linrep.page.shell import Block
-from linrep.paper.record import (
-    EXCESS,
-    LINEARITY_G,
-    Answer,
-    Column,
-    Experiment,
-    free_else_all,
-    graded,
-    nothing,
-    percent,
-)
+from linrep.paper.former import free_else_all, graded
+from linrep.paper.record import EXCESS, LINEARITY_G, Answer, Column, Experiment, nothing, percent
 from linrep.runs.result import Result
 from linrep.seeds import generator
 from linrep.sweeps.numbers import Numbers, Row, spread
@@ -34,7 +25,7 @@ SEPARABLE = "separable_share"
 NEAR, FAIRLY_NEAR = 10.0, 25.0
 RULE = (
     "Of free runs, or of all if none is free: “yes” if the mean angle after the most steps is at most "
-    f"{NEAR:g}°, “in part” up to {FAIRLY_NEAR:g}°, else “no”; and no better than “no” unless below that of "
+    f"{NEAR:g}°, “undecided” up to {FAIRLY_NEAR:g}°, else “no”; and no better than “no” unless below that of "
     "random token pairs."
 )
 
@@ -193,5 +184,4 @@ EXPERIMENT = Experiment(
         EXCESS,
     ),
     extra=extra,
-    split=True,
 )

@@ -23,7 +23,7 @@ def how_few(numbers: Numbers, what: str) -> Answer:
     """
     rule = (
         f"The mean linearity of g counts as kept while it is at least {percent(KEPT)} of that on all {what}. "
-        f"“Yes” if it is kept down to {percent(ENOUGH)} of {what}, “in part” if to fewer than all, “no” "
+        f"“Yes” if it is kept down to {percent(ENOUGH)} of {what}, “undecided” if to fewer than all, “no” "
         "otherwise."
     )
     linear = {float(label): part.mean("linearity", "unembedding") for label, part in numbers.each(AXIS)}
@@ -50,7 +50,7 @@ def how_few(numbers: Numbers, what: str) -> Answer:
         )
         if below:
             finding += f", then {cosine(linear[max(below)])} on {percent(max(below))}"
-    standing = "yes" if least <= ENOUGH else "partly" if least < 1 else "no"
+    standing = "yes" if least <= ENOUGH else "undecided" if least < 1 else "no"
     return Answer(standing=standing, finding=f"{finding} (untrained: at most {cosine(start)}).", rule=rule)
 
 

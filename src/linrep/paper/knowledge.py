@@ -17,7 +17,8 @@ AXIS = "known"
 NEAR = 0.15
 RULE = (
     "Training nears its limit only like 1/ln t. “Yes” if at every u the mean linearity of g is within "
-    f"{NEAR} of the predicted limit, “in part” if at least the two fall together, never rising with u, else "
+    f"{NEAR} of the predicted limit, “undecided” if at least the two fall together, never rising with "
+    "u, else "
     "“no”."
 )
 
@@ -34,7 +35,7 @@ def answer(numbers: Numbers) -> Answer:
     far = [label for label, measured, limit in found if abs(measured - limit) > NEAR]
     measured = [row[1] for row in found]
     falls = all(after <= before + 1e-3 for before, after in pairwise(measured))
-    standing = "yes" if not far else "partly" if falls and measured[-1] < measured[0] else "no"
+    standing = "yes" if not far else "undecided" if falls and measured[-1] < measured[0] else "no"
     rows = "; ".join(
         f"u = {label}: {cosine(value)} (predicted {cosine(limit)})" for label, value, limit in found
     )

@@ -6,18 +6,8 @@ from numpy.typing import NDArray
 from linrep.page.chart import Series, chart, control, means
 from linrep.page.numbers import count, listed
 from linrep.page.shell import Block
-from linrep.paper.record import (
-    ALIGNMENT,
-    EXCESS,
-    FAIR,
-    LINEARITY_G,
-    LOG_ODDS,
-    MATCHED,
-    Answer,
-    Experiment,
-    nothing,
-    percent,
-)
+from linrep.paper.former import FAIR, MATCHED
+from linrep.paper.record import ALIGNMENT, EXCESS, LINEARITY_G, LOG_ODDS, Answer, Experiment, nothing, percent
 from linrep.sweeps.numbers import Numbers, spread
 
 MOST = 0.9
@@ -25,7 +15,7 @@ RULE = (
     f"A run is linear from the first step on at which linearity of g is at least {FAIR}, and matched from "
     f"the first at which the log-odds RMSE is at most {percent(MATCHED)} of that of predicting zero. “Yes” "
     f"if with every method at least {percent(MOST)} of the linear runs were linear no later than matched, "
-    "“in part” if so with some method, else “no”."
+    "“undecided” if so with some method, else “no”."
 )
 
 
@@ -51,7 +41,7 @@ def answer(numbers: Numbers) -> Answer:
     if not shares:
         return nothing(RULE)
     first = [method for method, share in shares.items() if share >= MOST]
-    standing = "yes" if len(first) == len(shares) else "partly" if first else "no"
+    standing = "yes" if len(first) == len(shares) else "undecided" if first else "no"
     lead = (
         f"linearity came first with {listed(first)}" if first else "with no method did linearity come first"
     )

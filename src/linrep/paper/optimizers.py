@@ -7,7 +7,7 @@ from linrep.page.numbers import cosine
 from linrep.page.shell import Block
 from linrep.paper.axis_words import point
 from linrep.paper.record import Answer, Experiment, nothing, percent
-from linrep.paper.yardsticks import controls, stuck_chart
+from linrep.paper.yardsticks import controls, ended_chart
 from linrep.sweeps.numbers import Numbers
 
 METHOD, START = "method", "model.init_scale"
@@ -15,7 +15,7 @@ GD, SGD = "GD", "SGD"
 CLEARLY = 0.2
 RULE = (
     "Stuck shares are over all start scales. “Yes” if SGD (batch 100) leaves a share of runs stuck that is "
-    f"smaller than full-batch GD's by at least {percent(CLEARLY)} of all runs, “in part” if it is smaller, "
+    f"smaller than full-batch GD's by at least {percent(CLEARLY)} of all runs, “undecided” if it is smaller, "
     "else “no”."
 )
 
@@ -26,7 +26,7 @@ def answer(numbers: Numbers) -> Answer:
     if GD not in stuck or SGD not in stuck:
         return nothing(RULE)
     gain = stuck[GD] - stuck[SGD]
-    standing = "yes" if gain >= CLEARLY else "partly" if gain > 0 else "no"
+    standing = "yes" if gain >= CLEARLY else "undecided" if gain > 0 else "no"
     others = ", ".join(
         f"{method} {percent(share)}" for method, share in stuck.items() if method not in (GD, SGD)
     )
@@ -52,9 +52,9 @@ def figures(numbers: Numbers) -> list[Block]:
     parts = [numbers.of(**{METHOD: method}) for method in methods]
     align += controls(methods, parts, "alignment")
     return [
-        stuck_chart("stuck", groups, METHOD),
+        ended_chart("ended", groups, METHOD),
         chart("alignment", "Alignment", align, x="method", y="mean cosine"),
     ]
 
 
-EXPERIMENT = Experiment(name="optimizers", answer=answer, figures=figures, split=True)
+EXPERIMENT = Experiment(name="optimizers", answer=answer, figures=figures)

@@ -10,18 +10,8 @@ from linrep.llm.inner import causal_from_covariance, covariance, euclid, turned
 from linrep.page.chart import Series, chart
 from linrep.page.numbers import cosine
 from linrep.page.shell import Block
-from linrep.paper.record import (
-    EXCESS,
-    LINEARITY_G,
-    MIDDLING,
-    OVERLAP_G,
-    SMALL,
-    Answer,
-    Column,
-    Experiment,
-    graded,
-    nothing,
-)
+from linrep.paper.former import MIDDLING, SMALL, graded
+from linrep.paper.record import EXCESS, LINEARITY_G, OVERLAP_G, Answer, Column, Experiment, nothing
 from linrep.runs.result import Result
 from linrep.seeds import generator
 from linrep.sweeps.numbers import Numbers, Row
@@ -33,7 +23,7 @@ INNER = ("Euclid", "causal", "random")
 GAUGES = ("untrained", "as trained", "regauged")
 RULE = (
     "On the largest world: “yes” if in Euclid's inner product the mean overlap (|cosine| of mean directions "
-    f"of different concepts) of the tables as trained is at most {SMALL}, “in part” up to {MIDDLING}, else "
+    f"of different concepts) of the tables as trained is at most {SMALL}, “undecided” up to {MIDDLING}, else "
     "“no”; and no better than “no” unless below that of untrained tables and of regauged copies."
 )
 

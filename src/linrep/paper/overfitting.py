@@ -35,7 +35,7 @@ RULE = (
     "training on the true distribution, and the difference its median over runs. The law is asymptotic: the "
     "slope of ln added on ln N is fitted over those N whose median gap is below predicting zero; in brackets "
     f"95 % of {RESAMPLES:,} resamples of the runs. “Yes” if it is within {NEAR} of −1/2 and the most pairs "
-    f"leave at most {REACHED} of the level, “in part” if at least the brackets lie below 0, else “no”. N "
+    f"leave at most {REACHED} of the level, “undecided” if at least the brackets lie below 0, else “no”. N "
     f"pairs overfit if the median excess loss ends above {RISEN} of its lowest over training."
 )
 Squares = NDArray[np.float64]
@@ -60,7 +60,7 @@ def answer(numbers: Numbers) -> Answer:
         if abs(slope + 0.5) <= NEAR and left <= REACHED * level:
             standing = "yes"
         elif high < 0:
-            standing = "partly"
+            standing = "undecided"
         words = [
             f"what sampling adds to the gap falls from N = {count(late[0])} to {count(late[-1])} like "
             f"N^({cosine(slope)}) [{cosine(low)}, {cosine(high)}]"

@@ -3,37 +3,40 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from linrep.page.numbers import cosine, short
+from linrep.intervals import ANYWHERE, Range
+from linrep.page.numbers import cosine, listed, short
 from linrep.page.shell import Block
+from linrep.paper.effects import UNIT, Held, Standing
 from linrep.runs.result import Result
 from linrep.sweeps.numbers import Numbers, Row
 
-Standing = Literal["yes", "partly", "no", "note"]
-WORDS: dict[Standing, str] = {"yes": "Yes: ", "partly": "In part: ", "no": "No: ", "note": ""}
-
-HIGH, FAIR = 0.9, 0.75
-"""A mean linearity or alignment over runs from HIGH on counts as reached, from FAIR on as partly reached."""
-SMALL, MIDDLING = 0.05, 0.2
-"""A mean overlap of different concepts up to SMALL counts as orthogonal, up to MIDDLING as partly so."""
-MATCHED = 0.5
-"""A log-odds gap of at most this share of predicting zero's counts as matched."""
+WORDS: dict[Standing, str] = {"yes": "Yes: ", "no": "No: ", "undecided": "Undecided: ", "note": ""}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The question answered from numbers, and the rule that chose the words."""
+    """The question answered from numbers, and the rule that chose the words.
+
+    It speaks of runs that converged only; how many did is another question, which every report answers apart.
+    """
 
     standing: Standing
+    """"note" where the sweep asks nothing, or nothing was measured."""
     finding: str
     """What was measured, in one sentence."""
     rule: str
+    effects: tuple[Held, ...] = ()
+    """What it rests on: :func:`linrep.paper.effects.judged` of them is the standing."""
+    would_change: str = ""
+    """What would change the answer, in one sentence."""
 
     @property
     def sentence(self) -> str:
-        """Standing and finding in one sentence."""
-        return f"{WORDS[self.standing]}{self.finding}"
+        """Standing and finding in one sentence; and where too few runs converged for an interval."""
+        few = [each.name for each in self.effects if each.effect.interval95 is None]
+        said = f" Too few runs converged for an interval: {listed(few)}." if few else ""
+        return f"{WORDS[self.standing]}{self.finding}{said}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,11 @@ class Column:
     measure: str
     table: str = ""
     write: Callable[[float | None], str] = cosine
+
+    @property
+    def within(self) -> Range:
+        """Where the measure can be."""
+        return UNIT if self.write is cosine else ANYWHERE
 
 
 LINEARITY_G = Column(title="linearity g", measure="linearity", table="unembedding")
@@ -68,48 +76,19 @@ class Experiment:
     answer: Callable[[Numbers], Answer]
     figures: Callable[[Numbers], list[Block]]
     columns: Sequence[Column] = (LINEARITY_G, LINEARITY_F, ALIGNMENT, EXCESS)
+    """The most telling first: a table shows as many as six columns hold, the CSV beside it has all."""
     extra: Callable[[Result], Iterable[Row]] | None = None
     """More numbers than the trace holds, measured on each cell's result."""
-    split: bool = False
-    """Whether free and stuck runs stand apart in the table."""
 
 
 def nothing(rule: str) -> Answer:
     """When the numbers that the rule asks for are not there."""
     return Answer(
-        standing="note", finding="No answer: the runs this asks for all diverged or are absent.", rule=rule
+        standing="undecided",
+        finding="the runs that this asks for did not converge, diverged or are absent.",
+        rule=rule,
+        would_change="Runs that converge.",
     )
-
-
-def free_else_all(cell: Numbers, measure: str, table: str) -> float:
-    """A measure's mean over free runs, or over all where none is free; NaN where there is no run."""
-    free = cell.mean(measure, table, free=True)
-    return cell.mean(measure, table) if math.isnan(free) else free
-
-
-def graded(value: float, high: float, fair: float, *, falling: bool = False) -> Standing:
-    """Yes from ``high`` on, partly from ``fair`` on, else no; with ``falling``, up to them.
-
-    Example:
-        >>> graded(0.8, 0.9, 0.75), graded(0.03, 0.05, 0.2, falling=True), graded(float("nan"), 1.0, 0.0)
-        ('partly', 'yes', 'note')
-    """
-    if math.isnan(value):
-        return "note"
-    if falling:
-        value, high, fair = -value, -high, -fair
-    return "yes" if value >= high else "partly" if value >= fair else "no"
-
-
-def worst(standings: Iterable[Standing]) -> Standing:
-    """Of several findings, the one that a claim about all of them can have.
-
-    Example:
-        >>> worst(["yes", "partly", "yes"])
-        'partly'
-    """
-    order: list[Standing] = ["no", "note", "partly", "yes"]
-    return min(standings, key=order.index)
 
 
 def percent(share: float) -> str:

@@ -8,11 +8,11 @@ from typing import Any
 
 from linrep.files import one_line_errors, write_file
 from linrep.page.experiment import experiment_page, index_page
-from linrep.page.numbers import count
 from linrep.page.print_plot import figure
 from linrep.page.print_style import STYLE, save
 from linrep.page.shell import assemble
 from linrep.paper.catalogue import NAMES
+from linrep.paper.ended import endings, how_runs_ended
 from linrep.paper.record import Answer, Experiment
 from linrep.paper.table import Line, as_csv, grid, lines
 from linrep.runs.store import ANSWER, read_json
@@ -40,17 +40,9 @@ class Report:
         return self.experiment.answer(self.numbers)
 
     @property
-    def stuck(self) -> str:
-        """How many runs are stuck, in one sentence; empty where free and stuck runs are not told apart."""
-        runs, held = self.numbers.runs(), self.numbers.runs(free=False)
-        if not self.experiment.split or not runs:
-            return ""
-        levels = {each.cell.config.measure.free_threshold_nats for each in self.outcomes}
-        level = f"{levels.pop():g} nats" if len(levels) == 1 else "its cell's measure.free_threshold_nats"
-        if not held:
-            return f"No run is stuck: the excess loss of each ended below {level}."
-        are, loss = ("is", "its excess loss") if held == 1 else ("are", "the excess loss of each")
-        return f"{count(held)} of {count(runs)} runs {are} stuck: {loss} ended at {level} or above."
+    def converged(self) -> str:
+        """How many runs converged and how the others ended, in one sentence; empty without runs."""
+        return how_runs_ended(self.numbers)
 
     @property
     def failed(self) -> list[str]:
@@ -59,15 +51,15 @@ class Report:
 
     def lines(self) -> list[Line]:
         """The table."""
-        return lines(self.numbers, self.experiment.columns, split=self.experiment.split)
+        return lines(self.numbers, self.experiment.columns)
 
     def grid(self) -> tuple[list[str], list[list[str]]]:
         """The table as text: titles of its columns, and its rows."""
-        return grid(self.numbers, self.lines(), self.experiment.columns, split=self.experiment.split)
+        return grid(self.numbers, self.lines(), self.experiment.columns)
 
     def csv(self) -> str:
         """The table with every digit."""
-        return as_csv(self.numbers, self.lines())
+        return as_csv(self.numbers, self.experiment.columns)
 
     def record(self) -> dict[str, Any]:
         """The JSON object of ``linrep reproduce --json``."""
@@ -79,10 +71,13 @@ class Report:
             "standing": answer.standing,
             "answer": answer.sentence,
             "rule": answer.rule,
+            "effects": [each.record() for each in answer.effects],
+            "would_change": answer.would_change,
+            "converged": self.converged,
             "quick": self.sweep.quick,
             "cells": len(self.outcomes),
             "runs": sum(each.cell.config.runs for each in self.outcomes),
-            "stuck_runs": self.numbers.runs(free=False),
+            "ended": endings(self.numbers),
             "failed": self.failed,
             "seconds": round(self.seconds, 1),
             "command": self.command,

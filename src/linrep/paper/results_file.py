@@ -26,10 +26,9 @@ def results_text(reports: Sequence[Report], command: str) -> str:
         f"Written by `{command}`; not edited by hand.",
         f"- Version: linrep {linrep.__version__}, {commit()}\n- Machine: {machine()}\n"
         f"- Compute: {count(round(seconds))} s, added over cells",
-        "Each cell of a table holds the mean over runs [10–90 %]; the null is the same measure on random "
-        "pairs (for log-odds: predicting zero; for simplices and hierarchies: on rows dealt anew); "
-        "“untrained” is step 0; “stuck” the share of runs whose excess loss ended at or above the threshold, "
-        "for whatever reason: a plateau, too few steps, the noise of sampling.",
+        "Each cell of a table holds the mean over the runs that converged with its 95 % interval; in "
+        "brackets, "
+        "over all runs, where none converged.",
     ]
     for report in reports:
         answer = report.answer
@@ -37,6 +36,7 @@ def results_text(reports: Sequence[Report], command: str) -> str:
         parts += [
             f"## {report.sweep.title}",
             f"**{report.sweep.question}** {answer.sentence}",
+            report.converged,
             f"Rule: {answer.rule}",
             as_markdown(titles, body),
             *(f"- Not in the table: {text}" for text in report.failed),

@@ -8,18 +8,8 @@ import numpy as np
 from linrep.page.chart import Series, chart, means
 from linrep.page.numbers import count, short
 from linrep.page.shell import Block
-from linrep.paper.record import (
-    LINEARITY_G,
-    LOG_ODDS,
-    Answer,
-    Column,
-    Experiment,
-    Standing,
-    graded,
-    nothing,
-    percent,
-    worst,
-)
+from linrep.paper.former import graded, worst
+from linrep.paper.record import LINEARITY_G, LOG_ODDS, Answer, Column, Experiment, Standing, nothing, percent
 from linrep.runs.result import Result
 from linrep.sweeps.numbers import Numbers, Row, spread
 
@@ -34,7 +24,8 @@ MOST = 0.9
 RULE = (
     f"A run matches again once its log-odds RMSE is at most {LEVEL:g} times that just before the change. "
     f"With every method: “yes” if at the end directions of g and of f are at most {KEPT:g}° on average from "
-    f"where they stood before it and at least {percent(MOST)} of the runs match again, “in part” if at most "
+    f"where they stood before it and at least {percent(MOST)} of the runs match again, “undecided” if "
+    "at most "
     f"{HALF:g}°, else “no”; and “no” if they stand no nearer than those of another run."
 )
 
@@ -54,7 +45,7 @@ def answer(numbers: Numbers) -> Answer:
             continue
         standing = graded(max(turned.values()), KEPT, HALF, falling=True)
         if standing == "yes" and back < MOST:
-            standing = "partly"
+            standing = "undecided"
         if any(not turned[table] < cell.mean(TURN, table, kind="null") for table in (G, F)):
             standing = "no"
         standings.add(standing)

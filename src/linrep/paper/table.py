@@ -1,14 +1,22 @@
-"""The table of an experiment: mean, 10–90 %, runs and nulls of every cell, for page, CSV and Markdown."""
+"""The table of an experiment: a reader's with at most six columns, and all of it with every digit as CSV."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from linrep.page.concept_table import to_csv
-from linrep.page.numbers import finite
-from linrep.paper.record import Column, percent
-from linrep.sweeps.numbers import Numbers, Spread
+import numpy as np
+import torch
+from numpy.typing import NDArray
 
-ALL, FREE, STUCK = "all", "free", "stuck"
+from linrep.intervals import Interval, mean_interval
+from linrep.page.concept_table import to_csv
+from linrep.page.numbers import count
+from linrep.paper.ended import CONVERGED, endings
+from linrep.paper.record import Column
+from linrep.sweeps.numbers import At, Numbers, Spread, spread
+
+MOST_COLUMNS = 6
+ALL = "all"
+SPREAD = ("runs", "mean", "low95", "high95", "median", "q10", "q90", "null", "untrained")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +25,8 @@ class Entry:
 
     column: Column
     found: Spread
+    interval95: Interval | None
+    """Of the mean."""
     null: float | None
     """Mean over runs of the same measure on random pairs."""
     untrained: float | None
@@ -25,62 +35,49 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One cell: its labels, which runs, how many, and its measures."""
+    """One cell: its labels, which of its runs, how those ended, and its measures."""
 
     labels: tuple[str, ...]
     which: str
-    """Which of the cell's runs: all of them ("all free" or "all stuck" where they are alike), or one kind."""
+    """All of the cell's runs, or only those that converged."""
     runs: int
-    stuck: float
-    """Share of these runs; NaN without runs."""
+    """Of the cell."""
+    converged: int
     entries: tuple[Entry, ...]
 
 
-def lines(numbers: Numbers, columns: Sequence[Column], *, split: bool) -> list[Line]:
-    """Every cell as a line; with ``split`` a cell with free and stuck runs is followed by both apart."""
-    found: list[Line] = []
-    for labels, cell in _cells(numbers):
-        kinds = [kind for kind, free in ((FREE, True), (STUCK, False)) if cell.runs(free=free)]
-        alike = f"{ALL} {kinds[0]}" if split and len(kinds) == 1 else ALL
-        found.append(_line(labels, cell, columns, alike, None))
-        if split and len(kinds) > 1:
-            found.append(_line(labels, cell, columns, FREE, True))
-            found.append(_line(labels, cell, columns, STUCK, False))
-    return found
+def lines(numbers: Numbers, columns: Sequence[Column]) -> list[Line]:
+    """Every cell as a line: the runs that converged, or all where none did."""
+    return [
+        _line(labels, cell, columns, only_converged=endings(cell)[CONVERGED] > 0)
+        for labels, cell in _cells(numbers)
+    ]
 
 
 def grid(
-    numbers: Numbers, found: Sequence[Line], columns: Sequence[Column], *, split: bool
+    numbers: Numbers, found: Sequence[Line], columns: Sequence[Column]
 ) -> tuple[list[str], list[list[str]]]:
-    """Column titles, and the lines as text; a null or untrained column that no cell has is left out."""
-    titles = [*numbers.axes, *(["which runs", "runs", "stuck"] if split else ["runs"])]
+    """Column titles, and the lines as text, :data:`MOST_COLUMNS` at most.
+
+    Axes of one point have no column, more axes than three share one; then how many runs converged, then as
+    many measures as there is room for. Numbers of a cell in which no run converged stand in brackets.
+    """
+    axes = [at for at, points in enumerate(numbers.axes.values()) if len(points) > 1]
+    names = [list(numbers.axes)[at] for at in axes]
+    if len(axes) > 3:
+        titles, labels = [" · ".join(names)], [[" · ".join(line.labels[at] for at in axes)] for line in found]
+    else:
+        titles, labels = names, [[line.labels[at] for at in axes] for line in found]
+    shown = columns[: MOST_COLUMNS - len(titles) - 1]
     body = [
-        [*line.labels, *([line.which, str(line.runs), percent(line.stuck)] if split else [str(line.runs)])]
-        for line in found
+        [*words, _share(line), *(_written(line, entry) for entry in line.entries[: len(shown)])]
+        for words, line in zip(labels, found, strict=True)
     ]
-    for place, column in enumerate(columns):
-        entries = [line.entries[place] for line in found]
-        _add(f"{column.title}: mean [10–90 %]", [_interval(entry) for entry in entries], titles, body)
-        for title, values in (
-            ("null", [entry.null for entry in entries]),
-            ("untrained", [entry.untrained for entry in entries]),
-        ):
-            if any(value is not None for value in values):
-                _add(title, [column.write(value) for value in values], titles, body)
-    return titles, body
+    return [*titles, CONVERGED, *(column.title for column in shown)], body
 
 
-def _add(title: str, cells: Sequence[str], titles: list[str], body: list[list[str]]) -> None:
-    titles.append(title)
-    for row, cell in zip(body, cells, strict=True):
-        row.append(cell)
-
-
-def as_csv(numbers: Numbers, found: Sequence[Line]) -> str:
-    """One row for each cell and measure, with every digit."""
-    spread = ("runs", "mean", "median", "q10", "q90")
-    found_titles = ("measure", "table", *spread, "null", "untrained", "stuck_share")
-    titles = [*numbers.axes, "which_runs", *found_titles]
+def as_csv(numbers: Numbers, columns: Sequence[Column]) -> str:
+    """One row for each cell and measure, of its converged runs and of all, with every digit."""
     body = [
         [
             *line.labels,
@@ -89,17 +86,19 @@ def as_csv(numbers: Numbers, found: Sequence[Line]) -> str:
             entry.column.table,
             entry.found.runs,
             entry.found.mean,
+            *(entry.interval95 or (None, None)),
             entry.found.median,
             entry.found.low,
             entry.found.high,
             entry.null,
             entry.untrained,
-            finite(line.stuck),
         ]
-        for line in found
+        for labels, cell in _cells(numbers)
+        for only in (True, False)
+        for line in (_line(labels, cell, columns, only_converged=only),)
         for entry in line.entries
     ]
-    return to_csv(titles, body)
+    return to_csv([*numbers.axes, "which_runs", "measure", "table", *SPREAD], body)
 
 
 def as_markdown(titles: Sequence[str], body: Sequence[Sequence[str]]) -> str:
@@ -124,23 +123,37 @@ def _cells(numbers: Numbers) -> Iterator[tuple[tuple[str, ...], Numbers]]:
     yield from below(list(numbers.axes), numbers, ())
 
 
-def _line(
-    labels: tuple[str, ...], cell: Numbers, columns: Sequence[Column], which: str, free: bool | None
-) -> Line:
-    entries = tuple(
-        Entry(
-            column=column,
-            found=cell.spread(column.measure, column.table, free=free),
-            null=cell.spread(column.measure, column.table, kind="null", free=free).mean,
-            untrained=cell.spread(column.measure, column.table, at="start", free=free).mean,
-        )
-        for column in columns
+def _line(labels: tuple[str, ...], cell: Numbers, columns: Sequence[Column], *, only_converged: bool) -> Line:
+    which = CONVERGED if only_converged else ALL
+    found = endings(cell)
+    entries = tuple(_entry(cell, column, which) for column in columns)
+    return Line(
+        labels=labels, which=which, runs=sum(found.values()), converged=found[CONVERGED], entries=entries
     )
-    stuck = cell.stuck_share() if free is None else float(not free)
-    return Line(labels=labels, which=which, runs=cell.runs(free=free), stuck=stuck, entries=entries)
 
 
-def _interval(entry: Entry) -> str:
-    write, found = entry.column.write, entry.found
-    text = write(found.mean)
-    return f"{text} [{write(found.low)}, {write(found.high)}]" if found.runs > 1 else text
+def _entry(cell: Numbers, column: Column, which: str) -> Entry:
+    def taken(kind: str = "value", at: At = "end") -> NDArray[np.float64]:
+        free = True if which == CONVERGED else None
+        return cell.values(column.measure, column.table, at=at, kind=kind, free=free)
+
+    values = taken()
+    return Entry(
+        column=column,
+        found=spread(values),
+        interval95=mean_interval(torch.from_numpy(values), column.within),
+        null=spread(taken("null")).mean,
+        untrained=spread(taken(at="start")).mean,
+    )
+
+
+def _share(line: Line) -> str:
+    return f"{count(line.converged)} of {count(line.runs)}"
+
+
+def _written(line: Line, entry: Entry) -> str:
+    write = entry.column.write
+    text = write(entry.found.mean)
+    if entry.interval95 is not None:
+        text = f"{text} [{write(entry.interval95[0])}, {write(entry.interval95[1])}]"
+    return f"({text})" if line.which == ALL and entry.found.runs else text

@@ -12,16 +12,17 @@ from linrep.page.numbers import cosine, finite, listed
 from linrep.page.runs_plot import MOST_WRITTEN, even_in_log
 from linrep.page.shell import Block, assemble
 from linrep.paper import axis_words
+from linrep.paper.ended import CONVERGED, endings
 from linrep.paper.record import Answer, Experiment, nothing
 from linrep.paper.report import Report
-from linrep.paper.yardsticks import controls, stuck_chart
+from linrep.paper.yardsticks import controls, ended_chart
 from linrep.sweeps.numbers import Numbers
 from linrep.sweeps.result import SweepResult
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-RULE = "The mean linearity of g over runs, free and stuck together, compared over all cells."
+RULE = "The mean linearity of g over the runs of a cell that converged, compared over cells that have some."
 MEASURES = (
     ("Linearity of g", "linearity", "unembedding"),
     ("Linearity of f", "linearity", "embedding"),
@@ -51,7 +52,7 @@ class Layout:
 
 def user_experiment(name: str) -> Experiment:
     """What the machinery of experiments needs to make pages of any sweep."""
-    return Experiment(name=name, answer=_answer, figures=_figures, split=True)
+    return Experiment(name=name, answer=_answer, figures=_figures)
 
 
 def sweep_page(found: SweepResult) -> str:
@@ -85,7 +86,7 @@ def _answer(numbers: Numbers) -> Answer:
     found = {
         label: value
         for label, cell in _cells(numbers)
-        if not math.isnan(value := cell.mean("linearity", "unembedding"))
+        if not math.isnan(value := cell.mean("linearity", "unembedding", free=True))
     }
     if not found:
         return nothing(RULE)
@@ -127,7 +128,7 @@ def _are_numbers(labels: Sequence[str]) -> bool:
 
 
 def _figures(numbers: Numbers) -> list[Block]:
-    """Measures and the share of stuck runs against one axis, a line per point of another; and as maps."""
+    """Measures and how runs ended against one axis, a line per point of another; and as maps."""
     layout = _layout(numbers)
     groups = [("trained", numbers)]
     if layout.lines is not None:
@@ -136,7 +137,7 @@ def _figures(numbers: Numbers) -> list[Block]:
     drawn = groups[:MANY]
     return [
         *(_chart(numbers, drawn, layout, measure, caption) for measure in MEASURES),
-        stuck_chart("stuck", drawn, layout.along, log_x=layout.log),
+        ended_chart("ended", drawn, layout.along),
         *(_maps(numbers, layout.along, layout.lines) if layout.map and layout.lines else ()),
     ]
 
@@ -165,7 +166,7 @@ def _caption(numbers: Numbers, layout: Layout, lines: int) -> str:
     """What the axes of a figure do not say: the band, what is pooled in it, whose the controls are."""
     along = axis_words.title(layout.along)
     band = "shaded" if _are_numbers(numbers.axes[layout.along]) else "with a bar"
-    said = [f"Mean over runs, free and stuck together, {band} from 10 to 90 % of them."]
+    said = [f"Mean over runs, however they ended, {band} from 10 to 90 % of them."]
     if layout.pooled:
         pooled = listed([axis_words.title(name) for name in layout.pooled])
         said.append(f"Runs of every {pooled} are pooled.")
@@ -176,14 +177,18 @@ def _caption(numbers: Numbers, layout: Layout, lines: int) -> str:
 
 
 def _maps(numbers: Numbers, along: str, up: str) -> list[Block]:
-    """Linearity of g and the share of stuck runs over two axes of numbers."""
+    """Linearity of g and the share of runs that converged over two axes of numbers."""
 
     def linearity(cell: Numbers) -> float:
         return cell.mean("linearity", "unembedding")
 
+    def share(cell: Numbers) -> float:
+        found = endings(cell)
+        return found[CONVERGED] / max(1, sum(found.values()))
+
     return [
         _map("linearity", "Linearity of g", "Mean over the runs of a cell.", numbers, along, up, linearity),
-        _map("stuck", "Stuck runs", "Share of the runs of a cell.", numbers, along, up, Numbers.stuck_share),
+        _map("converged", "Converged runs", "Share of the runs of a cell.", numbers, along, up, share),
     ]
 
 

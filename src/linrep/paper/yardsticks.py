@@ -1,21 +1,26 @@
 """What measured lines are read against: random pairs, untrained tables, predicting zero, the predicted limit.
 
-And, beside all of them, how many runs did not converge.
+And, beside all of them, how runs ended.
 """
 
 import math
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from linrep.page.chart import Place, Series, chart, colour, control, means, numeric
+from linrep.page.bars import stacked
+from linrep.page.chart import Place, Series, control, means, numeric
 from linrep.page.shell import Block
 from linrep.paper.axis_words import title
+from linrep.paper.ended import WORDS, endings
 from linrep.runs.result import Result
 from linrep.sweeps.numbers import Numbers, Row, Spread
 from linrep.theory.prediction import Prediction
 
 PREDICTED = "predicted_linearity"
 """A measure of extra rows: theory's number, the same in every run of a cell."""
+
+COLOURS = ("--good", "--fair", "--null", "--predicted", "--poor")
+"""Of the words for how a run ended, in their order."""
 
 
 def controls(
@@ -85,36 +90,29 @@ def predicted_line(
     )
 
 
-def stuck_chart(
+def ended_chart(
     name: str,
     groups: Sequence[tuple[str, Numbers]],
     along: str,
     *,
-    log_x: bool = False,
     size: Literal["half", "wide"] = "half",
 ) -> Block:
-    """How many runs did not converge, where the other panels show what came of them.
+    """How runs ended, where the other panels show what came of them: stacked shares, one bar a cell.
 
     Args:
         name: Of the block.
-        groups: Each line's name and cells.
-        along: The axis that runs across.
-        log_x: Logarithmic.
+        groups: Name and cells of each group of bars.
+        along: The axis within a group.
         size: Of the block.
     """
-    lines: list[Series] = []
-    for index, (words, part) in enumerate(groups):
-        x = numeric([at for at, _ in part.each(along)])
-        points = means([cell.stuck_share() for _, cell in part.each(along)])
-        lines.append(Series(name=words, colour=colour(index), x=x, points=points, plain=True))
-    return chart(
+    cells = [(words, at, endings(cell)) for words, part in groups for at, cell in part.each(along)]
+    return stacked(
         name,
-        "Stuck runs",
-        lines,
+        "How runs ended",
+        [(words, at) for words, at, _ in cells],
+        {ending: [found[ending] / max(1, sum(found.values())) for _, _, found in cells] for ending in WORDS},
+        colours=COLOURS,
         x=title(along),
         y="share of runs",
-        log_x=log_x,
         size=size,
-        caption="The share of runs whose excess loss ended at the threshold or above: held on a plateau, not "
-        "finished, or kept up by the noise of sampling.",
     )

@@ -13,10 +13,10 @@ WIDEST = 10_000
 
 
 def show_sweep(report: "Report", page: Path) -> None:
-    """The table, what hung, and where both lie."""
+    """The table, how many runs converged, and where both lie."""
     show_table(report)
-    if report.stuck:
-        typer.echo(report.stuck)
+    if report.converged:
+        typer.echo(report.converged)
     typer.echo(f"table {page.with_suffix('.csv').resolve()}")
     typer.echo(f"page  {page.resolve()}")
 
