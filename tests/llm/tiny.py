@@ -13,6 +13,8 @@ from transformers import (
     BertModel,
     CohereConfig,
     CohereForCausalLM,
+    ElectraConfig,
+    ElectraForPreTraining,
     Gemma2Config,
     Gemma2ForCausalLM,
     GPT2Config,
@@ -21,6 +23,8 @@ from transformers import (
     GPTNeoXForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
+    MixtralConfig,
+    MixtralForCausalLM,
     PhiConfig,
     PhiForCausalLM,
     PreTrainedTokenizerFast,
@@ -102,6 +106,10 @@ def config_of(shape: str, vocabulary: int, *, tied: bool = False, dim: int = 32,
             return PhiConfig(initializer_range=0.2, **llama)
         case "cohere":
             return CohereConfig(logit_scale=0.25, initializer_range=0.2, **llama)
+        case "mixtral":
+            return MixtralConfig(num_key_value_heads=2, num_local_experts=2, initializer_range=0.2, **llama)
+        case "electra":
+            return ElectraConfig(embedding_size=dim, **llama)
         case "bert" | "encoder":
             return BertConfig(**{**llama, "tie_word_embeddings": True})
     raise ValueError(shape)
@@ -116,6 +124,8 @@ CLASSES = {
     "cohere": CohereForCausalLM,
     "bert": BertForMaskedLM,
     "encoder": BertModel,
+    "electra": ElectraForPreTraining,
+    "mixtral": MixtralForCausalLM,
 }
 
 

@@ -154,6 +154,7 @@ def steer(
         "inner": inner if layer is None else None,
         "direction_pairs": len(train),
         "held_out_pairs": len(ids[concept]),
+        "notes": list(lm.notes),
         **_effect(rows),
     }
     return SteerResult(rows=tuple(rows), tokens=shown, summary=summary)

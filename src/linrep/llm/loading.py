@@ -5,6 +5,7 @@ are.
 import hashlib
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,14 @@ import torch
 from torch import nn
 
 from linrep.errors import InputError
+from linrep.llm.accounting import NOT_READ, Account, account, brief
+from linrep.llm.architecture import Architecture, architecture, kind_of_model, require_next_word
+from linrep.llm.checkpoint import stored_tensors
 from linrep.llm.source import (
-    AUTO_CLASS,
     Kind,
     LoadOptions,
     Source,
     estimate_bytes,
-    kind_of_config,
     library,
     locate,
     refuse_pickle,
@@ -67,7 +69,8 @@ def load_model(source: str | Path | Source, options: LoadOptions | None = None) 
     """Load a model in full, from safetensors only.
 
     Naively: `AutoModelForCausalLM.from_pretrained(name), AutoTokenizer.from_pretrained(name)`, after which
-    pickled weights have run, NaN weights spread and a quantised head is read as if it were numbers.
+    pickled weights have run, NaN weights spread, a quantised head is read as if it were numbers, and what the
+    checkpoint lacks has been made at random.
 
     Args:
         source: A Hub id, a folder, or what :func:`locate` found.
@@ -77,36 +80,75 @@ def load_model(source: str | Path | Source, options: LoadOptions | None = None) 
         The model in evaluation mode.
 
     Raises:
-        InputError: If it cannot be found, is pickled, holds NaN or infinite weights (the tensor is named) or
-            has a quantised head.
+        InputError: If it cannot be found, is pickled, lacks a tensor (it is named), holds NaN or infinite
+            weights, has a quantised head, or its states predict no next word.
     """
     if not isinstance(source, Source):
         source = locate(source, options)
     options = source.options
     refuse_pickle(source)
-    kind = kind_of_config(source)
+    require_next_word(source.name, source.config)
+    laid_out = architecture(source)
+    notes = account_of(source, laid_out, laid_out.empty()).notes()
     tokenizer = load_tokenizer(source)
     log.info("loading %s: about %s", source.name, _size(estimate_bytes(source)))
-    class_name = AUTO_CLASS[kind]
-    model = library(
+    model, told = library(
         source.location,
-        lambda auto: getattr(auto, class_name).from_pretrained(
+        lambda _: laid_out.library_class.from_pretrained(
             source.location,
             revision=options.revision,
             token=options.token,
             dtype=_dtype(options.dtype),
             device_map=options.device_map,
             use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # told of below, with their names
             **trust(options),
         ),
     )
+    _require_read(source, laid_out, told)
     if options.device_map is None:
         model = model.to(options.device)
-    return wrap(model, tokenizer, name=source.name, revision=source.revision)
+    return wrap(model, tokenizer, name=source.name, revision=source.revision, notes=notes)
+
+
+def account_of(source: Source, laid_out: Architecture, model: Any) -> Account:
+    """What the checkpoint holds against what its class needs; an InputError names what it lacks."""
+    found = account(
+        model,
+        stored_tensors(source),
+        quantised=getattr(source.config, "quantization_config", None) is not None,
+        headless=laid_out.kind == "encoder",
+    )
+    found.require_whole(source.name, type(model).__name__)
+    return found
+
+
+def _require_read(source: Source, laid_out: Architecture, told: dict[str, Any]) -> None:
+    """The library's own account of what it loaded: a second opinion, in the same words."""
+    headless = laid_out.kind == "encoder"
+    Account(
+        stored={},
+        converted=frozenset(),
+        missing=tuple(sorted(n for n in told["missing_keys"] if not (headless and NOT_READ.search(n)))),
+        mismatched=tuple(
+            sorted(
+                f"{n} as {list(there)} where {list(here)} is needed"
+                for n, there, here in told["mismatched_keys"]
+            )
+        ),
+        packed=(),
+        unused=tuple(sorted(told["unexpected_keys"])),
+    ).require_whole(source.name, laid_out.name)
 
 
 def wrap(
-    model: Any, tokenizer: Any, *, name: str | None = None, revision: str | None = None
+    model: Any,
+    tokenizer: Any,
+    *,
+    name: str | None = None,
+    revision: str | None = None,
+    notes: Sequence[str] = (),
 ) -> LanguageModel:
     """An already loaded pair as a :class:`LanguageModel`, checked for NaN weights and a quantised head.
 
@@ -115,21 +157,25 @@ def wrap(
         tokenizer: Its tokenizer.
         name: What to call it; by default its configuration's name or its class.
         revision: The commit it came from, if known.
+        notes: What is known of its checkpoint.
 
     Returns:
         The pair, in evaluation mode.
 
     Raises:
-        InputError: If a weight is NaN or infinite, or the head is quantised.
+        InputError: If a weight is NaN or infinite, the head is quantised, or its states predict no next word.
     """
     model.eval()
+    require_next_word(name or type(model).__name__, model.config)
     first_bad = next((n for n, p in model.named_parameters() if not _finite(p)), None)
     if first_bad is not None:
         raise InputError(
             f"model {name or ''}: tensor {first_bad} holds NaN or infinite values; fetch it again"
         )
     head = model.get_output_embeddings()
-    notes: list[str] = []
+    for note in (anew := _made_anew(model)):
+        log.warning("%s", note)
+    notes = [*notes, *anew]
     if head is not None and not head.weight.is_floating_point():
         raise InputError(
             f"model {name or ''}: its head is quantised ({head.weight.dtype}); load it dequantised, for "
@@ -144,9 +190,17 @@ def wrap(
         tokenizer=tokenizer,
         name=name or getattr(model.config, "_name_or_path", "") or type(model).__name__,
         revision=revision or getattr(model.config, "_commit_hash", None),
-        kind="encoder" if head is None else "masked" if "MaskedLM" in type(model).__name__ else "causal",
+        kind=kind_of_model(model),
         notes=tuple(notes),
     )
+
+
+def is_tied(head: Any, inputs: Any) -> bool:
+    """Whether two modules of a loaded model hold one and the same table."""
+    first, second = head.weight, inputs.weight
+    if first is second:
+        return True
+    return first.device.type != "meta" and first.data_ptr() == second.data_ptr() != 0
 
 
 def fingerprint(lm: LanguageModel) -> str:
@@ -165,6 +219,19 @@ def fingerprint(lm: LanguageModel) -> str:
         )
         digest.update(name.encode() + sample.cpu().numpy().tobytes())
     return digest.hexdigest()[:16]
+
+
+def _made_anew(model: Any) -> tuple[str, ...]:
+    """Weights of a model in memory that its loading made at random: the library marks those it has read."""
+    read = {n: getattr(p, "_is_hf_initialized", False) for n, p in model.named_parameters()}
+    anew = [name for name, was_read in read.items() if not was_read]
+    if not anew or len(anew) == len(read):
+        return ()
+    where = getattr(model.config, "_name_or_path", "")
+    return (
+        f"{brief(anew)} did not come from the checkpoint {where} but was made when it was loaded: unless you "
+        "have trained it since, what is measured of it is random",
+    )
 
 
 def _dtype(name: str) -> Any:

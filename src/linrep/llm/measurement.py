@@ -145,7 +145,7 @@ def _open(
     source = locate(model, load)
     tokenizer = load_tokenizer(source)
     read = read_table(source, tokenizer, table=table)
-    notes = ["the model has no head: its input table is measured"] if read.tied is None else []
+    notes = list(read.notes)
     about = {"name": source.name, "revision": source.revision, "kind": "weights only", "notes": notes}
     return None, tokenizer, read, about
 

@@ -4,7 +4,9 @@ Only safetensors are read: pickle runs code. Every way a source can fail is one 
 """
 
 import json
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +14,22 @@ from typing import Any, Literal
 from linrep.errors import InputError
 
 Kind = Literal["causal", "masked", "encoder"]
-AUTO_CLASS = {"causal": "AutoModelForCausalLM", "masked": "AutoModelForMaskedLM", "encoder": "AutoModel"}
+PACKAGES = {
+    "bitsandbytes": "bitsandbytes",
+    "gptq": "optimum gptqmodel",
+    "awq": "gptqmodel",
+    "compressed": "compressed-tensors",
+    "torchao": "torchao",
+    "quanto": "optimum-quanto",
+    "hqq": "hqq",
+    "gguf": "gguf",
+    "sentencepiece": "sentencepiece protobuf",
+    "tiktoken": "tiktoken",
+    "protobuf": "protobuf",
+    "timm": "timm",
+    "peft": "peft",
+}
+"""What a word in a library's complaint calls for."""
 PICKLES = ("*.bin", "*.bin.index.json", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -111,30 +128,6 @@ def locate(name: str | Path, options: LoadOptions | None = None) -> Source:
     return Source(name=text, folder=None, revision=commit, config=config, options=options)
 
 
-def kind_of_config(source: Source) -> Kind:
-    """Whether the configuration is a decoder's, a masked model's or a headless encoder's."""
-    config = source.config
-    if getattr(config, "is_encoder_decoder", False):
-        raise InputError(
-            f"model {source.name}: encoder-decoder models ({config.model_type}) are not read; "
-            "give a decoder or an encoder"
-        )
-    names = tuple(getattr(config, "architectures", None) or ())
-    if any("MaskedLM" in name or "ForPreTraining" in name for name in names):
-        return "masked"
-    if any(name.endswith(("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")) for name in names):
-        return "causal"
-    if names:
-        return "encoder"
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
-
-    return (
-        "causal"
-        if config.model_type in CAUSAL and config.model_type not in {"bert", "roberta"}
-        else "encoder"
-    )
-
-
 def refuse_pickle(source: Source) -> None:
     """Raise unless a folder's weights are safetensors; from the Hub nothing else is ever asked for."""
     folder = source.folder
@@ -156,7 +149,9 @@ def estimate_bytes(source: Source) -> int | None:
     """
     index = source.file("model.safetensors.index.json")
     if index is not None:
-        return int(json.loads(index.read_text())["metadata"].get("total_size", 0)) or None
+        with suppress(ValueError, TypeError, AttributeError):
+            return int(json.loads(index.read_text()).get("metadata", {}).get("total_size", 0)) or None
+        return None
     single = None if source.folder is None else source.folder / "model.safetensors"
     return single.stat().st_size if single is not None and single.is_file() else None
 
@@ -168,7 +163,6 @@ def library(name: str | Path, call: Callable[[Any], Any], *, what: str = "model"
     except ImportError:
         raise InputError('language models need more packages: pip install "linrep[lm]"') from None
     from huggingface_hub.utils import logging as hub_logging
-    from safetensors import SafetensorError
 
     # The Hub's client tells of every retry; the user is told once, below, if all of them fail.
     verbosity = hub_logging.get_verbosity()
@@ -177,7 +171,9 @@ def library(name: str | Path, call: Callable[[Any], Any], *, what: str = "model"
         return call(transformers)
     except InputError:
         raise
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except ImportError as error:
+        raise InputError(f"{what} {name}: needs a package that is not installed: {_needed(error)}") from None
+    except Exception as error:  # a library this wide has no list of what it raises
         reason, text = first_line(error), str(name)
         if Path(text).exists():
             raise InputError(f"{what} {text}: the folder cannot be loaded: {reason}") from None
@@ -190,6 +186,18 @@ def library(name: str | Path, call: Callable[[Any], Any], *, what: str = "model"
         ) from None
     finally:
         hub_logging.set_verbosity(verbosity)
+
+
+def _needed(error: ImportError) -> str:
+    """What to install, by the library's own words, or by the package whose name stands in them."""
+    words = " ".join(str(error).split())
+    line = re.search(r"pip install [\w\-.\[\]>=<'\" ]*[\w\]'\"]", words)
+    if line is not None:
+        return f"{line[0]}; the library said: {words[:120]}"
+    named = next((each for each in PACKAGES if each in words.lower()), error.name)
+    return (
+        f"pip install {PACKAGES.get(named, named)}; " if named else ""
+    ) + f"the library said: {words[:160]}"
 
 
 def _offline() -> bool:

@@ -2,24 +2,25 @@
 (R6).
 
 The tensor's name is found as the library finds it, by asking an empty copy of the model for its output or
-input table (R4), never by guessing attribute names.
+input table (R4), never by guessing attribute names; and all that the model needs must be in the checkpoint,
+though only one tensor of it is read.
 """
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from linrep.errors import InputError
-from linrep.llm.loading import LanguageModel
-from linrep.llm.source import AUTO_CLASS, Source, kind_of_config, refuse_pickle
+from linrep.llm.accounting import Account
+from linrep.llm.architecture import architecture
+from linrep.llm.checkpoint import read_tensor
+from linrep.llm.loading import LanguageModel, account_of, is_tied
+from linrep.llm.source import Source, refuse_pickle
 
 TableName = Literal["output", "input"]
-STORED = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "F64": torch.float64}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,8 @@ class VocabularyTable:
     special: int
     source: Literal["shards", "model"]
     bytes_read: int
+    notes: tuple[str, ...] = ()
+    """What a reader should know of the checkpoint it came from."""
 
 
 def read_table(source: Source, tokenizer: Any, *, table: TableName = "output") -> VocabularyTable:
@@ -57,37 +60,51 @@ def read_table(source: Source, tokenizer: Any, *, table: TableName = "output") -
         The table in its stored precision.
 
     Raises:
-        InputError: If the weights are pickled, the tensor is not in the checkpoint, is quantised, or holds
-            NaN.
+        InputError: If the weights are pickled, any tensor of the model is not in the checkpoint, or the table
+            is quantised or holds NaN.
     """
     refuse_pickle(source)
-    model = _empty_model(source)
-    candidates, tied, found = _tensor_names(model, source, table)
-    shards = _shards(source)
-    stored = _library_names(model, shards)
-    name = next((stored[name] for name in candidates if name in stored), None)
+    laid_out = architecture(source)
+    model = laid_out.empty()
+    found = account_of(source, laid_out, model)
+    head, inputs = model.get_output_embeddings(), model.get_input_embeddings()
+    chosen: TableName = "input" if head is None else table
+    names = _names(model, inputs), _names(model, head)
+    tied = None if head is None else _tied(source, model, found, names)
+    wanted, other = names if chosen == "input" else reversed(names)
+    name = next((name for name in (wanted, *([other] if tied else [])) if name in found.stored), None)
     if name is None:
-        modules = tuple(name.removesuffix("weight") for name in candidates)
-        packed = any(key.startswith(modules) for key in stored)
-        fix = (
-            "its head is quantised; load it dequantised" if packed else "load the model in full to measure it"
+        how = "is put together while loading" if wanted in found.converted else "is packed"
+        raise InputError(
+            f"model {source.name}: {wanted} {how}, and cannot be read by itself; "
+            "measure the model in full (contexts, or a model that is loaded already)"
         )
-        raise InputError(f"model {source.name}: no tensor {candidates[0]} in its checkpoint; {fix}")
-    vectors = _read_tensor(source, shards[name], name)
+    vectors = read_tensor(source, found.stored[name])
     if not vectors.is_floating_point() or vectors.element_size() < 2:
         raise InputError(
             f"model {source.name}: tensor {name} is quantised ({vectors.dtype}); "
             "give a checkpoint whose head is not"
         )
+    notes = [
+        *(["the model has no head: its input table is measured"] if tied is None else []),
+        *found.notes(),
+    ]
     return describe(
-        vectors, tokenizer, table=found, tensor=name, tied=tied, source="shards", model_name=source.name
+        vectors,
+        tokenizer,
+        table=chosen,
+        tensor=name,
+        tied=tied,
+        source="shards",
+        model_name=source.name,
+        notes=tuple(notes),
     )
 
 
 def model_table(lm: LanguageModel, *, table: TableName = "output") -> VocabularyTable:
     """The same table of a model that is already loaded."""
     head, inputs = lm.model.get_output_embeddings(), lm.model.get_input_embeddings()
-    tied = None if head is None else bool(head.weight.data_ptr() == inputs.weight.data_ptr())
+    tied = None if head is None else is_tied(head, inputs)
     found: TableName = "output" if head is not None and table == "output" else "input"
     weight = head.weight if head is not None and found == "output" else inputs.weight
     name = next((n for n, p in lm.model.named_parameters(remove_duplicate=False) if p is weight), found)
@@ -107,6 +124,7 @@ def describe(
     tied: bool | None,
     source: Literal["shards", "model"],
     model_name: str,
+    notes: tuple[str, ...] = (),
 ) -> VocabularyTable:
     """A table with its rows told apart: words, special tokens, padding."""
     for rows in vectors.split(4096):
@@ -130,6 +148,7 @@ def describe(
         special=len(special),
         source=source,
         bytes_read=vectors.numel() * vectors.element_size(),
+        notes=notes,
     )
 
 
@@ -138,116 +157,17 @@ def _special_ids(tokenizer: Any) -> list[int]:
     return sorted({*tokenizer.all_special_ids, *(i for i, token in added.items() if token.special)})
 
 
-def _empty_model(source: Source) -> Any:
-    """The model's modules without their weights."""
-    import transformers
-
-    class_name = AUTO_CLASS[kind_of_config(source)]
-    with torch.device("meta"):
-        return getattr(transformers, class_name).from_config(
-            source.config, trust_remote_code=source.options.trust_remote_code
-        )
+def _names(model: Any, module: Any) -> str:
+    """The full name of a module's table."""
+    return next((f"{name}.weight" for name, each in model.named_modules() if each is module), "")
 
 
-def _tensor_names(model: Any, source: Source, table: TableName) -> tuple[list[str], bool | None, TableName]:
-    """Names the table may have, likeliest first (a tied table is stored once); tied or not; which table it
-    is.
-    """
-    head, inputs = model.get_output_embeddings(), model.get_input_embeddings()
-    tied = (
-        None if head is None else bool(getattr(source.config.get_text_config(), "tie_word_embeddings", False))
-    )
-    found: TableName = "input" if head is None else table
-    modules = {id(module): name for name, module in model.named_modules()}
-    wanted = [inputs] if found == "input" else [head]
-    if tied:
-        wanted += [head] if found == "input" else [inputs]
-    return [f"{modules[id(module)]}.weight" for module in wanted], tied, found
-
-
-def _library_names(model: Any, shards: dict[str, str]) -> dict[str, str]:
-    """The library's present name of every stored tensor: checkpoints keep the names of the day they were
-    written.
-    """
-    from transformers.conversion_mapping import get_model_conversion_mapping
-    from transformers.core_model_loading import WeightRenaming, rename_source_key
-
-    renamings = [step for step in get_model_conversion_mapping(model) if isinstance(step, WeightRenaming)]
-    prefix, state = model.base_model_prefix, model.state_dict()
-    return {rename_source_key(key, renamings, [], prefix, state)[0]: key for key in shards}
-
-
-def _shards(source: Source) -> dict[str, str]:
-    """Tensor name to the file that holds it."""
-    index = source.file("model.safetensors.index.json")
-    if index is not None:
-        return json.loads(index.read_text())["weight_map"]
-    with _open(source, "model.safetensors") as file:
-        return dict.fromkeys(
-            (name for name in read_header(file)[0] if name != "__metadata__"), "model.safetensors"
-        )
-
-
-def _read_tensor(source: Source, shard: str, name: str) -> Tensor:
-    path = None if source.folder is None else source.folder / shard
-    if path is None:
-        with _open(source, shard) as file:
-            return read_range(file, name)
-    if not path.is_file():
-        raise InputError(f"model {source.name}: shard {shard} named by the index is missing; fetch it again")
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            return file.get_tensor(name)
-    except SafetensorError as error:
-        raise InputError(f"model {source.name}: {shard} cannot be read ({error}); fetch it again") from None
-
-
-def _open(source: Source, filename: str) -> Any:
-    """A seekable file: in the folder, in the Hub's local cache, or on the Hub itself, read by ranges."""
-    if source.folder is not None:
-        path = source.folder / filename
-        if path.is_file():
-            return path.open("rb")
-        raise InputError(f"model {source.name}: no {filename} in the folder; save the weights there")
-    from huggingface_hub import HfFileSystem, try_to_load_from_cache
-
-    cached = try_to_load_from_cache(source.name, filename, revision=source.revision)
-    if isinstance(cached, str):
-        return Path(cached).open("rb")
-    try:
-        remote = HfFileSystem(token=source.options.token)
-        return remote.open(f"{source.name}@{source.revision or 'main'}/{filename}", "rb", block_size=8 << 20)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"model {source.name}: {filename} is neither in the local cache nor within reach; fetch it with "
-            f"`hf download {source.name}`; the library said: {str(error).splitlines()[0][:120]}"
-        ) from None
-
-
-def read_header(file: BinaryIO) -> tuple[dict[str, Any], int]:
-    """The header of a safetensors file and where its data starts."""
-    file.seek(0)
-    length = int.from_bytes(file.read(8), "little")
-    if not 2 <= length <= 100_000_000:
-        raise InputError(
-            f"safetensors: expected a header, got a length of {length} bytes; fetch the file again"
-        )
-    return json.loads(file.read(length)), 8 + length
-
-
-def read_range(file: BinaryIO, name: str) -> Tensor:
-    """One tensor of a safetensors file by its byte range: what is fetched from the Hub is that tensor
-    alone.
-    """
-    header, start = read_header(file)
-    entry = header[name]
-    dtype = STORED.get(entry["dtype"])
-    if dtype is None:
-        raise InputError(
-            f"tensor {name} is stored as {entry['dtype']}, which is quantised; give one that is not"
-        )
-    first, last = entry["data_offsets"]
-    file.seek(start + first)
-    return torch.frombuffer(bytearray(file.read(last - first)), dtype=dtype).reshape(entry["shape"])
+def _tied(source: Source, model: Any, found: Account, names: tuple[str, str]) -> bool:
+    """Whether output and input table are one: by layout and, where the checkpoint holds both, by value."""
+    tie = getattr(model, "all_tied_weights_keys", None) or {}
+    if names[0] != names[1] and len({tie.get(name, name) for name in names}) > 1:
+        return False
+    both = [found.stored[name] for name in dict.fromkeys(names) if name in found.stored]
+    if len(both) < 2 or both[0].name == both[1].name:
+        return True
+    return torch.equal(*(read_tensor(source, each) for each in both))
