@@ -208,6 +208,7 @@ MEASURES = ("simplex_deviation_degrees", "simplex_share", "hierarchy_overlap")
 OPTIONAL = {
     ("held_out",),
     ("ending",),
+    ("rises",),
     ("price_of_linearity_nats",),
     ("ending", "time"),
     ("diverged", 0),

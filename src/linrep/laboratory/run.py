@@ -16,6 +16,7 @@ from linrep.errors import InputError
 from linrep.laboratory.build import data_hash, resolve, worlds
 from linrep.laboratory.ending import ending
 from linrep.laboratory.machine import enough_memory, keep_freed_memory, require_device, threads
+from linrep.laboratory.rising import rises
 from linrep.laboratory.ruler import excess_loss
 from linrep.laboratory.stage import stages_of
 from linrep.laboratory.summary import summarise
@@ -140,11 +141,13 @@ def _train_and_measure(
         last = stages[-1]
         loss = excess_loss(last.population, part, config.compute.method)
         end = ending(last.population, part, config.compute.method)
+        risen = rises(config, last.population, part)
         state = gathered(part, last.population.shard)
         if last.ruler is None or state is None:
             return None
         apart = None if last.apart is None else last.apart.summarise(last.ruler, state)
-        summary = summarise(last.ruler, state, loss, key, step_sizes(config), ending=end, held_out=apart)
+        rate = step_sizes(config)
+        summary = summarise(last.ruler, state, loss, key, rate, ending=end, rises=risen, held_out=apart)
     measured, steps = history.stacked(), history.steps
     snapshots = measured.pop(SNAPSHOTS)
     if config.shift is not None:

@@ -28,6 +28,7 @@ from linrep.runs.summary import (
     Margin,
     Matrices,
     Points,
+    Rises,
     Similarity,
     Summary,
 )
@@ -49,6 +50,7 @@ def summarise(
     rate: Schedule,
     *,
     ending: Ending | None = None,
+    rises: Rises | None = None,
     held_out: HeldOut | None = None,
 ) -> Summary:
     """Measure the final state in full.
@@ -60,6 +62,7 @@ def summarise(
         key: Of the run.
         rate: Its step sizes, to name that of a diverged run.
         ending: How training came to its end.
+        rises: Whether the loss rose under fixed steps.
         held_out: What was measured apart, where contexts are held out.
     """
     found = measured(
@@ -72,7 +75,7 @@ def summarise(
         diverged=_diverged(state, rate),
         held_out=held_out,
     )
-    return found.model_copy(update={"ending": ending})
+    return found.model_copy(update={"ending": ending, "rises": rises})
 
 
 def measured(

@@ -22,6 +22,7 @@ from linrep.training import checkpoint
 from linrep.training.encoder import Encoder, ShardedTable, encoder
 from linrep.training.monotone import Monotone
 from linrep.training.newton import LAST_RIDGE, GaussNewton
+from linrep.training.rising import Rising
 from linrep.training.schedule import Schedule, schedule, snapshot_steps
 from linrep.training.state import STEP_SIZE, State, gathered, not_ended, start
 from linrep.training.training import train
@@ -130,6 +131,14 @@ def _start(config: Config, population: Population) -> State:
     )
 
 
+def begun(config: Config, population: Population) -> State:
+    """Every run's tables before the first step once more, as training began."""
+    state = _start(config, population)
+    if config.model.start == "wide":
+        _widen(config, population, state)
+    return state
+
+
 def _adaptive(config: Config, population: Population) -> dict[str, Tensor]:
     """What the rule of a training's steps keeps, fresh; nothing where they are fixed, to the last."""
     training = config.training
@@ -137,7 +146,9 @@ def _adaptive(config: Config, population: Population) -> dict[str, Tensor]:
         return GaussNewton.fresh(population.runs, population.device)
     if training.step_size == "auto":
         return Monotone.fresh(population.runs, population.device)
-    return not_ended(population.runs, population.device) if _until(config).wanted else {}
+    ends = not_ended(population.runs, population.device) if _until(config).wanted else {}
+    watched = training.optimizer == "gd" and config.shift is None
+    return ends | (Rising.fresh(population.runs, population.device) if watched else {})
 
 
 def _until(config: Config) -> Until:

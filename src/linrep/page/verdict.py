@@ -8,6 +8,7 @@ import numpy as np
 from linrep.geometry.record import Similarity
 from linrep.page.cube import edges_by_concept
 from linrep.page.numbers import central, cosine, count, interval, listed, short
+from linrep.page.rising import rising_words
 from linrep.page.shell import Line, Standing
 from linrep.page.view import View, per_run
 
@@ -252,6 +253,9 @@ def _trained(view: View) -> Line:
 
 def _notes(view: View) -> list[Line]:
     notes = [_no_pair(view, name) for name in absent(view)]
+    training: Mapping[str, Any] = view.config.get("training") or {}
+    if (risen := rising_words(view.summary.rises, training.get("step_size"))) is not None:
+        notes.append(Line(standing="no", claim=risen[0], detail=risen[1]))
     dropped = view.summary.counts.dropped_contexts
     if dropped:
         kept = len(next(w.codes for w in view.worlds if w.dropped_contexts == dropped))

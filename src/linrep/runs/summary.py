@@ -190,6 +190,23 @@ class Ending(Record):
     """gd at step size "auto": the sum of each run's steps."""
 
 
+RISES_LONG = 0.02
+"""Share of a run's steps from which on its loss rises for long."""
+
+
+class Rises(Record):
+    """How often the loss rose, where steps of gradient descent are fixed."""
+
+    share: Spread
+    """Of the steps looked at, two in a row here and there over training."""
+    steps_looked_at: Count
+    stable_step_size: Finite | None = None
+    """Up to which no run's loss would have risen: the least 2/λ, λ the largest eigenvalue of the loss's
+    Hessian, along a descent from the same start that never rises. Where the loss rose for long."""
+    stable_step_size_is_bound: bool | None = None
+    """Whether that descent was left before so many steps of that size would have ended: it may be less."""
+
+
 class HeldOut(Record):
     """Contexts that were trained on and those that were not."""
 
@@ -227,6 +244,8 @@ class Summary(Record):
     stuck: Stuck
     figures: Figures
     ending: Ending | None = None
+    rises: Rises | None = None
+    """Under fixed steps of gradient descent; None in runs of before."""
     held_out: HeldOut | None = None
     """Where contexts were held out of training."""
     price_of_linearity_nats: Spread | None = None

@@ -15,11 +15,14 @@ from torch import Tensor
 
 from linrep.files import one_line_errors, replacing
 from linrep.population.sharding import Shard
+from linrep.training.rising import KEPT
 from linrep.training.state import State
 from linrep.training.tensor_file import Layout, TensorFile
 
 FILE = "checkpoint.safetensors"
 HISTORY = "history/"
+NOT_ALWAYS = frozenset(f"adaptive/{name}" for name in KEPT)
+"""Counts that checkpoints of before do not have: they begin where those end."""
 
 
 def save(
@@ -73,6 +76,8 @@ def restore(folder: Path | None, state: State, shard: Shard) -> tuple[dict[str, 
         return {}, []
     shared = _shared(state, shard)
     for name, target in _in_place(state).items():
+        if saved is not None and name in saved.absent:
+            continue
         if name in shared:
             shard.deal(None if saved is None else saved.file.get_slice(name), target)
         elif saved is not None:
@@ -93,6 +98,8 @@ class _Saved:
     step: int
     history: dict[str, Tensor]
     steps: list[int]
+    absent: frozenset[str]
+    """What it could have and has not."""
 
 
 def _saved(path: Path, state: State, shard: Shard) -> _Saved | None:
@@ -102,15 +109,18 @@ def _saved(path: Path, state: State, shard: Shard) -> _Saved | None:
         file = safe_open(path, framework="pt")
         metadata = file.metadata()
         step, steps = int(metadata["step"]), [int(each) for each in json.loads(metadata["steps"])]
-        expected = {name: shape for name, (_, shape) in _layout(_in_place(state), state, shard).items()}
+        inside: list[str] = list(file.keys())
+        absent = NOT_ALWAYS.difference(inside)
+        layout = _layout(_in_place(state), state, shard)
+        expected = {name: shape for name, (_, shape) in layout.items() if name not in absent}
         if any(tuple(file.get_slice(name).get_shape()) != shape for name, shape in expected.items()):
             return None
         file.get_slice("order")
-        names: list[str] = [name for name in file.keys() if name.startswith(HISTORY)]  # noqa: SIM118
+        names = [name for name in inside if name.startswith(HISTORY)]
         history = {name.removeprefix(HISTORY): file.get_tensor(name) for name in names}
     except (OSError, SafetensorError, KeyError, ValueError, TypeError):
         return None
-    return _Saved(file=file, step=step, history=history, steps=steps)
+    return _Saved(file=file, step=step, history=history, steps=steps, absent=absent)
 
 
 def _in_place(state: State) -> dict[str, Tensor]:

@@ -20,6 +20,7 @@ from linrep.training.dataset import Dataset
 from linrep.training.descent import Descent
 from linrep.training.monotone import Monotone
 from linrep.training.newton import LAST_RIDGE, GaussNewton
+from linrep.training.rising import KEPT, ROSE, Rising
 from linrep.training.schedule import Schedule
 from linrep.training.state import STEP_SIZE, Optimizer, State
 from linrep.training.until import Until, gradient_nats
@@ -84,9 +85,12 @@ def train(
     state.order.set_state(state.order_before)
     until = Until() if until is None else until
     descent = _descent(population, state, optimizer, method, until, ridge)
+    rising = Rising(population, state, steps, method) if ROSE in state.adaptive else None
 
     def advance(first: int, last: int, watch: bool = False) -> None:
         for step in range(first, last):
+            if rising is not None:
+                rising.look(step)
             if descent is None:
                 _sgd_step(population, state, schedule(step), batches[step % CHUNK])
             elif isinstance(descent, Descent):
@@ -101,11 +105,11 @@ def train(
         stop = min({(state.step // look + 1) * look, steps} | {each for each in wanted if each > state.step})
         if optimizer == "sgd" and (state.step % CHUNK == 0 or not batches):
             batches = _draw(dataset or population, batch_size, state.order)
-        before = [tensor.clone() for tensor in (*state.trained, *state.moments)]
+        before = [tensor.clone() for tensor in _moved(state)]
         advance(state.step, stop)
         if bool((state.alive & ~_finite(population, state)).any()):
             # Walk the same steps again, looking after each: which step broke is what the user must know.
-            for tensor, saved in zip((*state.trained, *state.moments), before, strict=True):
+            for tensor, saved in zip(_moved(state), before, strict=True):
                 tensor.copy_(saved)
             advance(state.step, stop, watch=True)
         state.step = stop
@@ -152,8 +156,14 @@ def _there(population: Population, state: State, method: Method, until: Until) -
 def _stay(state: State, before: Sequence[Tensor]) -> None:
     """Put runs that have ended back to where they were."""
     if bool((ended := state.ended_at >= 0).any()):
-        for tensor, saved in zip((*state.trained, *state.moments), before, strict=True):
+        for tensor, saved in zip(_moved(state), before, strict=True):
             tensor[ended] = saved[ended]
+
+
+def _moved(state: State) -> list[Tensor]:
+    """What fixed steps change."""
+    counted = [state.adaptive[name] for name in KEPT if name in state.adaptive]
+    return [*state.trained, *state.moments, *counted]
 
 
 def _draw(source: Population | Dataset, batch_size: int, generator: torch.Generator) -> list[Batch]:

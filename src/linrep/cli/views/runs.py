@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from linrep.geometry.record import Similarity
+from linrep.page.rising import rising_words
 from linrep.runs.failures import FAILED, Failure
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def overview(result: "Result") -> "Iterator[Table | str]":
     for name, side, record in similarity_rows(summary):
         table.add_row(name, side, *_cells(record))
     yield table
+    if (risen := rising_words(summary.rises, config.training.step_size)) is not None:
+        yield risen[0]
     gap = final.log_odds_gap_nats
     yield (
         f"excess loss {_number(final.excess_loss_nats.median)} nats (median); "
