@@ -43,12 +43,12 @@ def with_dependence(model: ConceptModel, share: float) -> ConceptModel:
     """
     if not 0 <= share <= 1:
         raise InputError(f"dependence: expected a share in [0, 1], got {share}")
+    if share == 1:
+        return model
     if model.nests:
         raise InputError(
             "dependence: a nested concept is bound to its parent's state; use a world without nested concepts"
         )
-    if share == 1:
-        return model
     joint = model.joint().reshape(model.sizes)
     own = marginals(joint)
     if share == 0:
