@@ -99,6 +99,7 @@ def test_what_it_refuses() -> None:
     nested = categorical([2, 2], nests=[(0, 1, 1)], edge_probability=0.0, generator=draw)
     with pytest.raises(InputError, match="nested"):
         with_dependence(nested, 0.5)
+    assert with_dependence(nested, 1.0) is nested
 
 
 def test_a_config_takes_the_dependence_of_the_same_drawn_worlds_away() -> None:
