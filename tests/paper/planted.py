@@ -1,6 +1,6 @@
 """Numbers of a sweep with a known answer: what each measure is at the end, in every run of every cell."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -18,13 +18,20 @@ MARGIN = ("margin", "")
 
 Value = float | Sequence[float]
 """One value for all runs at the end (0 before it), or one for each of STEPS."""
+Planted = Value | Callable[[int], Value]
+"""Or a value of each run, by its number."""
+
+
+def scattered(middle: float, width: float) -> Callable[[int], float]:
+    """Runs that differ, half of them by ``width`` above the middle and half by as much below."""
+    return lambda run: middle + width * (1 - 2 * (run % 2))
 
 
 def numbers(
     axes: Mapping[str, Sequence[str]],
-    cells: Mapping[tuple[str, ...], Mapping[tuple[str, str], Value]],
+    cells: Mapping[tuple[str, ...], Mapping[tuple[str, str], Planted]],
     *,
-    null: Mapping[tuple[str, str], Value] | None = None,
+    null: Mapping[tuple[str, str], Planted] | None = None,
     runs: int = 4,
     stuck: Mapping[tuple[str, ...], int] | None = None,
 ) -> Numbers:
@@ -44,11 +51,15 @@ def numbers(
         known = {EXCESS: 0.001, **measures}
         for kind, source in (("value", known), ("null", null or {})):
             for (measure, table), value in source.items():
-                series = list(value) if isinstance(value, Sequence) else [0.0] * (len(STEPS) - 1) + [value]
-                for step, at in zip(STEPS, series, strict=True):
-                    for run in range(runs):
-                        rows.append(
-                            {**coordinates, "step": step, "run": run, "measure": measure, "table": table,
-                             "kind": kind, "value": at, "free": run >= held}
-                        )  # fmt: skip
+                for run in range(runs):
+                    rows += [
+                        {**coordinates, "step": step, "run": run, "measure": measure, "table": table,
+                         "kind": kind, "value": at, "free": run >= held}
+                        for step, at in zip(STEPS, _series(value, run), strict=True)
+                    ]  # fmt: skip
     return collect({name: list(given) for name, given in axes.items()}, pd.DataFrame(rows))
+
+
+def _series(value: Planted, run: int) -> list[float]:
+    found = value(run) if callable(value) else value
+    return list(found) if isinstance(found, Sequence) else [0.0] * (len(STEPS) - 1) + [found]

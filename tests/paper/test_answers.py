@@ -16,14 +16,14 @@ from linrep.paper.generalisation import ALIGNMENT as HELD_ALIGNMENT
 from linrep.paper.generalisation import GAP as GENERALISATION_GAP
 from linrep.paper.graphs import DEPENDENCE
 from linrep.paper.hierarchy import CAUSAL
-from linrep.paper.implicit_bias import ANGLE, SEPARABLE
 from linrep.paper.orthogonality import GAUGES, INNER
 from linrep.paper.orthogonality import OVERLAP as IN_INNER
 from linrep.paper.record import Answer
 from linrep.paper.shift import BACK, STEPS_BACK, STEPS_FIRST, TURN
 from linrep.sweeps.numbers import Numbers
 
-from .planted import ALIGNMENT, EXCESS, GAP, MARGIN, OVERLAP, F, G, numbers
+from .planted import ALIGNMENT, EXCESS, GAP, OVERLAP, F, G, numbers
+from .planted_training import PLANTED_TRAINING
 
 HELD_GAP = (GENERALISATION_GAP, "")
 PREDICTED = ("predicted_linearity", "unembedding")
@@ -39,16 +39,6 @@ def emergence(linear: float, aligned: float = 0.98, overlap: float = 0.02) -> Nu
         ("4", "full-batch GD"): measures,
     }
     return numbers(axes, cells, null={G: 0.01, F: 0.01, ALIGNMENT: 0.0})
-
-
-def kept(half: float, most: float = 0.97) -> Numbers:
-    cells: dict[tuple[str, ...], Any] = {
-        ("0.1",): {G: 0.2, F: 0.2, ALIGNMENT: 0.2, GAP: 1.0},
-        ("0.5",): {G: half, F: half, ALIGNMENT: half, GAP: 0.5},
-        ("0.75",): {G: most, F: most, ALIGNMENT: most, GAP: 0.2},
-        ("1.0",): {G: 0.98, F: 0.98, ALIGNMENT: 0.98, GAP: 0.1},
-    }
-    return numbers({"kept": ["0.1", "0.5", "0.75", "1.0"]}, cells, null={G: 0.0, GAP: 0.6})
 
 
 def dimension(three: float, four: float) -> Numbers:
@@ -71,41 +61,11 @@ def graphs(dense: float) -> Numbers:
     return numbers({"graph": ["independent", "dense"]}, cells, null={G: 0.0, GAP: 0.7})
 
 
-def log_odds(linear: list[float], gap: list[float]) -> Numbers:
-    one = {G: linear, GAP: gap, ALIGNMENT: 0.9}
-    return numbers(
-        {"method": ["GD", "SGD"]},
-        {("GD",): one, ("SGD",): {**one, G: [0.0, 0.8, 0.9, 0.9], GAP: [1.0, 0.9, 0.8, 0.8]}},
-        null={GAP: [1.0] * 4, G: [0.0] * 4},
-    )
-
-
-def implicit_bias(angle: float, random: float = 60.0) -> Numbers:
-    margin = [0.0, 2.0, 4.0, 6.0]
-    key = (ANGLE, "unembedding")
-    cells: dict[tuple[str, ...], Any] = {
-        ("0",): {key: 80.0, (SEPARABLE, ""): 0.5, MARGIN: 0.0},
-        ("1000",): {key: angle, (SEPARABLE, ""): 1.0, MARGIN: margin},
-    }
-    return numbers({"training.steps": ["0", "1000"]}, cells, null={key: random})
-
-
 def orthogonality(euclid: float, untrained: float = 0.3) -> Numbers:
     measures = {(IN_INNER, f"{gauge}, {inner}"): 0.4 for gauge in GAUGES for inner in INNER}
     measures[IN_INNER, "as trained, Euclid"] = euclid
     measures[IN_INNER, "untrained, Euclid"] = untrained
     return numbers({"world.concepts": ["3", "4"]}, {("3",): measures, ("4",): measures})
-
-
-def optimizers(gd: int, sgd: int) -> Numbers:
-    axes = {"method": ["GD", "SGD", "Adam"], "model.init_scale": ["0.1", "1.0"]}
-    cells: dict[tuple[str, ...], Any] = {
-        (method, start): {ALIGNMENT: 0.9, G: 0.9} for method in axes["method"] for start in ("0.1", "1.0")
-    }
-    stuck = {("GD", start): gd for start in ("0.1", "1.0")} | {
-        ("SGD", start): sgd for start in ("0.1", "1.0")
-    }
-    return numbers(axes, cells, stuck=stuck, null={ALIGNMENT: 0.0})
 
 
 def knowledge(two: float, three: float) -> Numbers:
@@ -207,19 +167,12 @@ def complexity(fast: float, bent: float = 1.0, small: float = 3.0, stored: float
     return numbers({"world.concepts": labels}, cells)
 
 
-EARLY, LATE = [0.0, 0.9, 0.95, 0.95], [0.0, 0.1, 0.2, 0.95]
-MATCHED_LATE, MATCHED_EARLY = [1.0, 0.9, 0.8, 0.2], [1.0, 0.2, 0.2, 0.2]
-
 PLANTED = {
+    **PLANTED_TRAINING,
     "emergence": (emergence(0.95), emergence(0.8), emergence(0.3)),
-    "incomplete-contexts": (kept(0.95), kept(0.5), kept(0.5, most=0.4)),
-    "incomplete-tokens": (kept(0.95), kept(0.5), kept(0.5, most=0.4)),
     "dimension": (dimension(0.99, 0.98), dimension(0.99, 0.6), dimension(0.5, 0.6)),
     "graphs": (graphs(0.95), graphs(0.8), graphs(0.4)),
-    "log-odds": (log_odds(EARLY, MATCHED_LATE), log_odds(LATE, MATCHED_EARLY), None),
-    "implicit-bias": (implicit_bias(4.0), implicit_bias(20.0), implicit_bias(50.0)),
     "orthogonality": (orthogonality(0.02), orthogonality(0.15), orthogonality(0.5)),
-    "optimizers": (optimizers(2, 0), optimizers(4, 4), None),
     "entanglement": (entanglement(0.04, 0.07), entanglement(0.07, 0.2), entanglement(0.5, 0.2)),
     "generalisation": (
         generalisation([0.1, 0.2], [0.97, 0.95]),
@@ -269,12 +222,10 @@ def test_sentences_quote_the_numbers() -> None:
     cost = experiment("complexity").answer(complexity(5.5)).finding
     for quoted in ("5.50 times the time", "Abacus, 1 thread", "8.71 GB and 313 GB", "27 MB and 243 MB"):
         assert quoted in cost
-    assert "50 %" in experiment("optimizers").answer(optimizers(2, 0)).finding
 
 
 def test_controls_count_against_the_claim() -> None:
     """An angle no smaller than that of random pairs, or an overlap no smaller than untrained, is no."""
-    assert experiment("implicit-bias").answer(implicit_bias(8.0, random=8.0)).standing == "no"
     assert experiment("orthogonality").answer(orthogonality(0.04, untrained=0.03)).standing == "no"
     assert experiment("entanglement").answer(entanglement(0.04, 0.07, random=0.06)).standing == "no"
     assert experiment("hierarchy").answer(hierarchy(1.0, 0.02, start=0.03, dealt=(1.5, 0.3))).standing == "no"

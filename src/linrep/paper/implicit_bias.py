@@ -1,134 +1,159 @@
-"""The binary classification hidden in every token pair (claim C2), looked for inside trained runs."""
+"""The implicit bias of descent in trained runs (claim C2): the law of the margin, the max-margin direction.
 
-import math
-from collections.abc import Iterator
+The clock is the effective time, the sum of a run's step sizes, on which no step raised the loss.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from linrep.geometry import counterfactual_pairs
-from linrep.page.chart import Series, chart, control, means
+from linrep.intervals import Effect, average
+from linrep.page.chart import Series, chart, control
 from linrep.page.numbers import count, short
 from linrep.page.shell import Block
-from linrep.paper.former import free_else_all, graded
-from linrep.paper.record import EXCESS, LINEARITY_G, Answer, Column, Experiment, nothing, percent
+from linrep.paper.effects import Held, judged, within
+from linrep.paper.paired import converged_runs, growth_exponent, of_runs
+from linrep.paper.record import EXCESS, LINEARITY_G, Answer, Column, Experiment, nothing
 from linrep.runs.result import Result
 from linrep.seeds import generator
 from linrep.sweeps.numbers import Numbers, Row, spread
+from linrep.theory.margin_growth import grown_margin, margin_rate
 from linrep.theory.max_margin import hard_margin
 from linrep.worlds.contexts import World
 
-STEPS = "training.steps"
-ANGLE = "angle_to_max_margin_degrees"
-SEPARABLE = "separable_share"
-NEAR, FAIRLY_NEAR = 10.0, 25.0
+WORLDS, STEPS = "concepts", "training.steps"
+ANGLE, SEPARABLE = "angle_to_max_margin_degrees", "separable_share"
+PREDICTED, GROWTH, RISES = "predicted_margin", "margin_growth_over_predicted", "loss_rises"
+MARGIN = ("margin", "")
+FROM = 5.0
+"""Nats of mean margin from which the law is held against a run: e^−q is then below a hundredth."""
+GROWN, TURNS = (0.9, 1.1), (-1.5, -0.5)
 RULE = (
-    "Of free runs, or of all if none is free: “yes” if the mean angle after the most steps is at most "
-    f"{NEAR:g}°, “undecided” up to {FAIRLY_NEAR:g}°, else “no”; and no better than “no” unless below that of "
-    "random token pairs."
-)
+    "Of runs that converged at the most steps, followed back to fewer: “yes” if in both kinds of worlds the "
+    f"mean margin grows by {GROWN[0]:g} to {GROWN[1]:g} of what gradient flow predicts from {FROM:g} nats "
+    "on, and the mean angle to the max-margin direction falls like a power of the margin (late the same as "
+    f"of ln t) between {TURNS[0]:g} and {TURNS[1]:g}, predicted −1; “no” if one interval lies wholly outside."
+).replace("-", "−")
 
 
 def answer(numbers: Numbers) -> Answer:
-    """How near at the end, and whether margins grow like ln t."""
-    cells = [(label, cell) for label, cell in numbers.each(STEPS) if not math.isnan(_angle(cell))]
-    if not cells:
+    """Both rates in both kinds of worlds."""
+    effects: list[Held] = []
+    words: list[str] = []
+    for name, part in numbers.each(WORLDS):
+        growth, turn, ends = _rates(part)
+        if not ends:
+            continue
+        effects += [
+            within(f"margin's growth over predicted, {name} concepts", growth, GROWN),
+            within(f"exponent of the angle, {name} concepts", turn, TURNS),
+        ]
+        first, last, null = ends
+        words.append(
+            f"where concepts are {name}, margins grow {effects[-2].measured} of what gradient flow predicts, "
+            f"and the angle between Δg and its max-margin direction goes from {short(first)}° to "
+            f"{short(last)}° (random token pairs {short(null)}°), like the margin to the power of "
+            f"{effects[-1].measured} (predicted −1)"
+        )
+    if not effects:
         return nothing(RULE)
-    label, last = max(cells, key=lambda each: int(each[0]))
-    angle, null = _angle(last), last.mean(ANGLE, "unembedding", kind="null")
-    standing = graded(angle, NEAR, FAIRLY_NEAR, falling=True) if angle < null else "no"
-    first_label, first = min(cells, key=lambda each: int(each[0]))
-    slope, fit = growth(last)
-    finding = (
-        f"after {count(int(label))} steps the mean angle between Δg and its max-margin direction is "
-        f"{short(angle)}° ({short(_angle(first))}° after {count(int(first_label))}; random token pairs "
-        f"{short(null)}°), and the mean margin grows by {short(slope)} nats per unit of ln t (R² {fit:.3f} "
-        f"over the last hundredfold); {percent(last.mean(SEPARABLE))} of the hidden problems can be "
-        "separated."
+    rises = numbers.values(RISES)
+    monotone = f"the loss rose between {count(int(rises.sum()))} of all pairs of looks" if len(rises) else ""
+    finding = "; ".join([*words, *([monotone] if monotone else [])])
+    return Answer(
+        standing=judged(effects),
+        finding=f"{finding}.",
+        rule=RULE,
+        effects=tuple(effects),
+        would_change="Times far beyond these, as log-odds of dependent concepts are still being learned at "
+        "the last step; or a wider table, to which the law of the margin does not apply.",
     )
-    return Answer(standing=standing, finding=finding, rule=RULE)
 
 
-def growth(cell: Numbers) -> tuple[float, float]:
-    """Slope and R² of the mean margin against ln t over the last hundredfold of steps; NaN where too few."""
-    steps, margin = cell.over_steps("margin")
-    late = (steps > 0) & (steps >= steps.max() / 100)
-    if late.sum() < 3:
-        return math.nan, math.nan
-    x, y = np.log(steps[late]), np.nanmean(margin[late], 1)
-    slope, level = np.polyfit(x, y, 1)
-    rest = float(((y - slope * x - level) ** 2).sum())
-    whole = float(((y - y.mean()) ** 2).sum())
-    return float(slope), 1 - rest / whole if whole > 0 else math.nan
+def _rates(part: Numbers) -> tuple[Effect, Effect, tuple[float, float, float] | None]:
+    """Of one kind of worlds: growth of the margin, exponent of the angle; angle first and last, its null."""
+    cells = [cell for _, cell in sorted(part.each(STEPS), key=lambda each: int(each[0]))]
+    runs = converged_runs(cells[-1]) if cells else []
+    key = (ANGLE, "unembedding")
+    angle, margin = of_runs(cells, key, runs), of_runs(cells, MARGIN, runs)
+    growth = average(of_runs(cells[-1:], (GROWTH, ""), runs).flatten())
+    if not bool(angle.isfinite().any()):
+        return growth, average(angle.flatten()), None
+    null = float(of_runs(cells[-1:], key, runs, kind="null").nanmean())
+    ends = (float(angle[0].nanmean()), float(angle[-1].nanmean()), null)
+    return growth, growth_exponent(margin, angle), ends
 
 
 def figures(numbers: Numbers) -> list[Block]:
-    """Angle against steps, free and stuck runs; margin over ln t."""
-    cells = [(int(label), cell) for label, cell in numbers.each(STEPS)]
+    """The angle over the margin, which is the clock in nats, and the margin over time beside its law."""
+    blocks: list[Block] = []
     lines: list[Series] = []
-    for name, free in (("free runs", True), ("stuck runs", False)):
-        some = [(step, cell) for step, cell in cells if len(cell.values(ANGLE, "unembedding", free=free))]
-        if some:
-            points = [cell.spread(ANGLE, "unembedding", free=free) for _, cell in some]
-            lines.append(
-                Series(
-                    name=name,
-                    colour="--unembedding",
-                    x=[s for s, _ in some],
-                    points=points,
-                    dash="solid" if free else "dash",
-                )
-            )
-    null = [cell.spread(ANGLE, "unembedding", kind="null") for _, cell in cells]
-    lines.append(control("random token pairs", "--null", [s for s, _ in cells], null))
-    blocks = [
+    null: list[Series] = []
+    for (name, part), colour in zip(numbers.each(WORLDS), ("--unembedding", "--embedding"), strict=False):
+        cells = [cell for _, cell in part.each(STEPS)]
+        x = [float(cell.mean(*MARGIN)) for cell in cells]
+        points = [cell.spread(ANGLE, "unembedding") for cell in cells]
+        lines.append(Series(name=f"{name} concepts", colour=colour, x=x, points=points))
+        random = [cell.spread(ANGLE, "unembedding", kind="null") for cell in cells]
+        null.append(control(f"random token pairs, {name}", "--null", x, random))
+    blocks.append(
         chart(
             "angle",
             "Angle of Δg to its max-margin direction",
-            lines,
-            x="training steps",
+            [*lines, *null],
+            x="mean margin (nats)",
             y="degrees",
-            log_x=True,
+            log_y=True,
             unit=False,
-            caption="0 steps: untrained tables.",
+            caption="Every point a training of its own length, of the same runs.",
         )
-    ]
-    last = cells[-1][1]
-    steps, margin = last.over_steps("margin")
-    if len(steps):
-        points = [spread(row) for row in margin]
-        line = Series(name="mean margin", colour="--both", x=steps.tolist(), points=points)
-        slope, _ = growth(last)
-        late = (steps > 0) & (steps >= steps.max() / 100)
-        ends = steps[late][[0, -1]]
-        middle, level = np.log(steps[late]).mean(), float(np.nanmean(margin[late]))
-        fitted = means([level + slope * (math.log(step) - middle) for step in ends])
-        guide = Series(
-            name="straight in ln t",
-            colour="--predicted",
-            x=ends.tolist(),
-            points=fitted,
-            dash="dash",
-            plain=True,
-        )
-        blocks.append(
-            chart(
-                "margin",
-                "Margin over training",
-                [line, guide],
-                x="training step",
-                y="nats",
-                log_x=True,
-                unit=False,
-            )
-        )
+    )
+    for name, part in numbers.each(WORLDS):
+        cells = part.each(STEPS)
+        blocks.append(_margins(name, cells[-1][1]))
     return blocks
 
 
+def _margins(name: str, last: Numbers) -> Block:
+    """The margin of the longest training over its time, beside the law."""
+    lines: list[Series] = []
+    at, time = last.over_steps("time")
+    clock = dict(zip(at.tolist(), time.mean(1).tolist(), strict=True))
+    for words, measure, colour in (
+        ("mean margin", MARGIN[0], "--both"),
+        ("gradient flow", PREDICTED, "--predicted"),
+    ):
+        steps, values = last.over_steps(measure)
+        known = [row for row, step in enumerate(steps.tolist()) if step in clock]
+        lines.append(
+            Series(
+                name=words,
+                colour=colour,
+                x=[clock[int(steps[row])] for row in known],
+                points=[spread(values[row]) for row in known],
+                dash="dash" if measure == PREDICTED else "solid",
+                plain=measure == PREDICTED,
+            )
+        )
+    return chart(
+        f"margin-{name}",
+        f"Margin over time, {name} concepts",
+        [line for line in lines if line.x],
+        x="effective time (sum of steps)",
+        y="nats",
+        log_x=True,
+        unit=False,
+    )
+
+
 def extra(result: Result) -> Iterator[Row]:
-    """Mean angle of every Δg_i(c) to the max-margin direction of its problem, and of random token pairs."""
+    """Mean angle of every Δg_i(c) to the max-margin direction of its problem; the predicted margin."""
     step = result.snapshot_steps[-1]
+    yield from _predicted(result)
     for run, world in enumerate(result.worlds):
         f, g = result.embedding[run].double(), result.unembedding[run].double()
         if not bool(f.isfinite().all() and g.isfinite().all()):
@@ -151,6 +176,33 @@ def extra(result: Result) -> Iterator[Row]:
             yield step, run, ANGLE, "unembedding", "null", float(np.mean(null))
 
 
+def _predicted(result: Result) -> Iterator[Row]:
+    """Where the law puts each run's margin, from what it was when it passed :data:`FROM`."""
+    trace: Any = result.trace
+    whole = trace[(trace["concept"] == "") & (trace["kind"] == "value")]
+
+    def series(measure: str) -> Mapping[int, tuple[np.ndarray, np.ndarray]]:
+        rows = whole[whole["measure"] == measure].sort_values("step").groupby("run")
+        return {int(run): (each["step"].to_numpy(), each["value"].to_numpy()) for run, each in rows}
+
+    margins, times, losses = series(MARGIN[0]), series("time"), series("excess_loss_nats")
+    for run, (steps, margin) in margins.items():
+        loss = losses[run][1]
+        yield int(steps[-1]), run, RISES, "", "value", float((np.diff(loss) > 0).sum())
+        late = np.flatnonzero(margin >= FROM)
+        if run not in times or not len(late) or late[0] == len(margin) - 1:
+            continue
+        world, (_, time) = result.worlds[run], times[run]
+        known = float((world.codes < torch.tensor(world.model.sizes)).double().mean())
+        rate = margin_rate(len(world.codes), len(world.tokens), known)
+        elapsed = torch.from_numpy(time[late] - time[late[0]])
+        law = grown_margin(torch.full_like(elapsed, float(margin[late[0]])), elapsed, rate)
+        for at, predicted in zip(steps[late].tolist(), law.tolist(), strict=True):
+            yield at, run, PREDICTED, "", "value", predicted
+        grown = (margin[-1] - margin[late[0]]) / float(law[-1] - law[0])
+        yield int(steps[-1]), run, GROWTH, "", "value", float(grown)
+
+
 def hidden_problems(world: World, f: Tensor, g: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """Each Δg_i(c) with its points: f(d), signed by d_i, of the contexts that know i and fit c elsewhere."""
     pairs = counterfactual_pairs(world.token_codes)
@@ -164,10 +216,6 @@ def hidden_problems(world: World, f: Tensor, g: Tensor) -> Iterator[tuple[Tensor
             yield g[high] - g[low], f[rows] * sign[:, None].double()
 
 
-def _angle(cell: Numbers) -> float:
-    return free_else_all(cell, ANGLE, "unembedding")
-
-
 def _degrees(one: Tensor, other: Tensor) -> float:
     return float(torch.rad2deg(torch.acos((one @ other / (one.norm() * other.norm())).clamp(-1, 1))))
 
@@ -178,10 +226,11 @@ EXPERIMENT = Experiment(
     figures=figures,
     columns=(
         Column(title="angle (degrees)", measure=ANGLE, table="unembedding", write=short),
-        Column(title="separable", measure=SEPARABLE),
+        Column(title="margin growth / predicted", measure=GROWTH, write=short),
         Column(title="margin (nats)", measure="margin", write=short),
         LINEARITY_G,
         EXCESS,
+        Column(title="separable", measure=SEPARABLE),
     ),
     extra=extra,
 )

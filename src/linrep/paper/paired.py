@@ -1,0 +1,95 @@
+"""Runs that come in pairs: one world and one start under several trainings, compared run by run."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from linrep.intervals import Effect, Range, average, jackknife_interval
+from linrep.sweeps.numbers import Numbers
+
+Key = tuple[str, str]
+"""(measure, table)."""
+
+
+def converged_runs(cell: Numbers) -> list[int]:
+    """The numbers of a cell's runs that converged."""
+    frame = cell.frame
+    return sorted(int(run) for run in set(frame["run"][frame["free"] == True]))  # noqa: E712 - may be missing
+
+
+def of_runs(
+    cells: Sequence[Numbers], key: Key, runs: Sequence[int], *, kind: str = "value"
+) -> Float64[Tensor, "cells runs"]:
+    """A measure at the end of each cell, in these runs; NaN where a run has none.
+
+    Args:
+        cells: Each of one cell.
+        key: Measure and table.
+        runs: Their numbers.
+        kind: "value" or "null".
+    """
+    found = np.full((len(cells), len(runs)), np.nan)
+    for row, cell in enumerate(cells):
+        frame: Any = cell.frame
+        chosen = (frame["measure"] == key[0]) & (frame["table"] == key[1]) & (frame["kind"] == kind)
+        last = frame[chosen & frame["last"]]
+        known = dict(zip(last["run"], last["value"], strict=True))
+        found[row] = [known.get(run, np.nan) for run in runs]
+    return torch.from_numpy(found)
+
+
+def paired_difference(first: Numbers, second: Numbers, measure: str, table: str = "") -> Effect:
+    """Mean over runs that converged in both cells of the first's number less the second's.
+
+    Args:
+        first: One cell.
+        second: Another, whose runs begin in the same worlds.
+        measure: As in the trace.
+        table: "embedding", "unembedding" or "".
+    """
+    runs = sorted({*converged_runs(first)} & {*converged_runs(second)})
+    a, b = of_runs([first, second], (measure, table), runs)
+    return average(a - b)
+
+
+def growth_exponent(
+    x: Float64[Tensor, "cells runs"], y: Float64[Tensor, "cells runs"], within: Range | None = None
+) -> Effect:
+    r"""Slope of :math:`\ln \bar y` on :math:`\ln \bar x` over cells, bars over runs, by leaving runs out.
+
+    Naively: ``np.polyfit(np.log(x.mean(1)), np.log(y.mean(1)), 1)[0]``.
+
+    Args:
+        x: Positive; of each cell, in the same runs.
+        y: Positive.
+        within: Where it can be; anywhere by default.
+
+    Returns:
+        The exponent a of y ∝ x^a, with the jackknife's interval; NaN without two cells.
+
+    Example:
+        >>> x = torch.arange(1.0, 5.0, dtype=torch.float64)[:, None].expand(4, 6)
+        >>> round(growth_exponent(x, 3 * x**-0.5).value, 12)
+        -0.5
+    """
+    sound = (torch.isfinite(x) & torch.isfinite(y)).all(0)
+    x, y = x[:, sound], y[:, sound]
+    cells, runs = x.shape
+    if cells < 2 or not runs:
+        return Effect(value=float("nan"), interval95=None, runs=(runs,))
+    value = float(_slope(x.mean(1, keepdim=True), y.mean(1, keepdim=True)))
+    if runs < 2:
+        return Effect(value=value, interval95=None, runs=(runs,))
+    left_out = _slope(*((each.sum(1, keepdim=True) - each) / (runs - 1) for each in (x, y)))
+    interval = jackknife_interval(value, [left_out], *(() if within is None else (within,)))
+    return Effect(value=value, interval95=interval, runs=(runs,))
+
+
+def _slope(x: Tensor, y: Tensor) -> Float64[Tensor, " columns"]:
+    x, y = x.log(), y.log()
+    about = x - x.mean(0)
+    return (about * y).sum(0) / about.square().sum(0)

@@ -1,0 +1,104 @@
+"""Planted numbers of the experiments about training itself: rates, methods, what is left out of the data."""
+
+from typing import Any
+
+from linrep.paper.implicit_bias import ANGLE, GROWTH
+from linrep.paper.incomplete import PRICE
+from linrep.sweeps.numbers import Numbers
+
+from .planted import ALIGNMENT, EXCESS, GAP, MARGIN, F, G, numbers, scattered
+
+RUNS = 8
+TIME = ("time", "")
+
+
+def implicit_bias(
+    turns: float, growth: float = 1.0, *, apart: float = 0.0, dependent: float | None = None, stuck: int = 0
+) -> Numbers:
+    """Angles that go like the margin to the power of ``turns``, of ``dependent`` concepts to another."""
+    angle, cells = (ANGLE, "unembedding"), {}
+    for world, power in (("independent", turns), ("dependent", turns if dependent is None else dependent)):
+        for step, margin in (("100", 5.0), ("1000", 7.0), ("10000", 10.0)):
+            # Apart at one margin only: there, runs differ in their slopes.
+            width = apart if step == "10000" else 0.0
+            cells[world, step] = {
+                angle: scattered((margin / 5.0) ** power, width * (margin / 5.0) ** power),
+                MARGIN: [0.0, 2.0, 4.0, margin],
+                (GROWTH, ""): growth,
+                TIME: [0.0, 10.0, 100.0, 1000.0],
+            }
+    axes = {"concepts": ["independent", "dependent"], "training.steps": ["100", "1000", "10000"]}
+    return numbers(axes, cells, null={angle: 90.0}, runs=RUNS, stuck=dict.fromkeys(cells, stuck))
+
+
+def kept(half: float, *, f: float | None = None, apart: float = 0.0, stuck: int = 0) -> Numbers:
+    """Linearity of g (and of f, and alignment) with half of all, 0.98 with more, where runs may be apart."""
+
+    def cell(value: float, other: float, width: float = 0.0) -> dict[tuple[str, str], Any]:
+        lines = dict.fromkeys((G, F, ALIGNMENT), scattered(value, width))
+        return {**lines, F: scattered(other, width), GAP: 0.1, (PRICE, ""): 0.004}
+
+    cells = {
+        ("0.1",): cell(0.2, 0.2),
+        ("0.5",): cell(half, half if f is None else f, apart),
+        ("0.75",): cell(0.98, 0.98),
+        ("1.0",): cell(0.98, 0.98),
+    }
+    axes = {"kept": ["0.1", "0.5", "0.75", "1.0"]}
+    return numbers(axes, cells, null={G: 0.0, GAP: 0.6}, runs=RUNS, stuck={("0.5",): stuck})
+
+
+def log_odds(later: float, *, apart: float = 0.0, stuck: int = 0) -> Numbers:
+    """Both curves alike, that of the log-odds at ``later`` times the time; ``apart`` in logarithms."""
+
+    def clock(run: int) -> list[float]:
+        return [0.0, 10.0, 100.0, 1000.0]
+
+    def gap(run: int) -> list[float]:
+        # Straight in ln t between looks at 10, 100 and 1,000, moved by a share of a decade.
+        moved = later * (1 + apart * (1 - 2 * (run % 2)))
+        return [1.0, 1.0 - 0.45 / moved, 1.0 - 0.85 / moved, 0.0]
+
+    linear = [0.0, 0.45, 0.85, 0.95]
+    one: dict[tuple[str, str], Any] = {G: linear, GAP: gap, ALIGNMENT: 0.9, TIME: clock}
+    other = {key: value for key, value in one.items() if key != TIME}
+    axes = {"method": ["GD", "Adam"]}
+    cells = {("GD",): one, ("Adam",): other}
+    null = {GAP: [1.0] * 4, G: [0.0] * 4}
+    return numbers(axes, cells, null=null, runs=RUNS, stuck=dict.fromkeys(cells, stuck))
+
+
+def optimizers(adam: float, *, apart: float = 0.0, aligned: float | None = None, stuck: int = 0) -> Numbers:
+    """Step 2 is each method's best; on the seeds that judge, step 1 would have looked better."""
+    steps, methods = ("1", "2"), {"GD": 0.97, "SGD, batch 30": 0.97, "Adam": adam}
+    axes = {
+        "seeds": ["to choose the step", "to judge"],
+        "method": [f"{method}, step {step}" for method in methods for step in steps],
+    }
+    cells: dict[tuple[str, ...], Any] = {}
+    held: dict[tuple[str, ...], int] = {}
+    for seeds in axes["seeds"]:
+        for method, value in methods.items():
+            for step in steps:
+                label, best = (seeds, f"{method}, step {step}"), step == "2"
+                width = apart if method == "Adam" else 0.0
+                straight = scattered(value if best else 0.5, width if best else 0.0)
+                same = 0.97 if aligned is None or method != "Adam" else aligned
+                cells[label] = {G: straight, F: 0.9, ALIGNMENT: same, EXCESS: 0.004}
+                chooses = seeds == "to choose the step"
+                held[label] = (0 if best else 4) if chooses else (stuck if best else 0)
+    return numbers(axes, cells, null={G: 0.0, ALIGNMENT: 0.0}, runs=RUNS, stuck=held)
+
+
+PLANTED_TRAINING = {
+    "implicit-bias": (
+        implicit_bias(-1.0),
+        implicit_bias(-1.0, apart=0.9),
+        implicit_bias(-1.0, dependent=0.5),
+    ),
+    "incomplete-contexts": (kept(0.97), kept(0.93, apart=0.05), kept(0.5)),
+    "incomplete-tokens": (kept(0.97), kept(0.93, apart=0.05), kept(0.97, f=0.5)),
+    "log-odds": (log_odds(3.0), log_odds(1.05, apart=0.3), log_odds(0.7)),
+    "optimizers": (optimizers(0.96), optimizers(0.93, apart=0.05), optimizers(0.8)),
+}
+"""A yes, an undecided and a no of each."""

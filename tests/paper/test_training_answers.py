@@ -1,0 +1,98 @@
+"""Of the experiments about training itself: what their sentences quote, and what they may not rest on."""
+
+import numpy as np
+import pytest
+import torch
+
+from linrep.paper import experiment
+from linrep.paper.log_odds import times
+from linrep.paper.optimizers import chosen
+from linrep.paper.paired import growth_exponent, of_runs, paired_difference
+
+from .planted import G, numbers
+from .planted_training import PLANTED_TRAINING, implicit_bias, kept, log_odds, optimizers
+
+
+def test_sentences_quote_rates_with_their_intervals_and_constants() -> None:
+    found = experiment("implicit-bias").answer(implicit_bias(-1.0, growth=0.97)).finding
+    assert "grow 0.97 [0.97, 0.97] of what gradient flow predicts" in found
+    assert "from 1.00° to 0.50° (random token pairs 90.00°)" in found
+    assert "to the power of −1.00 [−1.00, −1.00] (predicted −1)" in found
+
+
+def test_a_margin_off_its_law_is_no_whatever_the_angle_does() -> None:
+    assert experiment("implicit-bias").answer(implicit_bias(-1.0, growth=0.8)).standing == "no"
+
+
+def test_g_f_and_alignment_are_each_judged() -> None:
+    answer = experiment("incomplete-tokens").answer(kept(0.97, f=0.5))
+    assert [effect.standing for effect in answer.effects] == ["yes", "no", "yes"]
+    assert "linearity of g down to 50 %, linearity of f down to 75 %" in answer.finding
+    assert "0.001 nats at a price of linearity of 0.004 with 50 %" in answer.finding
+
+
+def test_the_step_is_chosen_on_other_seeds_than_those_that_judge() -> None:
+    planted = optimizers(0.96)
+    best = chosen(planted)
+    assert set(best.values()) == {"GD, step 2", "SGD, batch 30, step 2", "Adam, step 2"}
+    answer = experiment("optimizers").answer(planted)
+    assert "Adam −0.01 [−0.01, −0.01] and 0.00" in answer.finding
+    assert "GD 2, SGD, batch 30 2 and Adam 2" in answer.finding
+    assert experiment("optimizers").answer(optimizers(0.96, aligned=0.8)).standing == "no"
+
+
+def test_times_are_compared_in_each_run_and_on_a_logarithmic_scale() -> None:
+    same = experiment("log-odds").answer(log_odds(1.0))
+    half = next(effect for effect in same.effects if "50 %, GD" in effect.name)
+    assert half.effect.value == pytest.approx(10 ** ((0.5 - 0.45) / 0.4 - (0.475 - 0.45) / 0.4))
+    assert half.effect.runs == (8,)
+
+
+def test_a_time_is_that_from_which_on_a_share_is_passed() -> None:
+    clock = np.array([[0.0], [1.0], [10.0], [100.0], [1000.0]])
+    there_and_back = np.array([[0.0], [0.9], [0.2], [0.6], [1.0]])
+    assert float(times(clock, there_and_back, 0.5)[0]) == pytest.approx(np.log(10 ** (1 + 0.75)))
+    assert np.isnan(float(times(clock, np.ones((5, 1)), 0.5)[0]))
+
+
+@pytest.mark.parametrize("stuck", [5, 8])
+def test_too_few_converged_runs_are_undecided(stuck: int) -> None:
+    for name, planted in (
+        ("implicit-bias", implicit_bias(-1.0, stuck=stuck)),
+        ("incomplete-contexts", kept(0.97, stuck=stuck)),
+        ("log-odds", log_odds(3.0, stuck=stuck)),
+        ("optimizers", optimizers(0.96, stuck=stuck)),
+    ):
+        assert experiment(name).answer(planted).standing == "undecided", name
+
+
+def test_pairs_are_of_one_world() -> None:
+    """A difference between worlds that all runs share does not widen the interval of what one changes."""
+    cells = {("a",): {G: lambda run: 0.5 + 0.05 * run}, ("b",): {G: lambda run: 0.4 + 0.05 * run}}
+    planted = numbers({"cell": ["a", "b"]}, cells, runs=6, stuck={("b",): 2})
+    found = paired_difference(planted.of(cell="a"), planted.of(cell="b"), *G)
+    assert found.runs == (4,)
+    assert found.interval95 == pytest.approx((0.1, 0.1))
+    missing = of_runs([planted.of(cell="a")], G, [5, 99])
+    assert missing[0].isnan().tolist() == [False, True]
+
+
+def test_an_exponent_is_found_and_its_interval_covers() -> None:
+    draw = torch.Generator().manual_seed(0)
+    x = torch.tensor([1.0, 2.0, 4.0, 8.0], dtype=torch.float64)[:, None].expand(4, 10)
+    inside = 0
+    for _ in range(300):
+        noise = torch.randn(4, 10, generator=draw, dtype=torch.float64)
+        found = growth_exponent(x, 3 * x**-0.5 * (1 + 0.2 * noise))
+        assert found.interval95 is not None
+        inside += found.interval95[0] < -0.5 < found.interval95[1]
+    assert 0.9 < inside / 300 < 0.99
+    none = growth_exponent(x[:1], x[:1])
+    assert np.isnan(none.value)
+    assert none.interval95 is None
+
+
+def test_what_is_planted_is_a_yes_an_undecided_and_a_no() -> None:
+    for name, planted in PLANTED_TRAINING.items():
+        standings = [experiment(name).answer(each).standing for each in planted]
+        assert standings == ["yes", "undecided", "no"], (name, standings)
