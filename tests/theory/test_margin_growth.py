@@ -17,9 +17,7 @@ def tensor(*values: float) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 
-@pytest.mark.parametrize(
-    ("margin", "elapsed", "rate"), [(0.3, 40.0, 0.2), (5.0, 3e3, 0.2), (8.0, 0.7, 3.0)]
-)
+@pytest.mark.parametrize(("margin", "elapsed", "rate"), [(0.3, 40.0, 0.2), (5.0, 3e3, 0.2), (8.0, 0.7, 3.0)])
 def test_it_solves_its_equation(margin: float, elapsed: float, rate: float) -> None:
     """Runge and Kutta's slow twin."""
     q, dt = margin, elapsed / 20_000
