@@ -8,6 +8,7 @@ import torch
 from scipy.stats import linregress
 
 import linrep
+from linrep.intervals import slope
 from linrep.paper import experiment
 from linrep.paper.complexity import (
     BYTES,
@@ -25,18 +26,20 @@ from linrep.paper.extra_numbers import extra_rows
 
 
 def test_growth_is_fitted_exactly_where_it_is_geometric() -> None:
-    assert growth([9, 10, 11, 12], [5 * 6.0**m for m in range(4)]).factor == pytest.approx(6)
-    found = growth([9, 10, 12], [1.0, 3.0, 27.0])
-    assert (found.low, found.factor, found.high) == pytest.approx((3, 3, 3))
-    assert growth([9, 10], [1.0, 3.0]).high == math.inf
+    found = growth([9, 10, 11, 12], [5 * 6.0**m for m in range(4)])
+    assert found.value == pytest.approx(6)
+    assert found.interval95 == pytest.approx((6, 6))
+    assert growth([9, 10], [1.0, 3.0]).interval95 is None
 
 
 def test_the_interval_is_that_of_a_straight_line_through_logarithms() -> None:
     concepts, values = [8.0, 8.0, 9.0, 9.0, 10.0], [1.0, 1.1, 5.0, 6.5, 37.0]
-    found, twin = growth(concepts, values), linregress(concepts, [math.log(each) for each in values])
-    half = 3.182446305284263 * twin.stderr  # 97.5 % of Student's t, 3 degrees of freedom
-    expected = [math.exp(twin.slope + side * half) for side in (-1, 0, 1)]
-    assert [found.low, found.factor, found.high] == pytest.approx(expected)
+    logs = [math.log(each) for each in values]
+    found, line = growth(concepts, values), linregress(concepts, logs)
+    assert found.value == pytest.approx(math.exp(line.slope))
+    expected = slope(torch.tensor(concepts).double(), torch.tensor(logs).double()).interval95
+    assert expected is not None
+    assert found.interval95 == pytest.approx([math.exp(end) for end in expected])
 
 
 def test_memory_of_tensors_is_the_highest_alive_at_once(capfd: pytest.CaptureFixture[str]) -> None:

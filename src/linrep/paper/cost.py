@@ -4,8 +4,11 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import torch
+
+from linrep.intervals import Effect, slope
 
 Call = Callable[[], object]
 
@@ -68,40 +71,25 @@ def tensors_peak(call: Call) -> int:
     return highest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Growth:
-    """A factor per concept."""
-
-    factor: float
-    low: float
-    """Lower end of its 95 % interval."""
-    high: float
-
-
-def growth(concepts: Sequence[int | float], values: Sequence[float]) -> Growth:
-    """Growth per extra concept: the exponential of the least-squares slope of ln value on m.
+def growth(concepts: Sequence[int | float], values: Sequence[float]) -> Effect:
+    """Growth per extra concept: the exponential of :func:`linrep.intervals.slope` of ln value on m.
 
     Args:
         concepts: m of each value, at least two different ones.
         values: Positive.
 
     Returns:
-        The factor, with the interval of a slope whose residuals are normal; of two values it is endless.
+        The factor with its interval; none below four values.
 
     Example:
-        >>> round(growth([9, 10, 12], [1.0, 3.0, 27.0]).factor, 6)
+        >>> round(growth([9, 10, 12], [1.0, 3.0, 27.0]).value, 6)
         3.0
     """
-    from scipy.stats import t
-
-    count = len(concepts)
-    middle = sum(concepts) / count
-    logs = [math.log(value) for value in values]
-    spread = sum((m - middle) ** 2 for m in concepts)
-    slope = sum((m - middle) * each for m, each in zip(concepts, logs, strict=True)) / spread
-    if count <= 2:
-        return Growth(factor=math.exp(slope), low=0.0, high=math.inf)
-    centre = sum(logs) / count
-    rest = sum((each - centre - slope * (m - middle)) ** 2 for m, each in zip(concepts, logs, strict=True))
-    half = float(t.ppf(0.975, count - 2)) * math.sqrt(rest / (count - 2) / spread)
-    return Growth(factor=math.exp(slope), low=math.exp(slope - half), high=math.exp(slope + half))
+    m, logs = (torch.tensor(each, dtype=torch.float64) for each in (concepts, [math.log(v) for v in values]))
+    found = slope(m, logs)
+    interval = found.interval95
+    return Effect(
+        value=math.exp(found.value),
+        interval95=None if interval is None else (math.exp(interval[0]), math.exp(interval[1])),
+        runs=found.runs,
+    )

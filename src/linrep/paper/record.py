@@ -79,6 +79,8 @@ class Experiment:
     """The most telling first: a table shows as many as six columns hold, the CSV beside it has all."""
     extra: Callable[[Result], Iterable[Row]] | None = None
     """More numbers than the trace holds, measured on each cell's result."""
+    trains: bool = True
+    """Whether runs are trained at all: else nothing is said of how they ended."""
 
 
 def nothing(rule: str) -> Answer:

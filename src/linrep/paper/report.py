@@ -42,7 +42,7 @@ class Report:
     @property
     def converged(self) -> str:
         """How many runs converged and how the others ended, in one sentence; empty without runs."""
-        return how_runs_ended(self.numbers)
+        return how_runs_ended(self.numbers) if self.experiment.trains else "Nothing is trained."
 
     @property
     def failed(self) -> list[str]:
