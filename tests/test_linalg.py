@@ -70,3 +70,16 @@ def test_second_moment_in_chunks_of_half_precision(centre):
 def test_refusals(rows, message):
     with pytest.raises(InputError, match=message):
         linalg.whiten(rows, centre=True)
+
+
+def test_balanced_tables_are_the_best_approximation_in_the_balanced_gauge() -> None:
+    draw = torch.Generator().manual_seed(0)
+    f = torch.randn(2, 9, 6, generator=draw, dtype=torch.float64)
+    g = torch.randn(2, 5, 6, generator=draw, dtype=torch.float64)
+    a, b = linalg.balanced(f, g, 3)
+    u, s, vh = torch.linalg.svd(f @ g.mT)
+    torch.testing.assert_close(a @ b.mT, u[..., :3] * s[:, None, :3] @ vh[:, :3])
+    torch.testing.assert_close(a.mT @ a, b.mT @ b)
+    # At full width nothing is lost; wider than there are directions, the rest is 0.
+    torch.testing.assert_close((lambda p: p[0] @ p[1].mT)(linalg.balanced(f, g, 8)), f @ g.mT)
+    assert float(linalg.balanced(f, g, 8)[0][..., 5:].abs().max()) < 1e-6

@@ -140,3 +140,41 @@ def whiten(x: Float[Tensor, "rows dim"], *, centre: bool, floor: float = 1e-10) 
         clamped=int(low.sum()),
         centred=centre,
     )
+
+
+def balanced(
+    f: Float[Tensor, "*batch rows dim"], g: Float[Tensor, "*batch others dim"], width: int | None = None
+) -> tuple[Float[Tensor, "*batch rows width"], Float[Tensor, "*batch others width"]]:
+    r"""The best approximation of a rank of the logits :math:`F G^\top`, its singular values shared evenly.
+
+    So :math:`F^\top F = G^\top G`, the diagonal of the singular values that were kept: the balanced gauge, if
+    G is centred.
+
+    Naively: ``U, S, Vh = svd(f @ g.mT); U[:, :k] * S[:k] ** 0.5, Vh[:k].T * S[:k] ** 0.5``.
+
+    Args:
+        f: F.
+        g: G.
+        width: How many singular directions to keep; by default as many as the tables are wide.
+
+    Returns:
+        Both tables; directions that are not there are 0. Invariant to F A, G A^{-T}, up to signs.
+
+    Example:
+        >>> f, g = balanced(4 * torch.eye(2), torch.eye(2))
+        >>> bool((f.mT @ f - g.mT @ g).abs().max() < 1e-5), round(float((f @ g.mT).trace()), 4)
+        (True, 8.0)
+
+    References:
+        Theory claim C5.
+    """
+    width = f.shape[-1] if width is None else width
+    side_f, core_f = torch.linalg.qr(f)
+    side_g, core_g = torch.linalg.qr(g)
+    u, values, vh = torch.linalg.svd(core_f @ core_g.mT, full_matrices=False)
+    root = values[..., None, :width].sqrt()
+    found_f, found_g = side_f @ (u[..., :width] * root), side_g @ (vh.mT[..., :width] * root)
+    missing = width - found_f.shape[-1]
+    if missing > 0:
+        found_f, found_g = (torch.nn.functional.pad(table, (0, missing)) for table in (found_f, found_g))
+    return found_f, found_g

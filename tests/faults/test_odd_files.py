@@ -209,6 +209,7 @@ OPTIONAL = {
     ("held_out",),
     ("ending",),
     ("rises",),
+    ("gauge",),
     ("price_of_linearity_nats",),
     ("ending", "time"),
     ("diverged", 0),

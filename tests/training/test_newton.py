@@ -14,7 +14,7 @@ from linrep.training.schedule import schedule
 from linrep.training.state import State, start
 from linrep.training.training import train
 from linrep.training.until import Until, gradient_nats
-from linrep.training.wide import best_wide_start, cut, wide_start
+from linrep.training.wide import best_wide_start, wide_start
 from linrep.worlds.concepts import random_dag
 from linrep.worlds.contexts import world
 from linrep.worlds.network import load_network
@@ -174,19 +174,6 @@ def test_padding_takes_no_part() -> None:
     torch.testing.assert_close(one.embedding[1, :contexts], two.embedding[0], rtol=1e-6, atol=1e-8)
     torch.testing.assert_close(one.unembedding[1, :tokens], two.unembedding[0], rtol=1e-6, atol=1e-8)
     assert float(one.unembedding[1, tokens:].abs().max()) == 0.0
-
-
-def test_a_cut_is_the_best_approximation_in_the_balanced_gauge() -> None:
-    draw = generator(0, "x")
-    f = torch.randn(2, 9, 6, generator=draw, dtype=torch.float64)
-    g = torch.randn(2, 5, 6, generator=draw, dtype=torch.float64)
-    a, b = cut(f, g, 3)
-    u, s, vh = torch.linalg.svd(f @ g.mT)
-    torch.testing.assert_close(a @ b.mT, u[..., :3] * s[:, None, :3] @ vh[:, :3])
-    torch.testing.assert_close(a.mT @ a, b.mT @ b)
-    # At full width nothing is lost; wider than there are directions, the rest is 0.
-    torch.testing.assert_close((lambda p: p[0] @ p[1].mT)(cut(f, g, 8)), f @ g.mT)
-    assert float(cut(f, g, 8)[0][..., 5:].abs().max()) < 1e-6
 
 
 def test_a_wide_start_frees_runs_that_a_normal_start_leaves() -> None:

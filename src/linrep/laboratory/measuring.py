@@ -41,8 +41,9 @@ def measure(
     With two tables, codes and pairs are a tuple of two, ``(of_F, of_G)``, or one where the rows are the same.
 
     Returns:
-        Every measure with its null, its interval and its number of pairs. Equal to what ``linrep run`` says
-        of the same tables, world and seed.
+        Every measure with its null, its interval and its number of pairs, of the tables as they lie. Equal to
+        what ``linrep run`` says of the same tables, world and seed; but those of Adam and of networks it
+        turns first, as :func:`linrep.theory.gauge.balanced_gauge` does.
 
     Raises:
         InputError: What cannot be measured: what is wrong, and the right call.

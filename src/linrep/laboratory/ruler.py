@@ -15,10 +15,12 @@ from torch import Tensor
 from linrep import geometry
 from linrep.geometry.additive import Grid, additive_share_on, grid
 from linrep.geometry.record import TABLES, TableName
+from linrep.geometry.values import Values, sides, similarity_values
 from linrep.laboratory.shapes import has_shapes, shapes
+from linrep.linalg import balanced, centre
 from linrep.population.gradient import Method, Population, population_gradient
 from linrep.runs.config import MeasureConfig
-from linrep.runs.trace import Series
+from linrep.runs.trace import AS_TRAINED, Series
 from linrep.seeds import generator
 from linrep.training.state import State
 from linrep.worlds.contexts import World
@@ -45,10 +47,19 @@ class BatchRuler:
         worlds: One for each run.
         seed: Of nulls, intervals and samples.
         settings: How many draws of the null.
+        balanced: Whether tables of a state are turned to the balanced gauge before they are read.
     """
 
-    def __init__(self, worlds: Sequence[World], *, seed: int, settings: MeasureConfig | None = None) -> None:
+    def __init__(
+        self,
+        worlds: Sequence[World],
+        *,
+        seed: int,
+        settings: MeasureConfig | None = None,
+        balanced: bool = False,
+    ) -> None:
         self.seed = seed
+        self.balanced = balanced
         self.settings = settings or MeasureConfig()
         self.worlds = tuple(worlds)
         self.names = worlds[0].model.names
@@ -86,7 +97,27 @@ class BatchRuler:
         return self._triples[key]
 
     def tables(self, state: State) -> tuple[Tensor, Tensor]:
-        """Both tables on the CPU in float64, diverged runs set to zero: no vector, hence no value."""
+        """Both tables as they are read: on the CPU in float64, diverged runs set to zero: no vector, hence no
+        value.
+        """
+        as_trained = self.as_trained(state)
+        return self.turned(*as_trained) if self.balanced else as_trained
+
+    def turned(
+        self,
+        embedding: Float64[Tensor, "runs contexts dim"],
+        unembedding: Float64[Tensor, "runs tokens dim"],
+    ) -> tuple[Float64[Tensor, "runs contexts dim"], Float64[Tensor, "runs tokens dim"]]:
+        """Both tables in the balanced gauge, padding 0."""
+        found = torch.zeros_like(embedding), torch.zeros_like(unembedding)
+        for group in self.groups:
+            f, g = self._of(group, embedding, unembedding)
+            for table, own in zip(found, balanced(f, centre(g)), strict=True):
+                table[group.runs, : own.shape[1]] = own
+        return found
+
+    def as_trained(self, state: State) -> tuple[Tensor, Tensor]:
+        """Both tables as they lie."""
         dead = ~state.alive.cpu()[:, None, None]
         embedding, unembedding = (
             table.detach().to("cpu", torch.float64).contiguous().masked_fill(dead, 0.0)
@@ -131,6 +162,18 @@ class BatchRuler:
             for (measure, table), numbers in source.concepts.items()
         }
 
+    def cosines(self, embedding: Tensor, unembedding: Tensor) -> Values:
+        """Every similarity, by itself."""
+        both = sides(
+            embedding,
+            unembedding,
+            self.embedding_pairs,
+            self.unembedding_pairs,
+            self.context_rows,
+            self.token_rows,
+        )
+        return similarity_values(both, self.concept_of)
+
     def observe(
         self, state: State, loss: Float64[Tensor, " runs"], step_size: Float64[Tensor, " runs"]
     ) -> dict[Series, Tensor]:
@@ -147,6 +190,13 @@ class BatchRuler:
         alive = state.alive.cpu()
         found = self.look(*self.tables(state), loss, state.step)
         found[Series("step_size")] = step_size
+        if self.balanced:
+            as_trained = self.as_trained(state)
+            found[Series("gauge_imbalance")] = self.gauge(*as_trained)
+            found |= {
+                Series(measure, table, AS_TRAINED): numbers
+                for (measure, table), numbers in self.cosines(*as_trained).concepts.items()
+            }
         return absent_where_dead(found, alive)
 
     def look(

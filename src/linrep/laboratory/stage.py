@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from linrep.laboratory.build import shifted
+from linrep.laboratory.gauge import keeps_gauge
 from linrep.laboratory.held_out import HeldOut
 from linrep.laboratory.ruler import BatchRuler
 from linrep.population.gradient import Population
@@ -46,7 +47,10 @@ def stages_of(config: Config, built: tuple[World, ...], team: Team = ALONE) -> l
     found: list[Stage] = []
     for until, worlds in parts:
         population = Population.of(worlds, dtype=dtype, device=device, team=team)
-        ruler = None if team.rank else BatchRuler(worlds, seed=config.seed, settings=config.measure)
+        ruler = None
+        if team.rank == 0:
+            turns = not keeps_gauge(config)
+            ruler = BatchRuler(worlds, seed=config.seed, settings=config.measure, balanced=turns)
         apart = HeldOut(worlds, config) if ruler is not None and config.contexts.held_out else None
         found.append(
             Stage(

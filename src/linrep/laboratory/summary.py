@@ -13,6 +13,7 @@ from linrep.errors import InputError
 from linrep.geometry.record import MEAN_DIRECTIONS, RMS, TABLES, Spread, TableName
 from linrep.geometry.recording import null_record, numbers, similarity_record, spread_record
 from linrep.intervals import mean_interval
+from linrep.laboratory.gauge import gauge_record
 from linrep.laboratory.ruler import FINAL_CONTEXTS, BatchRuler
 from linrep.laboratory.stuck import stuck_record
 from linrep.runs.summary import (
@@ -75,7 +76,9 @@ def summarise(
         diverged=_diverged(state, rate),
         held_out=held_out,
     )
-    return found.model_copy(update={"ending": ending, "rises": rises})
+    imbalance = ruler.gauge(*ruler.as_trained(state)).where(state.alive.cpu(), torch.nan)
+    more = {"gauge_imbalance": spread_record(imbalance), "gauge": gauge_record(ruler, state)}
+    return found.model_copy(update={"ending": ending, "rises": rises, **more})
 
 
 def measured(

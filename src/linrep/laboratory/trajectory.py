@@ -16,7 +16,7 @@ from linrep.laboratory.turning import directions
 from linrep.population.gradient import Population
 from linrep.population.sharding import Shard
 from linrep.runs.config import Config
-from linrep.runs.trace import Series
+from linrep.runs.trace import AS_TRAINED, Series
 from linrep.seeds import generator
 from linrep.training import checkpoint
 from linrep.training.encoder import Encoder, ShardedTable, encoder
@@ -50,6 +50,10 @@ class History:
     def stacked(self) -> dict[Series, Tensor]:
         """Every measure over all steps, steps first."""
         return {series: torch.stack([row[series] for row in self.rows]) for series in self.rows[0]}
+
+    def read_balanced(self) -> bool:
+        """Whether the tables were turned before they were read, so that both readings are there."""
+        return any(series.kind == AS_TRAINED for series in self.rows[0])
 
     def mean_excess_loss(self) -> float:
         """Over the runs that are alive, when last measured, in nats."""
@@ -86,6 +90,9 @@ def trajectory(
     )
     saving = _Saving(partial, population.shard, config.output.checkpoint_seconds)
     history = saving.restore(state)
+    for stage in stages:
+        if stage.ruler is not None and history.steps and not history.read_balanced():
+            stage.ruler.balanced = False  # begun before there was a choice: read to its end as it was begun
     if not history.steps and config.model.start == "wide":
         _widen(config, population, state)
 

@@ -17,13 +17,13 @@ MEASURE = "turn_degrees"
 
 
 def directions(ruler: BatchRuler, state: State) -> Float64[Tensor, "runs tables concepts dim"]:
-    """Each concept's mean of unit steering vectors, of embedding and unembedding."""
+    """Each concept's mean of unit steering vectors, of embedding and unembedding, as trained."""
     pairs = (ruler.embedding_pairs, ruler.unembedding_pairs)
     found = [
         geometry.steering_moments(table.flatten(0, 1), own, second=False).direction.unflatten(
             0, (len(table), -1)
         )
-        for table, own in zip(ruler.tables(state), pairs, strict=True)
+        for table, own in zip(ruler.as_trained(state), pairs, strict=True)
     ]
     return torch.stack(found, 1)
 

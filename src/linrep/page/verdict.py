@@ -7,6 +7,7 @@ import numpy as np
 
 from linrep.geometry.record import Similarity
 from linrep.page.cube import edges_by_concept
+from linrep.page.gauge import gauge_words
 from linrep.page.numbers import central, cosine, count, interval, listed, short
 from linrep.page.rising import rising_words
 from linrep.page.shell import Line, Standing
@@ -253,6 +254,8 @@ def _trained(view: View) -> Line:
 
 def _notes(view: View) -> list[Line]:
     notes = [_no_pair(view, name) for name in absent(view)]
+    if (gauge := gauge_words(view.summary.gauge)) is not None:
+        notes.append(_note(*gauge))
     training: Mapping[str, Any] = view.config.get("training") or {}
     if (risen := rising_words(view.summary.rises, training.get("step_size"))) is not None:
         notes.append(Line(standing="no", claim=risen[0], detail=risen[1]))

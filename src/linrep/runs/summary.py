@@ -190,6 +190,25 @@ class Ending(Record):
     """gd at step size "auto": the sum of each run's steps."""
 
 
+class Cosines(Record):
+    """What depends on the gauge, in one."""
+
+    linearity: ByTable[Spread]
+    alignment: Spread
+    orthogonality: ByTable[Spread]
+    """Of mean directions."""
+
+
+class Gauge(Record):
+    """Cosines in both gauges: as the tables lie, and after the turn to where both have one second moment."""
+
+    read: Literal["as trained", "balanced"]
+    """In which every other cosine of this summary, and of the trace, is read: as trained where training keeps
+    the gauge (gd, sgd, newton on tables), balanced where it does not (Adam, networks)."""
+    as_trained: Cosines
+    balanced: Cosines
+
+
 RISES_LONG = 0.02
 """Share of a run's steps from which on its loss rises for long."""
 
@@ -244,6 +263,8 @@ class Summary(Record):
     stuck: Stuck
     figures: Figures
     ending: Ending | None = None
+    gauge: Gauge | None = None
+    """None in runs of before, whose cosines are those of the tables as they lie."""
     rises: Rises | None = None
     """Under fixed steps of gradient descent; None in runs of before."""
     held_out: HeldOut | None = None

@@ -32,6 +32,10 @@ _BEFORE = {
 """Names that measures had before they had those of the summary."""
 
 
+AS_TRAINED = "as trained"
+"""The kind of a number read of tables as they lie, where its value is read in the balanced gauge."""
+
+
 class Series(NamedTuple):
     """Which number it is."""
 
@@ -39,7 +43,7 @@ class Series(NamedTuple):
     table: str = ""
     """"embedding" or "unembedding"; empty where both enter."""
     kind: str = "value"
-    """Or "null", what chance gives."""
+    """Or "null", what chance gives, or "as trained"."""
 
     def text(self) -> str:
         """The name in a checkpoint."""

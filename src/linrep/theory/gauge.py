@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from linrep.errors import InputError
+from linrep.linalg import balanced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,20 +62,11 @@ def balanced_gauge(
             "tables: expected finite numbers, got NaN or infinity; use a run that did not diverge"
         )
     centred = unembedding - unembedding.mean(0)
-    qf, rf = torch.linalg.qr(embedding)
-    qg, rg = torch.linalg.qr(centred)
-    u, values, vt = torch.linalg.svd(rf @ rg.T, full_matrices=False)
-    width = embedding.shape[1]
-    singular = values.new_zeros(width)
-    singular[: len(values)] = values
+    balanced_f, balanced_g = balanced(embedding, centred)
+    singular = balanced_f.square().sum(0)
     transform = _symmetric_transform(embedding, centred)
     if transform is not None:
-        inverse = torch.linalg.inv(transform).T
-        balanced_f, balanced_g = embedding @ transform, centred @ inverse
-    else:
-        missing = width - len(values)
-        balanced_f = torch.nn.functional.pad(qf @ (u * values.sqrt()), (0, missing))
-        balanced_g = torch.nn.functional.pad(qg @ (vt.T * values.sqrt()), (0, missing))
+        balanced_f, balanced_g = embedding @ transform, centred @ torch.linalg.inv(transform).T
     return BalancedGauge(
         embedding=balanced_f, unembedding=balanced_g, transform=transform, singular_values=singular
     )

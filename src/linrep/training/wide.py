@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from linrep.linalg import balanced
 from linrep.population.gradient import Method, Population
 from linrep.training.encoder import Table
 from linrep.training.monotone import Monotone
@@ -121,36 +122,5 @@ def wide_start(
     else:
         g = g * tokens.unsqueeze(-1)
         g = (g - g.sum(1, keepdim=True) / tokens.sum(1)[:, None, None]) * tokens.unsqueeze(-1)
-    f, g = cut(f, g, dim)
+    f, g = balanced(f, g, dim)
     return f.to(population.dtype), g.to(population.dtype)
-
-
-def cut(
-    f: Float[Tensor, "runs contexts wide"], g: Float[Tensor, "runs tokens wide"], dim: int
-) -> tuple[Float[Tensor, "runs contexts dim"], Float[Tensor, "runs tokens dim"]]:
-    r"""The best approximation of rank ``dim`` of the logits :math:`F G^\top`, in balanced tables.
-
-    Naively: ``U, S, Vh = svd(f @ g.mT); U[:, :dim] * S[:dim] ** 0.5, Vh[:dim].T * S[:dim] ** 0.5``.
-
-    Args:
-        f: F.
-        g: G.
-        dim: Width to keep; directions that are not there are 0.
-
-    Returns:
-        Tables with FᵀF = GᵀG, the diagonal of the kept singular values.
-
-    Example:
-        >>> f, g = cut(4 * torch.eye(2)[None], torch.eye(2)[None], 1)
-        >>> round(float((f @ g.mT)[0].trace()), 4)
-        4.0
-    """
-    side_f, core_f = torch.linalg.qr(f)
-    side_g, core_g = torch.linalg.qr(g)
-    u, values, vh = torch.linalg.svd(core_f @ core_g.mT, full_matrices=False)
-    root = values[:, None, :dim].sqrt()
-    found_f, found_g = side_f @ (u[..., :dim] * root), side_g @ (vh.mT[..., :dim] * root)
-    missing = dim - found_f.shape[2]
-    if missing > 0:
-        found_f, found_g = (torch.nn.functional.pad(table, (0, missing)) for table in (found_f, found_g))
-    return found_f, found_g

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from linrep.geometry.record import Similarity
+from linrep.page.gauge import gauge_words
 from linrep.page.rising import rising_words
 from linrep.runs.failures import FAILED, Failure
 
@@ -53,6 +54,8 @@ def overview(result: "Result") -> "Iterator[Table | str]":
     for name, side, record in similarity_rows(summary):
         table.add_row(name, side, *_cells(record))
     yield table
+    if (gauge := gauge_words(summary.gauge)) is not None:
+        yield gauge[0]
     if (risen := rising_words(summary.rises, config.training.step_size)) is not None:
         yield risen[0]
     gap = final.log_odds_gap_nats
