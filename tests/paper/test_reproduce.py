@@ -18,7 +18,6 @@ from linrep.paper.hierarchy import RANK
 from linrep.paper.implicit_bias import hidden_problems
 from linrep.paper.orthogonality import coordinates, inner_products
 from linrep.paper.reproduce import plan, sweep_of
-from linrep.paper.results_file import commit
 from linrep.runs.toml import parse
 from linrep.sweeps.file import Sweep
 from linrep.worlds.concepts import independent
@@ -78,25 +77,34 @@ def test_every_sweep_file_makes_its_cells_and_quick_is_smaller() -> None:
 def test_the_whole_set_writes_pages_tables_index_and_results(
     small: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out, results = tmp_path / "out", tmp_path / "docs" / "results.md"
+    out, results = tmp_path / "out", tmp_path / "docs" / "results"
     arguments = ["reproduce", "--all", "--quick", "--out", str(out), "--results", str(results), "--json"]
     assert execute(arguments) == 0
     record = json.loads(capsys.readouterr().out)
     assert [each["name"] for each in record["experiments"]] == list(NAMES)
-    text = results.read_text()
+    pages = {path.name: path.read_bytes() for path in results.iterdir()}
+    listed = pages["README.md"].decode()
     index = (out / "index.html").read_text()
     for each in record["experiments"]:
         page = (out / each["page"]).read_text()
         assert f'href="{each["page"]}"' in index
         assert each["question"].replace("'", "&#39;") in page
         assert each["command"] in page
-        assert each["command"] in text
-        assert each["answer"] in text
+        text = pages[f"{each['name']}.md"].decode()
+        assert f"]({each['name']}.md)" in listed
+        assert f"linrep reproduce {each['name']} --quick" in text
+        assert each["answer"].partition(": ")[2] in text
+        assert each["converged"] in text
+        assert f"]({each['name']}.svg)" in text
+        assert len(pages[f"{each['name']}.svg"]) < 150_000
+        assert max(line.count("|") for line in text.splitlines() if line.startswith("|")) <= 7
+        assert pages[f"{each['name']}.csv"] == (out / each["table"]).read_bytes()
         lines = (out / each["table"]).read_text().splitlines()
         assert len(lines) > each["cells"]
         assert lines[0].endswith("measure,table,runs,mean,low95,high95,median,q10,q90,null,untrained")
-    assert f"linrep {linrep.__version__}, {commit()}" in text
-    assert "cores" in text
+    assert len(pages) == 3 * len(NAMES) + 1
+    assert f"linrep {linrep.__version__}" in listed
+    assert "linrep reproduce --all --quick --results docs/results" in listed
     before = (out / "knowledge.csv").read_bytes()
     figures = ["--figures", str(tmp_path / "figures"), "--format", "svg", "--format", "pdf"]
     assert execute(["reproduce", "knowledge", *arguments[2:], *figures]) == 0
@@ -108,6 +116,7 @@ def test_the_whole_set_writes_pages_tables_index_and_results(
         each for each in record["experiments"] if each["name"] == "knowledge"
     ]
     assert (out / "knowledge.csv").read_bytes() == before
+    assert {path.name: path.read_bytes() for path in results.iterdir()} == pages, "equal runs, equal bytes"
 
 
 def test_the_index_keeps_what_was_run_before(small: None, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_a_table_is_of_runs_that_converged_and_brackets_say_where_none_did() -> 
         ("3", "converged", 4, 4),
     ]
     titles, body = grid(planted, found, [LINEARITY_G])
-    assert titles == ["model.dim", "converged", "linearity g"]
+    assert titles == ["width k", "converged", "linearity g"]
     assert body[0] == ["1", "0 of 4", "(0.50 [0.50, 0.50])"]
     assert body[1] == ["2", "3 of 4", "0.50"], "three runs have no interval"
     assert body[2] == ["3", "4 of 4", "0.50 [0.50, 0.50]"]

@@ -153,16 +153,17 @@ def reproduce(
     ),
     results: Annotated[
         Path | None,
-        typer.Option("--results", metavar="FILE", help="Also write every table into a Markdown file."),
+        typer.Option(
+            "--results", metavar="DIR", help="Also write answers, figures and tables as Markdown here."
+        ),
     ] = None,
 ) -> int:
     """Run the paper's experiments, and those beyond it: one page each, and an index. Resumable."""
     from linrep.cli.views.live import live_table
-    from linrep.files import one_line_errors, write_file
     from linrep.paper import NAMES
     from linrep.paper.report import write, write_index
     from linrep.paper.reproduce import plan, reports
-    from linrep.paper.results_file import results_text
+    from linrep.paper.results import write_results, write_results_index
     from linrep.progress import stop_on_signal
 
     if not names and not all_:
@@ -176,16 +177,15 @@ def reproduce(
         for report in reports(plans, out / "runs", watch=watch, stop=stop, executor=pool, retry=by.retry):
             write(report, out)
             figures.save(report)
+            if results is not None:
+                write_results(report, results)
             finished.append(report)
             if not printing.quiet and not printing.as_json:
-                typer.echo(f"{report.sweep.title}. {report.sweep.question}\n  {report.answer.sentence}")
+                said = (report.sweep.question, report.answer.sentence, report.converged)
+                typer.echo("\n  ".join((report.sweep.title, *filter(None, said))))
     index = write_index(out)
     if results is not None:
-        said = "--all" if all_ else " ".join(names or [])
-        command = f"linrep reproduce {said}{' --quick' if quick else ''}{options} --results {results}"
-        with one_line_errors(results.parent):
-            results.parent.mkdir(parents=True, exist_ok=True)
-            write_file(results, results_text(finished, command).encode())
+        write_results_index(results, out)
     printing.tell(
         lambda: {"experiments": [report.record() for report in finished], "index": str(index)},
         lambda: typer.echo(f"page  {index.resolve()}"),

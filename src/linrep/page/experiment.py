@@ -1,20 +1,75 @@
-"""The page of an experiment (question, answer, figures, table, command), and the page that links them all."""
+"""The page of an experiment (question, answer, effects, figures, table), and the page that links them all."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import linrep
-from linrep.page.numbers import count
+from linrep.page import effects
+from linrep.page.numbers import count, finite
+from linrep.page.one_legend import with_one_legend
 from linrep.page.shell import Block, Line, Page, Section
 from linrep.runs.toml import as_toml
 
 if TYPE_CHECKING:
+    from linrep.paper.record import Answer
     from linrep.paper.report import Report
 
 
 def experiment_page(report: "Report") -> Page:
-    """The page: question, answer, figures, table, command."""
-    sweep, experiment, answer = report.sweep, report.experiment, report.answer
+    """The page: question and answer, what it rests on, figures, table; what made it is folded away."""
+    sweep, answer = report.sweep, report.answer
+    runs = [report.converged, *(f"Not in the table: {text}" for text in report.failed)]
+    lines = [
+        Line(standing=answer.standing, claim=_capital(answer.finding), detail=answer.few),
+        *(Line(standing="note", word="runs", claim=text) for text in runs if text),
+    ]
+    return Page(
+        title=sweep.question or sweep.title,
+        kicker=f"{sweep.title}{' (quick)' if sweep.quick else ''}",
+        lines=lines,
+        thresholds=[answer.rule] if answer.rule else [],
+        sections=[*_effects(answer), _figure(report), _numbers(report), _again(report)],
+        footer=f"linrep {linrep.__version__}. f is the embedding of contexts, g the unembedding of tokens.",
+    )
+
+
+def _effects(answer: "Answer") -> list[Section]:
+    """What the answer rests on; nothing where it asks nothing."""
+    if not answer.effects:
+        return []
+    rows = [
+        effects.Row(
+            name=each.name,
+            value=finite(each.effect.value),
+            interval=each.effect.interval95,
+            claimed=each.claimed,
+            measured=each.measured,
+            bound=each.bound,
+            count=each.count,
+            standing=each.standing,
+        )
+        for each in answer.effects
+    ]
+    block = Block(
+        id="effects-plot",
+        kind="forest",
+        title="Effects against what is claimed",
+        drawing=effects.html(rows),
+        caption="Over runs that converged. Yes: the whole 95 % interval lies where it is claimed (shaded); "
+        "no: all of it lies elsewhere; else undecided. Each row has its own scale.",
+    )
+    said = [f"What would change the answer: {answer.would_change}"] if answer.would_change else []
+    return [
+        Section(id="effects", title="What the answer rests on", short="Effects", intro=said, blocks=[block])
+    ]
+
+
+def _figure(report: "Report") -> Section:
+    blocks = [*report.experiment.figures(report.numbers), *report.ended_figure]
+    return Section(id="figure", title="Figure", blocks=with_one_legend(blocks))
+
+
+def _numbers(report: "Report") -> Section:
     columns, rows = report.grid()
     table = Block(
         id="table",
@@ -25,31 +80,20 @@ def experiment_page(report: "Report") -> Page:
         "before training.",
         columns=columns,
         rows=rows,
-        download=(f"{experiment.name}.csv", report.csv()),
+        download=(f"{report.experiment.name}.csv", report.csv()),
     )
-    blocks = [Block(id="command", kind="code", title="Command", text=report.command, size="half")]
+    return Section(id="numbers", title="Numbers", blocks=[table])
+
+
+def _again(report: "Report") -> Section:
+    facts = Block(id="facts", kind="table", title="What was run", columns=["", ""], rows=_facts(report))
+    command = Block(id="command", kind="code", title="Command", text=report.command)
     base = as_toml(report.outcomes[0].cell.config.model_dump(mode="json"))
-    blocks.append(Block(id="config", kind="code", title="Config of the first cell", text=base, size="half"))
-    return Page(
-        title=sweep.question or sweep.title,
-        kicker=f"{sweep.title}{' (quick)' if sweep.quick else ''}",
-        facts=_facts(report),
-        lines=[
-            Line(standing=answer.standing, claim=_capital(answer.finding)),
-            *([Line(standing="note", claim=report.converged)] if report.converged else []),
-            *(Line(standing="note", claim=f"Not in the table: {text}") for text in report.failed),
-        ],
-        thresholds=[answer.rule] if answer.rule else [],
-        sections=[
-            Section(id="figure", title="Figure", blocks=experiment.figures(report.numbers)),
-            Section(id="numbers", title="Numbers", blocks=[table]),
-            Section(id="again", title="How it was made", blocks=blocks),
-        ],
-        footer=f"linrep {linrep.__version__}. f is the embedding of contexts, g the unembedding of tokens.",
-    )
+    config = Block(id="config", kind="code", title="Config of the first cell", text=base)
+    return Section(id="again", title="How it was made", blocks=[facts, command, config], folded=True)
 
 
-def _facts(report: "Report") -> list[tuple[str, str]]:
+def _facts(report: "Report") -> list[list[str]]:
     axes = [
         (
             axis.name if "." in axis.name else _capital(axis.name),
@@ -59,7 +103,8 @@ def _facts(report: "Report") -> list[tuple[str, str]]:
     ]
     runs = sum(each.cell.config.runs for each in report.outcomes)
     counts = [("Cells", count(len(report.outcomes))), ("Runs", count(runs))]
-    return [*axes, *counts, ("Compute", f"{count(round(report.seconds))} s")]
+    compute = ("Compute", f"{count(round(report.seconds))} s of training and measuring, added over cells")
+    return [list(each) for each in (*axes, *counts, compute)]
 
 
 def index_page(answers: Sequence[Mapping[str, Any]]) -> Page:
@@ -68,26 +113,33 @@ def index_page(answers: Sequence[Mapping[str, Any]]) -> Page:
     Args:
         answers: Records of :class:`linrep.paper.report.Report`.
     """
-    words = {"yes": "yes", "no": "no", "undecided": "undecided", "note": "no answer"}
+    words = {"yes": "yes", "no": "no", "undecided": "undecided", "note": "without a question"}
     table = Block(
         id="all",
         kind="table",
         title="What was run",
-        columns=["Experiment", "answer", "cells", "runs", "compute (s)", "command"],
+        columns=["Experiment", "answer", "effect [95 %], claimed", "converged", "compute (s)"],
         rows=[
             [
                 each["title"] + (" (quick)" if each["quick"] else ""),
                 words[each["standing"]],
-                count(each["cells"]),
-                count(each["runs"]),
+                each["deciding"],
+                each["share"],
                 count(round(each["seconds"])),
-                each["command"],
             ]
             for each in answers
         ],
+        caption="The effect that decides, over runs that converged.",
     )
     counts = {word: sum(each["standing"] == word for each in answers) for word in words}
     said = ", ".join(f"{number} {words[word]}" for word, number in counts.items() if number)
+    commands = Block(
+        id="commands",
+        kind="code",
+        title="Commands",
+        text="\n".join(each["command"] for each in answers),
+        size="wide",
+    )
     return Page(
         title=f"{len(answers)} experiment{'' if len(answers) == 1 else 's'}: {said}",
         kicker="On the origins of linear representations, run again",
@@ -103,7 +155,10 @@ def index_page(answers: Sequence[Mapping[str, Any]]) -> Page:
             for each in answers
         ],
         thresholds=[f"{each['title']}. {each['rule']}" for each in answers],
-        sections=[Section(id="runs", title="Runs", blocks=[table])],
+        sections=[
+            Section(id="runs", title="Effects and runs", blocks=[table]),
+            Section(id="again", title="How it was made", blocks=[commands], folded=True),
+        ],
         footer=f"linrep {linrep.__version__}.",
     )
 

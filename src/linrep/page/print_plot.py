@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html import unescape
 from typing import Any
 
@@ -57,6 +58,17 @@ def figure(blocks: Sequence[Block]) -> Any:
     _same_ends(panels)
     add_legends(drawn, panels)
     return drawn
+
+
+def first_row(blocks: Sequence[Block]) -> list[Block]:
+    """The plots that a page sets side by side in its first row; a single one takes the whole of it.
+
+    Args:
+        blocks: Of a page.
+    """
+    plots = [block for block in blocks if block.kind == "plot" and block.spec]
+    row = _lines(plots)[0] if plots else []
+    return [replace(row[0], size="wide")] if len(row) == 1 else row
 
 
 def _lines(plots: Sequence[Block]) -> list[list[Block]]:

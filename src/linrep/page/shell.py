@@ -78,6 +78,8 @@ class Line:
     detail: str = ""
     href: str = ""
     """Where the claim leads, relative to the page."""
+    word: str = ""
+    """Before the sentence, in the place of the standing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,6 +72,8 @@ class Held:
             "value": None if math.isnan(self.effect.value) else self.effect.value,
             "interval95": self.effect.interval95 and list(self.effect.interval95),
             "runs": list(self.effect.runs),
+            "measured": self.measured,
+            "bound": self.bound,
             "claimed": [None if math.isinf(end) else end for end in self.claimed],
             "standing": self.standing,
         }

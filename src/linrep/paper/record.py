@@ -32,11 +32,15 @@ class Answer:
     """What would change the answer, in one sentence."""
 
     @property
+    def few(self) -> str:
+        """Where too few runs converged for an interval; empty where there are enough."""
+        few = [each.name for each in self.effects if each.effect.interval95 is None]
+        return f"Too few runs converged for an interval: {listed(few)}." if few else ""
+
+    @property
     def sentence(self) -> str:
         """Standing and finding in one sentence; and where too few runs converged for an interval."""
-        few = [each.name for each in self.effects if each.effect.interval95 is None]
-        said = f" Too few runs converged for an interval: {listed(few)}." if few else ""
-        return f"{WORDS[self.standing]}{self.finding}{said}"
+        return f"{WORDS[self.standing]}{self.finding}{self.few and ' '}{self.few}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

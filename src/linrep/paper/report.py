@@ -1,24 +1,29 @@
 """A finished experiment on disk: its page, its table as CSV, its answer as JSON; and the index of all."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from linrep.files import one_line_errors, write_file
 from linrep.page.experiment import experiment_page, index_page
+from linrep.page.numbers import count
 from linrep.page.print_plot import figure
 from linrep.page.print_style import STYLE, save
-from linrep.page.shell import assemble
+from linrep.page.shell import Block, assemble
 from linrep.paper.catalogue import NAMES
-from linrep.paper.ended import endings, how_runs_ended
+from linrep.paper.ended import CONVERGED, endings, how_runs_ended
 from linrep.paper.record import Answer, Experiment
 from linrep.paper.table import Line, as_csv, grid, lines
+from linrep.paper.yardsticks import ended_everywhere
 from linrep.runs.store import ANSWER, read_json
 from linrep.sweeps.file import Sweep
 from linrep.sweeps.numbers import Numbers
 from linrep.sweeps.sweep import Outcome
+
+BEFORE: dict[str, Any] = {"effects": [], "would_change": "", "converged": "", "ended": {}}
+"""What answers of earlier versions do not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,17 +50,25 @@ class Report:
         return how_runs_ended(self.numbers) if self.experiment.trains else "Nothing is trained."
 
     @property
+    def ended_figure(self) -> list[Block]:
+        """How the runs of every cell ended, unless all converged or the experiment draws it itself."""
+        drawn = ended_everywhere(self.numbers) if self.experiment.trains else None
+        own = any(block.id.endswith("ended") for block in self.experiment.figures(self.numbers))
+        return [] if drawn is None or own else [drawn]
+
+    @property
     def failed(self) -> list[str]:
         """What became of cells without a result, one line each."""
         return [f"{each.cell.label}: {each.error}" for each in self.outcomes if each.error]
 
     def lines(self) -> list[Line]:
         """The table."""
-        return lines(self.numbers, self.experiment.columns)
+        return lines(self.numbers, self.experiment.columns, trained=self.experiment.trains)
 
     def grid(self) -> tuple[list[str], list[list[str]]]:
         """The table as text: titles of its columns, and its rows."""
-        return grid(self.numbers, self.lines(), self.experiment.columns)
+        study = self.experiment
+        return grid(self.numbers, self.lines(), study.columns, trained=study.trains)
 
     def csv(self) -> str:
         """The table with every digit."""
@@ -77,7 +90,7 @@ class Report:
             "quick": self.sweep.quick,
             "cells": len(self.outcomes),
             "runs": sum(each.cell.config.runs for each in self.outcomes),
-            "ended": endings(self.numbers),
+            "ended": endings(self.numbers) if self.experiment.trains else {},
             "failed": self.failed,
             "seconds": round(self.seconds, 1),
             "command": self.command,
@@ -121,13 +134,32 @@ def save_figures(report: Report, folder: Path, formats: Sequence[str] = ()) -> l
 def records(folder: Path) -> list[dict[str, Any]]:
     """The answers of all experiments that lie in a folder, in their order."""
     paths = [folder / f"{name}{ANSWER}" for name in NAMES]
-    return [read_json(path) for path in paths if path.is_file()]
+    return [BEFORE | read_json(path) for path in paths if path.is_file()]
 
 
 def write_index(folder: Path) -> Path:
     """Write the page that links every experiment's page in the folder."""
-    found = records(folder)
+    found = [each | {"deciding": deciding(each), "share": share(each)} for each in records(folder)]
     path = folder / "index.html"
     with one_line_errors(folder):
         write_file(path, assemble(index_page(found)).encode())
     return path
+
+
+def deciding(record: Mapping[str, Any]) -> str:
+    """The first effect that stands as the answer does, written out.
+
+    Example:
+        >>> effect = {"name": "gain", "measured": "0.2 [0.1, 0.3]", "bound": "above 0", "standing": "yes"}
+        >>> deciding({"standing": "yes", "effects": [effect]})
+        'gain: 0.2 [0.1, 0.3], above 0'
+    """
+    effects = record["effects"]
+    chosen = next((each for each in effects if each["standing"] == record["standing"]), None)
+    return "–" if chosen is None else f"{chosen['name']}: {chosen['measured']}, {chosen['bound']}"
+
+
+def share(record: Mapping[str, Any]) -> str:
+    """How many runs of a record converged, as in "18 of 20"; a dash where none is trained."""
+    ended: Mapping[str, int] = record["ended"]
+    return f"{count(ended[CONVERGED])} of {count(sum(ended.values()))}" if ended else "–"

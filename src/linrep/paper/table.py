@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from linrep.intervals import Interval, mean_interval
 from linrep.page.concept_table import to_csv
 from linrep.page.numbers import count
+from linrep.paper import axis_words
 from linrep.paper.ended import CONVERGED, endings
 from linrep.paper.record import Column
 from linrep.sweeps.numbers import At, Numbers, Spread, spread
@@ -46,16 +47,16 @@ class Line:
     entries: tuple[Entry, ...]
 
 
-def lines(numbers: Numbers, columns: Sequence[Column]) -> list[Line]:
-    """Every cell as a line: the runs that converged, or all where none did."""
+def lines(numbers: Numbers, columns: Sequence[Column], *, trained: bool = True) -> list[Line]:
+    """Every cell as a line: the runs that converged, or all where none did or nothing was trained."""
     return [
-        _line(labels, cell, columns, only_converged=endings(cell)[CONVERGED] > 0)
-        for labels, cell in _cells(numbers)
+        _line(labels, cell, columns, only_converged=trained and endings(cell)[CONVERGED] > 0)
+        for labels, cell in cells_of(numbers)
     ]
 
 
 def grid(
-    numbers: Numbers, found: Sequence[Line], columns: Sequence[Column]
+    numbers: Numbers, found: Sequence[Line], columns: Sequence[Column], *, trained: bool = True
 ) -> tuple[list[str], list[list[str]]]:
     """Column titles, and the lines as text, :data:`MOST_COLUMNS` at most.
 
@@ -63,17 +64,22 @@ def grid(
     many measures as there is room for. Numbers of a cell in which no run converged stand in brackets.
     """
     axes = [at for at, points in enumerate(numbers.axes.values()) if len(points) > 1]
-    names = [list(numbers.axes)[at] for at in axes]
+    titles = [axis_words.title(list(numbers.axes)[at]) for at in axes]
+    labels = [[line.labels[at] for at in axes] for line in found]
     if len(axes) > 3:
-        titles, labels = [" · ".join(names)], [[" · ".join(line.labels[at] for at in axes)] for line in found]
-    else:
-        titles, labels = names, [[line.labels[at] for at in axes] for line in found]
-    shown = columns[: MOST_COLUMNS - len(titles) - 1]
+        titles, labels = [" · ".join(titles)], [[" · ".join(words)] for words in labels]
+    if trained:
+        titles = [*titles, CONVERGED]
+        labels = [[*words, _share(line)] for words, line in zip(labels, found, strict=True)]
+    shown = columns[: MOST_COLUMNS - len(titles)]
     body = [
-        [*words, _share(line), *(_written(line, entry) for entry in line.entries[: len(shown)])]
+        [
+            *words,
+            *(_written(entry, doubt=trained and line.which == ALL) for entry in line.entries[: len(shown)]),
+        ]
         for words, line in zip(labels, found, strict=True)
     ]
-    return [*titles, CONVERGED, *(column.title for column in shown)], body
+    return [*titles, *(column.title for column in shown)], body
 
 
 def as_csv(numbers: Numbers, columns: Sequence[Column]) -> str:
@@ -93,7 +99,7 @@ def as_csv(numbers: Numbers, columns: Sequence[Column]) -> str:
             entry.null,
             entry.untrained,
         ]
-        for labels, cell in _cells(numbers)
+        for labels, cell in cells_of(numbers)
         for only in (True, False)
         for line in (_line(labels, cell, columns, only_converged=only),)
         for entry in line.entries
@@ -108,7 +114,7 @@ def as_markdown(titles: Sequence[str], body: Sequence[Sequence[str]]) -> str:
     return "\n".join([text[0], "|" + "---|" * len(titles), *text[1:]])
 
 
-def _cells(numbers: Numbers) -> Iterator[tuple[tuple[str, ...], Numbers]]:
+def cells_of(numbers: Numbers) -> Iterator[tuple[tuple[str, ...], Numbers]]:
     """Every cell that holds numbers, the last axis varying fastest."""
 
     def below(
@@ -151,9 +157,10 @@ def _share(line: Line) -> str:
     return f"{count(line.converged)} of {count(line.runs)}"
 
 
-def _written(line: Line, entry: Entry) -> str:
+def _written(entry: Entry, *, doubt: bool) -> str:
+    """Mean and interval, in brackets where no run converged."""
     write = entry.column.write
     text = write(entry.found.mean)
     if entry.interval95 is not None:
         text = f"{text} [{write(entry.interval95[0])}, {write(entry.interval95[1])}]"
-    return f"({text})" if line.which == ALL and entry.found.runs else text
+    return f"({text})" if doubt and entry.found.runs else text

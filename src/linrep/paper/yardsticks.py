@@ -11,7 +11,8 @@ from linrep.page.bars import stacked
 from linrep.page.chart import Place, Series, control, means, numeric
 from linrep.page.shell import Block
 from linrep.paper.axis_words import title
-from linrep.paper.ended import WORDS, endings
+from linrep.paper.ended import CONVERGED, WORDS, endings
+from linrep.paper.table import cells_of
 from linrep.runs.result import Result
 from linrep.sweeps.numbers import Numbers, Row, Spread
 from linrep.theory.prediction import Prediction
@@ -19,6 +20,8 @@ from linrep.theory.prediction import Prediction
 PREDICTED = "predicted_linearity"
 """A measure of extra rows: theory's number, the same in every run of a cell."""
 
+MOST_BARS = 60
+"""Cells beyond which bars are too thin to be read."""
 COLOURS = ("--good", "--fair", "--null", "--predicted", "--poor")
 """Of the words for how a run ended, in their order."""
 
@@ -115,4 +118,22 @@ def ended_chart(
         x=title(along),
         y="share of runs",
         size=size,
+    )
+
+
+def ended_everywhere(numbers: Numbers) -> Block | None:
+    """How the runs of every cell ended, for the page; None where all converged or cells are too many."""
+    cells = [(labels, endings(cell)) for labels, cell in cells_of(numbers)]
+    total = endings(numbers)
+    if not 0 < len(cells) <= MOST_BARS or total[CONVERGED] == sum(total.values()):
+        return None
+    axes = list(numbers.axes)
+    return stacked(
+        "how-runs-ended",
+        "How runs ended",
+        [(" · ".join(labels[:-1]), labels[-1]) for labels, _ in cells],
+        {word: [found[word] / max(1, sum(found.values())) for _, found in cells] for word in WORDS},
+        colours=COLOURS,
+        x=title(axes[-1]),
+        y="share of runs",
     )
