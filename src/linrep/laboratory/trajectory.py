@@ -94,7 +94,7 @@ def trajectory(
         if stage.ruler is not None and history.steps and not history.read_balanced():
             stage.ruler.balanced = False  # begun before there was a choice: read to its end as it was begun
     if not history.steps and config.model.start == "wide":
-        _widen(config, population, state)
+        _widen(config, population, state, stop)
 
     def look(stage: Stage) -> None:
         history.rows.append(_observed(config, stage, state, rate))
@@ -162,8 +162,15 @@ def _until(config: Config) -> Until:
     return Until(excess=config.training.until_excess, gradient=config.training.until_gradient)
 
 
-def _widen(config: Config, population: Population, state: State) -> None:
-    """Put a wide start in the place of a normal one."""
+def _widen(
+    config: Config, population: Population, state: State, stop: Callable[[], bool] = lambda: False
+) -> None:
+    """Put a wide start in the place of a normal one: begun again where it was stopped, to the same bits."""
+
+    def watch() -> None:
+        if stop():
+            raise KeyboardInterrupt
+
     draws = [
         [generator(config.seed, "start", run, *((number,) if number else ())) for run in range(config.runs)]
         for number in range(config.model.starts)
@@ -174,6 +181,7 @@ def _widen(config: Config, population: Population, state: State) -> None:
         init_scale=config.model.init_scale,
         generators=draws,
         method=config.compute.method,
+        watch=watch,
     )
     for table, found in zip(state.trained, tables, strict=True):
         table.copy_(found)

@@ -6,7 +6,7 @@ and the problem is convex in these. So twice the width descends for a while unde
 G centred, the k largest singular directions are kept, each singular value shared evenly: the balanced gauge.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -28,6 +28,12 @@ tables are too short to tell directions apart."""
 SCOUT_STEPS, SCOUT_RIDGE = 40, 1e-3
 """Of the way down by which starts are compared."""
 
+Watch = Callable[[], None]
+
+
+def _unwatched() -> None:
+    return
+
 
 def best_wide_start(
     population: Population,
@@ -36,6 +42,7 @@ def best_wide_start(
     init_scale: float,
     generators: Sequence[Sequence[torch.Generator]],
     method: Method = "auto",
+    watch: Watch = _unwatched,
 ) -> tuple[Float[Tensor, "runs contexts dim"], Float[Tensor, "runs tokens dim"]]:
     """Of several wide starts of each run the one that Gauss-Newton brings lowest under a ridge.
 
@@ -45,24 +52,31 @@ def best_wide_start(
         init_scale: Of :func:`wide_start`.
         generators: For each start, one a run.
         method: Form of the gradient.
+        watch: Called before every step; it may raise, for none of this is kept.
 
     Returns:
         Tables as they were cut, before the way down; one start alone is taken unseen.
     """
-    first = wide_start(population, dim, init_scale=init_scale, generators=generators[0], method=method)
+
+    def begun(draws: Sequence[torch.Generator]) -> tuple[Tensor, Tensor]:
+        return wide_start(
+            population, dim, init_scale=init_scale, generators=draws, method=method, watch=watch
+        )
+
+    first = begun(generators[0])
     if len(generators) == 1:
         return first
-    best, (f, g) = _depth(population, *first), first
+    best, (f, g) = _depth(population, *first, watch), first
     for draws in generators[1:]:
-        other_f, other_g = wide_start(population, dim, init_scale=init_scale, generators=draws, method=method)
-        depth = _depth(population, other_f, other_g)
+        other_f, other_g = begun(draws)
+        depth = _depth(population, other_f, other_g, watch)
         lower = (depth < best)[:, None, None]
         best = torch.minimum(best, depth)
         f, g = torch.where(lower, other_f, f), torch.where(lower, other_g, g)
     return f, g
 
 
-def _depth(population: Population, f: Tensor, g: Tensor) -> Tensor:
+def _depth(population: Population, f: Tensor, g: Tensor, watch: Watch) -> Tensor:
     """The loss with its ridge where the way down from here comes to."""
     state = State(
         step=0,
@@ -77,6 +91,7 @@ def _depth(population: Population, f: Tensor, g: Tensor) -> Tensor:
     )
     newton = GaussNewton(population, state, ridge=SCOUT_RIDGE, until=Until())
     for _ in range(SCOUT_STEPS):
+        watch()
         newton.step()
     return newton.objective
 
@@ -88,6 +103,7 @@ def wide_start(
     init_scale: float,
     generators: Iterable[torch.Generator],
     method: Method = "auto",
+    watch: Watch = _unwatched,
 ) -> tuple[Float[Tensor, "runs contexts dim"], Float[Tensor, "runs tokens dim"]]:
     """Tables to begin from, in the balanced gauge, G centred.
 
@@ -97,6 +113,7 @@ def wide_start(
         init_scale: Standard deviation of the normal start at twice the width.
         generators: One a run.
         method: Form of the gradient.
+        watch: As there.
 
     Returns:
         F and G in the population's dtype; padding is 0.
@@ -113,6 +130,7 @@ def wide_start(
     )
     descent = Monotone(precise, state, method, ridge=RIDGE)
     for _ in range(STEPS):
+        watch()
         descent.step()
     contexts, tokens = population.weights > 0, population.token_mask
     f = state.embedding * contexts.unsqueeze(-1)

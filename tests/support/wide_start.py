@@ -1,0 +1,24 @@
+"""A run with a wide start that says when it is in the middle of it, and waits there to be killed."""
+
+import json
+import sys
+import time
+
+import linrep
+from linrep.training.monotone import Monotone
+
+config, out = json.loads(sys.argv[1]), sys.argv[2]
+step, steps = Monotone.step, [0]
+
+
+def told(self: Monotone) -> None:
+    steps[0] += 1
+    if steps[0] == 150:
+        sys.stdout.write("half way\n")
+        sys.stdout.flush()
+        time.sleep(60)
+    step(self)
+
+
+Monotone.step = told
+linrep.run(config, out=out, progress=False)
