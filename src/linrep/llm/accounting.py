@@ -107,19 +107,19 @@ def account(
         The account.
     """
     needed: dict[str, Any] = model.state_dict()
-    parameters = {name for name, _ in model.named_parameters(remove_duplicate=False)}
     laid, converted, unused, short = _laid(model, needed, stored)
     filled = set(laid) | converted
     for group in _tied_groups(model):
         if filled & group:
             filled |= group
     lenient = getattr(model, "_keys_to_ignore_on_load_missing", None) or ()
+    tables = {f"{path}.weight" for path, module in model.named_modules() if module in _tables(model)}
     missing = [
         name
         for name in needed
         if name not in filled
-        # What the library may leave out is a constant of the class, unless it is a parameter.
-        and not (name not in parameters and any(re.search(each, name) for each in lenient))
+        # What a class leaves out of its files is a constant that it makes again; a table never is.
+        and not (name not in tables and any(re.search(each, name) for each in lenient))
         and not (headless and NOT_READ.search(name))
         and not (quantised and any(key.startswith(name.rpartition(".")[0] + ".") for key in stored))
     ]
@@ -194,6 +194,12 @@ def _short(sources: Mapping[str, Sequence[StoredTensor]], needed: dict[str, Any]
             if there < here:
                 said.append(f"{there} of the {here} numbers of {name}")
     return said
+
+
+def _tables(model: Any) -> list[Any]:
+    return [
+        each for each in (model.get_input_embeddings(), model.get_output_embeddings()) if each is not None
+    ]
 
 
 def _tied_groups(model: Any) -> list[set[str]]:

@@ -15,14 +15,17 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from linrep.errors import InputError
-from linrep.llm.forward import HEAD, batch_states, blocks
+from linrep.llm.blocks import blocks
+from linrep.llm.forward import HEAD, batch_states
+from linrep.llm.head_law import HeadLaw, head_law
 from linrep.llm.in_context import context_pairs, single_token_pairs
 from linrep.llm.inner import InnerName, InnerProduct, inner_product
 from linrep.llm.inputs import ContextsInput, PairsInput, as_contexts, as_pairs
 from linrep.llm.loading import LanguageModel
 from linrep.llm.measurement import Model, open_model
+from linrep.llm.self_check import by_hand
 from linrep.llm.source import LoadOptions
-from linrep.llm.states import encode_context, pad, read_states
+from linrep.llm.states import encode_context, read_states
 from linrep.llm.tokens import TokenPolicy, tokenise_pairs
 from linrep.llm.weights import model_table
 from linrep.runs.drawing import drawing
@@ -107,8 +110,9 @@ def steer(
         prompts: Texts whose next word is watched.
         seed: Splits the concept's pairs: the direction comes from one half, its log-odds are read on the
             other.
-        strengths: At the head in nats (1 moves the first half's mean log-odds by 1); at a layer in mean
-            context differences.
+        strengths: At the head in nats of the model's own logits, whatever scale it puts on them (1 moves the
+            first half's mean log-odds by 1; before a soft-cap, if it has one: the result says what that lets
+            through); at a layer in mean context differences.
         pairs: Word pairs of the concept and of those to watch.
         contexts: Paired contexts of the concept, for a push at a layer.
         layer: None pushes what the head reads, after the final norm; l pushes the residual stream after l
@@ -143,19 +147,23 @@ def steer(
         push = head_push(table.vectors, train, gauge)
     else:
         push = layer_push(lm, concept, contexts, layer)
+    law, logits = read_law(lm, prompts)
+    if layer is None:
+        push = push / law.scale
     rows, shown = _intervene(lm, prompts, sorted({0.0, *strengths}), push, layer, ids, concept)
+    effect = _effect(rows)
     summary = {
         "model": lm.name,
         "revision": lm.revision,
         "concept": concept,
         "seed": seed,
         "where": HEAD if layer is None else f"layer {layer}, last token, before the final norm",
-        "unit": "nats" if layer is None else "mean context differences",
+        **(_unit_inside(law) if layer is not None else _unit(law, logits, table.vectors, ids[concept], push)),
         "inner": inner if layer is None else None,
         "direction_pairs": len(train),
         "held_out_pairs": len(ids[concept]),
-        "notes": list(lm.notes),
-        **_effect(rows),
+        "notes": [*lm.notes, *(_said(law) if layer is None else [])],
+        **effect,
     }
     return SteerResult(rows=tuple(rows), tokens=shown, summary=summary)
 
@@ -197,6 +205,57 @@ def layer_push(
     return (states[paired.pairs.high] - states[paired.pairs.low]).mean(0)
 
 
+def read_law(
+    lm: LanguageModel, prompts: Sequence[str]
+) -> tuple[HeadLaw, Float64[Tensor, "prompts vocabulary"]]:
+    """How the model's logits follow from f·g at these prompts, and the logits."""
+    head = lm.model.get_output_embeddings()
+    read = [torch.tensor([encode_context(lm, text)], device=lm.device) for text in prompts]
+    pairs = [batch_states(lm, ids, torch.ones_like(ids)) for ids in read]
+    plain = by_hand(head, torch.cat([found[HEAD] for found, _ in pairs]))
+    logits = torch.cat([each for _, each in pairs if each is not None]).to("cpu", torch.float64)
+    logits = logits[:, : plain.shape[1]]
+    return head_law(plain, logits, config=lm.model.config, dtype=head.weight.dtype), logits
+
+
+def _unit_inside(law: HeadLaw) -> dict[str, Any]:
+    return {"unit": "mean context differences", "head": law.record()}
+
+
+def _said(law: HeadLaw) -> list[str]:
+    """What the head does to a push, where it is not nothing."""
+    if law.soft_cap is not None:
+        return [
+            f"a strength is in nats before the head's soft-cap at {law.soft_cap:g}, which lets less through"
+        ]
+    if not law.explained:
+        return [
+            f"the model's logits are not a known function of f·g (they differ by up to {law.error:.3g}): a "
+            "strength is in nats of f·g"
+        ]
+    return [] if law.scale == 1 else [f"the head's scale of {law.scale:g} is taken into account"]
+
+
+def _unit(
+    law: HeadLaw,
+    logits: Float64[Tensor, "prompts vocabulary"],
+    table: Float[Tensor, "vocabulary dim"],
+    pairs: Int64[Tensor, "pairs two"],
+    push: Float64[Tensor, " dim"],
+) -> dict[str, Any]:
+    """What a strength of 1 is, and what the head does to it."""
+    head = law.record()
+    if law.soft_cap is not None:
+        rise = law.scale * (table[pairs.to(table.device)].to("cpu", torch.float64) @ push)
+        rises = rise * law.slope(logits[:, pairs]) / law.scale
+        low, high = rises.unbind(2)
+        passed = float((high - low).mean() / (rise[:, 1] - rise[:, 0]).mean())
+        return {"unit": f"nats before the soft-cap at {law.soft_cap:g}", "head": head | {"passes": passed}}
+    if not law.explained:
+        return {"unit": "nats of f·g, which the head changes in a way that was not found", "head": head}
+    return {"unit": "nats", "head": head}
+
+
 def _intervene(
     lm: LanguageModel,
     prompts: Sequence[str],
@@ -206,8 +265,7 @@ def _intervene(
     pairs: dict[str, Int64[Tensor, "pairs two"]],
     concept: str,
 ) -> tuple[list[SteerRow], dict[str, dict[float, tuple[str, ...]]]]:
-    ids, mask = pad([encode_context(lm, text) for text in prompts], lm.tokenizer.pad_token_id or 0)
-    ids, mask = ids.to(lm.device), mask.to(lm.device)
+    rows = [torch.tensor([encode_context(lm, text)], device=lm.device) for text in prompts]
     logits: dict[float, Tensor] = {}
     for strength in strengths:
 
@@ -217,16 +275,17 @@ def _intervene(
         # At 0 nothing is edited, so that the reference is the model itself.
         head = edit if layer is None and strength else None
         inside = {} if layer is None or not strength else {layer: edit}
-        _, found = batch_states(lm, ids, mask, head_edit=head, layer_edits=inside)
-        assert found is not None
-        logits[strength] = found.to("cpu", torch.float64)
-    rows: list[SteerRow] = []
+        found = [
+            batch_states(lm, ids, torch.ones_like(ids), head_edit=head, layer_edits=inside)[1] for ids in rows
+        ]
+        logits[strength] = torch.cat([each for each in found if each is not None]).to("cpu", torch.float64)
+    made: list[SteerRow] = []
     for strength in strengths:
         for name, both in pairs.items():
             if not len(both):
                 continue
             now, before = (_log_odds(logits[a], both) for a in (strength, 0.0))
-            rows += [
+            made += [
                 SteerRow(
                     prompt=prompt,
                     strength=strength,
@@ -238,7 +297,7 @@ def _intervene(
                 )
                 for i, prompt in enumerate(prompts)
             ]
-    return rows, {
+    return made, {
         prompt: {a: _likeliest(lm, x[i]) for a, x in logits.items()} for i, prompt in enumerate(prompts)
     }
 

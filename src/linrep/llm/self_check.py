@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from linrep.llm.forward import HEAD, batch_states
+from linrep.llm.head_law import TOLERANCE, head_law
 from linrep.llm.loading import LanguageModel
 from linrep.llm.states import encode_context, pad
-
-TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}
-"""Relative to the largest logit, by the head's precision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,25 +66,19 @@ def self_check(
     found, logits = batch_states(lm, ids.to(lm.device), mask.to(lm.device))
     assert logits is not None
     tolerance = TOLERANCE.get(head.weight.dtype, 5e-2)
-    state, weight = found[HEAD].to("cpu", torch.float64), head.weight.detach().to("cpu", torch.float64)
     bias = getattr(head, "bias", None)
-    bare = state @ weight.mT
-    plain = bare if bias is None else bare + bias.detach().to("cpu", torch.float64)
+    plain = by_hand(head, found[HEAD])
+    bare = plain if bias is None else plain - bias.detach().to("cpu", torch.float64)
     logits = logits.to("cpu", torch.float64)[:, : plain.shape[1]]
-    scale, soft_cap, error = _explain(plain, logits, lm.model.config)
-    explained = error <= tolerance * max(1.0, float(logits.abs().max()))
+    law = head_law(plain, logits, config=lm.model.config, dtype=head.weight.dtype)
     gap = (logits[:, high] - logits[:, low]) - (bare[:, high] - bare[:, low])
     largest = float(gap.abs().max()) if gap.numel() else 0.0
-    has_bias = bias is not None and bool((bias != 0).any())
-    causes = [
-        *(["a bias"] if has_bias else []),
-        *([f"a logit scale of {scale:g}"] if scale != 1 else []),
-        *([f"a soft-cap at {soft_cap:g}"] if soft_cap is not None else []),
-    ]
+    has_bias = law.bias or (bias is not None and bool((bias != 0).any()))
+    causes = [*(["a bias"] if has_bias else []), *law.words()]
     warnings: list[str] = []
-    if not explained:
+    if not law.explained:
         warnings.append(
-            f"logits differ from head(state) by up to {error:.3g}, unexplained by bias, scale or soft-cap"
+            f"logits differ from head(state) by up to {law.error:.3g}, unexplained by bias, scale or soft-cap"
         )
     if largest > tolerance * max(1.0, float(logits.abs().max())):
         warnings.append(
@@ -96,32 +88,17 @@ def self_check(
     return SelfCheck(
         contexts=len(texts),
         bias=has_bias,
-        scale=scale,
-        soft_cap=soft_cap,
-        max_error=error,
-        explained=explained,
+        scale=law.scale,
+        soft_cap=law.soft_cap,
+        max_error=law.error,
+        explained=law.explained,
         log_odds_gap_nats=largest,
         warnings=tuple(warnings),
     )
 
 
-def _explain(
-    plain: Float[Tensor, "contexts vocabulary"], logits: Float[Tensor, "contexts vocabulary"], config: Any
-) -> tuple[float, float | None, float]:
-    """The scale and soft-cap, among those the configuration names, that come nearest, and how near."""
-    config = config.get_text_config() if hasattr(config, "get_text_config") else config
-    scales = [1.0]
-    for name, power in (("logit_scale", 1), ("logits_scaling", -1), ("output_multiplier_scale", 1)):
-        value = getattr(config, name, None)
-        if isinstance(value, (int, float)) and value not in (0, 1):
-            scales.append(float(value) ** power)
-    caps: list[float | None] = [None]
-    cap = getattr(config, "final_logit_softcapping", None)
-    if cap:
-        caps.append(float(cap))
-    options = [(scale, cap, _error(plain * scale, cap, logits)) for scale in scales for cap in caps]
-    return min(options, key=lambda option: option[2])
-
-
-def _error(scaled: Tensor, cap: float | None, logits: Tensor) -> float:
-    return float(((scaled if cap is None else cap * torch.tanh(scaled / cap)) - logits).abs().max())
+def by_hand(head: Any, states: Float[Tensor, "contexts dim"]) -> Float64[Tensor, "contexts vocabulary"]:
+    """f·g plus the bias that the head's module holds."""
+    weight, bias = head.weight.detach().to("cpu", torch.float64), getattr(head, "bias", None)
+    plain = states.to("cpu", torch.float64) @ weight.mT
+    return plain if bias is None else plain + bias.detach().to("cpu", torch.float64)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from linrep.errors import InputError
-from linrep.llm.forward import blocks
+from linrep.llm.blocks import blocks
 from linrep.llm.in_context import (
     ContextPairs,
     alignment_rows,

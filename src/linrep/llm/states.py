@@ -14,7 +14,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from linrep.errors import InputError
-from linrep.llm.forward import HEAD, batch_states
+from linrep.llm.forward import HEAD, batch_states, out_of_memory, padding_is_seen, require_residual
 from linrep.llm.loading import LanguageModel, fingerprint
 
 log = logging.getLogger("linrep.llm")
@@ -78,6 +78,8 @@ def read_states(
     """
     encoded = [encode_context(lm, text) for text in texts]
     order = sorted(range(len(texts)), key=lambda i: len(encoded[i]))
+    if layers and encoded:
+        require_residual(lm, encoded[order[-1]])
     folder = None
     places = (HEAD, *(str(layer) for layer in sorted(set(layers))))
     if cache is not None:
@@ -87,6 +89,8 @@ def read_states(
     runner = _Batches(
         lm, [int(p) for p in places[1:]], torch.tensor(list(logit_ids), dtype=torch.int64), batch_size
     )
+    if len(encoded) > 1 and len(encoded[order[0]]) < len(encoded[order[-1]]):
+        runner.look_at_padding(encoded[order[0]], encoded[order[-1]])
     for start in range(0, len(order), PART):
         file = None if folder is None else folder / f"part-{start // PART:05d}.safetensors"
         part = _load_part(file)
@@ -126,7 +130,7 @@ def encode_context(lm: LanguageModel, text: str) -> list[int]:
     limit = getattr(lm.model.config, "max_position_embeddings", None)
     if not ids:
         raise InputError(f"contexts: {text!r} has no token; drop it")
-    if limit is not None and len(ids) > limit:
+    if limit is not None and 0 < limit < len(ids):
         raise InputError(
             f"contexts: {text[:40]!r}… has {len(ids)} tokens, the model takes {limit}; shorten it"
         )
@@ -138,6 +142,16 @@ class _Batches:
 
     def __init__(self, lm: LanguageModel, layers: list[int], logit_ids: Tensor, batch_size: int) -> None:
         self.lm, self.layers, self.logit_ids, self.batch_size = lm, layers, logit_ids, batch_size
+        self.equal_lengths = False
+
+    def look_at_padding(self, short: list[int], long: list[int]) -> None:
+        """Where padding changes what is read, or two rows do not fit, rows of equal length go together."""
+        try:
+            self.equal_lengths = padding_is_seen(self.lm, short, long)
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            self.equal_lengths = True
 
     def __call__(self, encoded: list[list[int]]) -> tuple[Tensor, Tensor]:
         vectors: list[Tensor] = []
@@ -145,10 +159,12 @@ class _Batches:
         start = 0
         while start < len(encoded):
             batch = encoded[start : start + self.batch_size]
+            if self.equal_lengths:
+                batch = [row for row in batch if len(row) == len(batch[0])]
             try:
                 states, values = self._run(batch)
             except (MemoryError, RuntimeError) as error:
-                if not _out_of_memory(error):
+                if not out_of_memory(error):
                     raise
                 if len(batch) == 1:
                     raise InputError(
@@ -184,15 +200,6 @@ def pad(
     ids = torch.tensor([[*row, *[pad_id] * (length - len(row))] for row in batch])
     mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in batch])
     return ids, mask
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    text = str(error)
-    return (
-        isinstance(error, (MemoryError, torch.OutOfMemoryError))
-        or "out of memory" in text
-        or "allocate memory" in text
-    )
 
 
 def _cache_key(

@@ -69,6 +69,8 @@ def show_steering(result: "SteerResult", page: Path | None) -> None:
         console.print(escape(prompt), soft_wrap=True, highlight=False)
         console.print(shown)
     console.print(escape(effect(result)), soft_wrap=True)
+    for note in result.summary["notes"]:
+        console.print(escape(f"note: {note}"), soft_wrap=True)
     if page is not None:
         console.print(f"page  {page.resolve()}", soft_wrap=True, highlight=False)
 
@@ -76,8 +78,12 @@ def show_steering(result: "SteerResult", page: Path | None) -> None:
 def effect(result: "SteerResult") -> str:
     """What a push did, in one sentence."""
     found = result.summary
-    unit = "nat of strength" if found["unit"] == "nats" else "mean context difference"
+    unit = "nat of strength" if found["unit"].startswith("nats") else "mean context difference"
     said = f"{found['concept']}: {short(found['target_shift_per_unit'])} nats a {unit}"
+    if (passes := found["head"].get("passes")) is not None:
+        said += (
+            f" (the soft-cap at {found['head']['soft_cap']:g} lets {short(passes)} of a small push through)"
+        )
     if found["other_shift_per_unit"] is None:
         return f"{said}; no other concept to watch"
     return (

@@ -29,7 +29,7 @@ def save(result: SteerResult, out: Path) -> Path:
 def render(result: SteerResult) -> str:
     """One HTML file that opens offline."""
     found = result.summary
-    unit = "nat" if found["unit"] == "nats" else "context difference"
+    unit = "nat" if found["unit"].startswith("nats") else "context difference"
     prompts = list(result.tokens)
     page = Page(
         title=f"Pushed along {found['concept']}: {short(found['target_shift_per_unit'])} nats a {unit}, "
@@ -72,7 +72,8 @@ def lines(result: SteerResult) -> list[Line]:
     """The two findings."""
     found = result.summary
     slope, share = found["target_shift_per_unit"], found["other_to_target"]
-    moved = slope > (0.5 if found["unit"] == "nats" else 0)
+    whole = found["head"].get("passes", 1.0)
+    moved = slope > (0.5 * whole if found["unit"].startswith("nats") else 0)
     said = [
         Line(
             standing="yes" if moved else "no",
@@ -92,6 +93,7 @@ def lines(result: SteerResult) -> list[Line]:
                 f"unit, {short(share)} of the target's.",
             )
         )
+    said += [Line(standing="note", claim="Note:", detail=f"{note}.") for note in found["notes"]]
     return said
 
 
