@@ -62,7 +62,7 @@ def test_run_prints_one_json_object(capsys: pytest.CaptureFixture[str], config: 
         "margin",
         "gauge_imbalance",
         "spectrum",
-        "stuck",
+        "ended",
     }
     assert set(found["counts"]) >= {"contexts", "tokens", "dropped_contexts"}
     final = found["final"]

@@ -244,7 +244,7 @@ def test_nothing_in_a_summary_can_be_of_another_kind(finished: Path) -> None:
     [
         ("final.linearity.embedding.interval95", [1, 2, 3]),
         ("final.excess_loss_nats", None),
-        ("stuck.free_runs", []),
+        ("ended.shares", []),
         ("diverged", [{"run": 2, "step": 1, "step_size": 0.5}]),
         ("figures.alignment", [[1.0]]),
         ("final.step", 2**64),

@@ -25,14 +25,14 @@ def trained(**changes: Any) -> Result:
         "world": INDEPENDENT,
         "training": {"optimizer": "gd", "step_size": 5.0, "steps": 400, "snapshots": 8},
         "compute": {"threads": 1},
-        "measure": {"bootstrap": 100, "null_draws": 2, "free_threshold_nats": 1.0},
+        "measure": {"bootstrap": 100, "null_draws": 2},
     }
     return linrep.run(fields | changes)
 
 
 @pytest.fixture(scope="module")
 def narrow() -> Result:
-    return trained()
+    return trained(model={"start": "wide"})
 
 
 def test_a_config_is_predicted_at_its_own_width_or_at_another() -> None:
@@ -88,10 +88,11 @@ def test_rates_are_left_out_where_theory_has_none() -> None:
 def test_a_planted_limit_is_at_distance_zero_with_the_predicted_singular_values(narrow: Result) -> None:
     toy = narrow.worlds[0]
     f, g, _ = balanced_factors(additive_logits(toy.codes, toy.token_codes), tolerance=1e-9)
-    stuck = narrow.summary.stuck
-    free = stuck.free_runs.model_copy(update=dict.fromkeys(dict(stuck.free_runs), 1.0) | {"runs": 2})
-    ends = stuck.model_copy(update={"free_runs": free, "per_run": (False, False)})
-    summary = narrow.summary.model_copy(update={"stuck": ends})
+    ended = narrow.summary.ended
+    medians = ended.medians["converged"]
+    medians = medians.model_copy(update=dict.fromkeys(dict(medians), 1.0) | {"runs": 2})
+    ends = ended.model_copy(update={"medians": {"converged": medians}})
+    summary = narrow.summary.model_copy(update={"ended": ends})
     planted = replace(
         narrow, embedding=torch.stack([f, 2 * f]), unembedding=torch.stack([g + 1, g]), summary=summary
     )
@@ -128,10 +129,10 @@ def test_no_prediction_is_said_with_its_reason(changes: dict[str, Any], words: s
     assert LARGEST_DRAWN < 219 * 32
 
 
-def test_stuck_runs_are_said_to_be_stuck() -> None:
+def test_runs_that_did_not_converge_are_said_to_be_such() -> None:
     measure = {"bootstrap": 100, "null_draws": 2}
     run = trained(training={"optimizer": "gd", "steps": 2, "snapshots": 2}, measure=measure)
-    assert "the runs, all stuck, are within" in beside(run).sentence
+    assert "the unfinished runs are within" in beside(run).sentence
 
 
 def test_every_prediction_can_be_drawn(narrow: Result) -> None:

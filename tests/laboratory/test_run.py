@@ -208,7 +208,7 @@ def test_one_diverged_run_is_named_and_the_others_kept(monkeypatch: pytest.Monke
     summary = linrep.run(settings).summary
     assert [(entry.run, entry.step <= 3) for entry in summary.diverged] == [(1, True)]
     assert summary.final.linearity["unembedding"].per_run[1] is None
-    assert summary.stuck.per_run[1] is None
+    assert summary.ended.per_run[1] == "diverged"
     kept = summary.final.excess_loss_nats.per_run
     expected = healthy.summary.final.excess_loss_nats.per_run
     assert kept[1] is None
@@ -344,10 +344,10 @@ ODD: list[tuple[str, Callable[[dict[str, Any]], object], str]] = [
     ("provenance.json", lambda fields: fields.update(data_sha256=3), "data_sha256"),
     ("result.json", lambda fields: fields.clear(), "run"),
     ("result.json", lambda fields: fields.update(run="another"), "another run"),
-    ("result.json", lambda fields: fields.pop("stuck"), "stuck"),
+    ("result.json", lambda fields: fields.pop("ended"), "ended"),
     ("result.json", lambda fields: fields.update(final=[]), "final"),
-    ("result.json", lambda fields: fields["stuck"]["per_run"].pop(), "stuck.per_run: expected 3 runs, got 2"),
-    ("result.json", lambda fields: fields["stuck"].update(per_run=[1, 2, 3]), "per_run"),
+    ("result.json", lambda fields: fields["ended"]["per_run"].pop(), "ended.per_run: expected 3 runs, got 2"),
+    ("result.json", lambda fields: fields["ended"].update(per_run=[1, 2, 3]), "per_run"),
 ]
 
 

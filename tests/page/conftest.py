@@ -27,12 +27,12 @@ def dags() -> Any:
 
 @pytest.fixture(scope="session")
 def asia() -> Any:
-    return planted(ASIA, stuck=())
+    return planted(ASIA, held=())
 
 
 @pytest.fixture(scope="session")
 def hostile() -> Any:
-    return planted(HOSTILE, stuck=())
+    return planted(HOSTILE, held=())
 
 
 @pytest.fixture(scope="session")

@@ -32,11 +32,11 @@ HOSTILE = {
     },
     "training": {"optimizer": "gd", "steps": 1000},
 }
-STUCK = (3, 6)
+HELD = (3, 6)
 
 
-def planted(fields: Mapping[str, Any] = DAGS, stuck: Sequence[int] = STUCK, seed: int = 0) -> Result:
-    """A result whose free runs become linear and whose stuck runs do not."""
+def planted(fields: Mapping[str, Any] = DAGS, held: Sequence[int] = HELD, seed: int = 0) -> Result:
+    """A result whose runs on a plateau do not become linear, while those that converged do."""
     draw = np.random.default_rng(seed)
     config = parse(fields)
     built = worlds(config)
@@ -44,9 +44,9 @@ def planted(fields: Mapping[str, Any] = DAGS, stuck: Sequence[int] = STUCK, seed
     steps = tuple(int(s) for s in np.unique(np.geomspace(1, config.training.steps, 39).round().astype(int)))
     steps = (0, *steps)
     grown = 1 / (1 + np.exp(-4 * (np.log10(np.array(steps) + 1.0) - 2.4)))
-    snapshots = _snapshots(built, config, grown, stuck, draw)
+    snapshots = _snapshots(built, config, grown, held, draw)
     names = built[0].model.names
-    frame = _trace(steps, grown, names, config.runs, stuck, draw)
+    frame = _trace(steps, grown, names, config.runs, held, draw)
     return Result(
         key="planted-0123456789ab",
         config=config,
@@ -56,7 +56,7 @@ def planted(fields: Mapping[str, Any] = DAGS, stuck: Sequence[int] = STUCK, seed
         trace=frame,
         snapshot_steps=steps,
         snapshots=torch.tensor(snapshots, dtype=torch.float32),
-        summary=Summary.model_validate_json(json.dumps(_summary(frame, built, config, stuck, draw))),
+        summary=Summary.model_validate_json(json.dumps(_summary(frame, built, config, held, draw))),
         provenance={},
     )
 
@@ -78,20 +78,20 @@ def edited(result: Result, changes: Mapping[str, Any]) -> Result:
     return replace(result, summary=Summary.model_validate_json(content))
 
 
-def _snapshots(built: Any, config: Config, grown: Any, stuck: Sequence[int], draw: Any) -> Any:
+def _snapshots(built: Any, config: Config, grown: Any, held: Sequence[int], draw: Any) -> Any:
     dim, tokens = config.model.dim or 1, max(len(w.tokens) for w in built)
     table = np.zeros((len(grown), config.runs, tokens, dim))
     for run, world in enumerate(built):
         codes = world.token_codes.numpy().astype(float)
         basis = np.linalg.qr(draw.normal(size=(max(dim, codes.shape[1]), dim)))[0][: codes.shape[1]]
         start = 0.1 * draw.normal(size=(len(codes), dim))
-        astray = draw.normal(size=(len(codes), dim)) * (0.9 if run in stuck else 0.05)
+        astray = draw.normal(size=(len(codes), dim)) * (0.9 if run in held else 0.05)
         end = (codes - codes.mean(0)) @ (basis * draw.uniform(3.5, 4.5, size=(codes.shape[1], 1))) + astray
         table[:, run, : len(codes)] = start + grown[:, None, None] * end
     return table
 
 
-ENDS = {  # measure: tables, start, end when free, end when stuck, null
+ENDS = {  # measure: tables, start, end when converged, end on a plateau, null
     "linearity": (("unembedding", "embedding"), 0.0, 0.985, 0.79, 0.0),
     "alignment": (("",), 0.0, 0.98, 0.83, 0.0),
     "orthogonality.mean_directions": (("unembedding", "embedding"), 0.33, 0.02, 0.14, 0.34),
@@ -105,7 +105,7 @@ ENDS = {  # measure: tables, start, end when free, end when stuck, null
 }
 
 
-def _trace(steps: Any, grown: Any, names: Any, runs: int, stuck: Sequence[int], draw: Any) -> pd.DataFrame:
+def _trace(steps: Any, grown: Any, names: Any, runs: int, held: Sequence[int], draw: Any) -> pd.DataFrame:
     labels: list[tuple[Any, ...]] = []
     curves: list[Any] = []
 
@@ -113,10 +113,10 @@ def _trace(steps: Any, grown: Any, names: Any, runs: int, stuck: Sequence[int], 
         labels.append((run, measure, table, concept, kind))
         curves.append(value)
 
-    for measure, (tables, start, free, held, null) in ENDS.items():
+    for measure, (tables, start, there, apart, null) in ENDS.items():
         for table in tables:
             for run in range(runs):
-                end = (held if run in stuck else free) * (1 + 0.02 * draw.normal())
+                end = (apart if run in held else there) * (1 + 0.02 * draw.normal())
                 for name in ("", *names):
                     if name and ("odds" in measure or run > 1):
                         continue
@@ -158,7 +158,7 @@ def _similarity(frame: pd.DataFrame, measure: str, table: str, absent: Sequence[
 
 
 def _summary(
-    frame: pd.DataFrame, built: Any, config: Config, stuck: Sequence[int], draw: Any
+    frame: pd.DataFrame, built: Any, config: Config, held: Sequence[int], draw: Any
 ) -> dict[str, Any]:
     names = built[0].model.names
     absent = ["either"] if "either" in names else []
@@ -172,6 +172,7 @@ def _summary(
     loss = pick("excess_loss_nats")
     sizes: dict[str, Any] = dict.fromkeys(("triples", "contexts", "contexts_available"), 100)
     sizes["per_run"] = pick("log_odds_gap_nats")["per_run"]
+    astray = [run for run in held if run < config.runs]
     medians = dict.fromkeys((*Medians.model_fields,), 0.5)
     degrees = len(names)
     shares = np.array([0.985, *(0.015 * 0.5 ** np.arange(1, degrees))])
@@ -206,12 +207,24 @@ def _summary(
         "gauge_imbalance": {"mean": 0.02, "median": 0.02, "per_run": pick("gauge_imbalance")["per_run"]},
         "diverged": [],
         "spectrum": dict.fromkeys(("embedding", "unembedding"), spectrum if complete else None),
-        "stuck": {
-            "share": len([r for r in stuck if r < config.runs]) / config.runs,
-            "criterion": "excess loss >= 0.01 nats",
-            "per_run": [run in stuck for run in range(config.runs)],
-            "free_runs": medians | {"runs": config.runs - len(stuck)},
-            "stuck_runs": medians | {"runs": len(stuck)},
+        "ended": {
+            "criterion": "converged: excess loss up to 0.01 nats; on a plateau: above",
+            "per_run": ["on a plateau" if run in held else "converged" for run in range(config.runs)],
+            "shares": {
+                "converged": 1 - len(astray) / config.runs,
+                "on a plateau": len(astray) / config.runs,
+                "unfinished": 0.0,
+                "too narrow": 0.0,
+                "diverged": 0.0,
+            },
+            "medians": {
+                "converged": medians | {"runs": config.runs - len(astray)},
+                **({"on a plateau": medians | {"runs": len(astray)}} if astray else {}),
+            },
+            "target_nats": [0.01] * config.runs,
+            "rate": [-0.1 if run in held else -0.8 for run in range(config.runs)],
+            "floor_nats": [None] * config.runs,
+            "best_nats": [None] * config.runs,
         },
         "figures": _figures(names, absent, draw),
     }

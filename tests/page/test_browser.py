@@ -100,7 +100,7 @@ def test_run_can_be_chosen(tab: Tab) -> None:
     tab.page.locator("#cube input[type=range]").press("End")
     typical = tab.cube()
     options = tab.page.locator("#cube select option").all_text_contents()
-    assert "stuck" in " ".join(options)
+    assert "on a plateau" in " ".join(options)
     tab.page.locator("#cube select").select_option(index=1)
     assert tab.cube() != typical
     tab.page.locator("#cube select").select_option(index=0)

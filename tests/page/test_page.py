@@ -62,17 +62,17 @@ def test_html_is_well_formed_and_ids_are_unique(html: str) -> None:
 
 
 def test_verdict_of_a_linear_world(dags: Any) -> None:
-    free = planted(DAGS, stuck=())
-    assert verdict.title(view(free)) == "Random graphs of 5 concepts: concepts became linear directions"
-    words = said(free)
-    mean = free.summary.final.linearity["unembedding"].mean
+    there = planted(DAGS, held=())
+    assert verdict.title(view(there)) == "Random graphs of 5 concepts: concepts became linear directions"
+    words = said(there)
+    mean = there.summary.final.linearity["unembedding"].mean
     assert f"yes: Concepts became linear directions. Linearity of g {mean:.2f} [" in words
     assert "for random pairs" in words
     assert (
         "yes: Log-odds are matched. RMSE 0.18 nats, at most 0.61; predicting zero would give 0.56." in words
     )
-    assert "yes: No run is stuck." in words
-    assert "partly: 2 of 8 runs are stuck." in said(dags)
+    assert "yes: 8 of 8 runs converged." in words
+    assert "partly: 6 of 8 runs converged, 2 on a plateau." in said(dags)
 
 
 def test_verdict_says_when_it_did_not(dags: Any) -> None:
@@ -173,12 +173,12 @@ def test_predictions_are_drawn(dags: Any) -> None:
     assert table.rows[0][-1] == "0.27"
 
 
-def test_traces_tell_free_and_stuck_runs_apart(dags: Any) -> None:
+def test_traces_tell_runs_apart_by_how_they_ended(dags: Any) -> None:
     measure = next(m for m in trace_curves.MEASURES if m.name == "linearity")
     curve = trace_curves.curves(view(dags), measure)[0]
-    assert curve.free is not None
-    assert curve.stuck is not None
-    assert curve.free[1, -1] > 0.95 > 0.85 > curve.stuck[1, -1]
+    assert curve.converged is not None
+    assert curve.others is not None
+    assert curve.converged[1, -1] > 0.95 > 0.85 > curve.others[1, -1]
     assert len(curve.thin) == 8
 
 
@@ -187,9 +187,9 @@ def test_missing_values_leave_a_gap(dags: Any) -> None:
     frame.loc[(frame["measure"] == "linearity") & (frame["step"] == 0), "value"] = float("nan")
     measure = next(m for m in trace_curves.MEASURES if m.name == "linearity")
     curve = trace_curves.curves(view(replace(dags, trace=frame)), measure)[0]
-    assert curve.free is not None
-    assert np.isnan(curve.free[:, 0]).all()
-    assert np.isfinite(curve.free[:, 1:]).all()
+    assert curve.converged is not None
+    assert np.isnan(curve.converged[:, 0]).all()
+    assert np.isfinite(curve.converged[:, 1:]).all()
     assert page.render(replace(dags, trace=frame))
 
 
@@ -209,7 +209,7 @@ def test_cube_projection_is_orthogonal_and_fixed(dags: Any) -> None:
 
 @pytest.mark.parametrize("dim", [1, 2, 3])
 def test_cube_in_few_dimensions(dim: int) -> None:
-    result = planted({**DAGS, "runs": 1, "model": {"dim": dim}}, stuck=())
+    result = planted({**DAGS, "runs": 1, "model": {"dim": dim}}, held=())
     frames = cube(view(result), 0).frames
     assert frames.shape[1:] == (32, 3)
     assert np.isfinite(frames).all()
@@ -224,8 +224,8 @@ def test_config_round_trip(dags: Any, hostile: Any) -> None:
 
 
 def test_diverged_runs_are_named(dags: Any) -> None:
-    flags = [None if run == 4 else flag for run, flag in enumerate(dags.summary.stuck.per_run)]
+    words = ["diverged" if run == 4 else word for run, word in enumerate(dags.summary.ended.per_run)]
     diverged = [{"run": 4, "step": 1200, "step_size": 50.0}]
-    words = said(edited(dags, {"stuck": {"per_run": flags}, "diverged": diverged}))
-    assert "Run 4 diverged at step 1,200. The step size was 50" in words
-    assert "2 of 7 runs are stuck." in words
+    found = said(edited(dags, {"ended": {"per_run": words}, "diverged": diverged}))
+    assert "Run 4 diverged at step 1,200. The step size was 50" in found
+    assert "5 of 8 runs converged, 2 on a plateau, 1 diverged." in found

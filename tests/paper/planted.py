@@ -33,7 +33,7 @@ def numbers(
     *,
     null: Mapping[tuple[str, str], Planted] | None = None,
     runs: int = 4,
-    stuck: Mapping[tuple[str, ...], int] | None = None,
+    held: Mapping[tuple[str, ...], int] | None = None,
 ) -> Numbers:
     """Planted numbers.
 
@@ -42,19 +42,20 @@ def numbers(
         cells: By labels, by (measure, table).
         null: The same null in every cell.
         runs: In every cell.
-        stuck: How many first runs of a cell are stuck.
+        held: How many first runs of a cell are on a plateau; the others converged.
     """
     rows: list[dict[str, Any]] = []
     for labels, measures in cells.items():
         coordinates = dict(zip(axes, labels, strict=True))
-        held = (stuck or {}).get(labels, 0)
+        many = (held or {}).get(labels, 0)
+        words = ["on a plateau" if run < many else "converged" for run in range(runs)]
         known = {EXCESS: 0.001, **measures}
         for kind, source in (("value", known), ("null", null or {})):
             for (measure, table), value in source.items():
                 for run in range(runs):
                     rows += [
                         {**coordinates, "step": step, "run": run, "measure": measure, "table": table,
-                         "kind": kind, "value": at, "free": run >= held}
+                         "kind": kind, "value": at, "ended": words[run]}
                         for step, at in zip(STEPS, _series(value, run), strict=True)
                     ]  # fmt: skip
     return collect({name: list(given) for name, given in axes.items()}, pd.DataFrame(rows))

@@ -13,7 +13,7 @@ TIME = ("time", "")
 
 
 def implicit_bias(
-    turns: float, growth: float = 1.0, *, apart: float = 0.0, dependent: float | None = None, stuck: int = 0
+    turns: float, growth: float = 1.0, *, apart: float = 0.0, dependent: float | None = None, left: int = 0
 ) -> Numbers:
     """Angles that go like the margin to the power of ``turns``, of ``dependent`` concepts to another."""
     angle, cells = (ANGLE, "unembedding"), {}
@@ -28,10 +28,10 @@ def implicit_bias(
                 TIME: [0.0, 10.0, 100.0, 1000.0],
             }
     axes = {"concepts": ["independent", "dependent"], "training.steps": ["100", "1000", "10000"]}
-    return numbers(axes, cells, null={angle: 90.0}, runs=RUNS, stuck=dict.fromkeys(cells, stuck))
+    return numbers(axes, cells, null={angle: 90.0}, runs=RUNS, held=dict.fromkeys(cells, left))
 
 
-def kept(half: float, *, f: float | None = None, apart: float = 0.0, stuck: int = 0) -> Numbers:
+def kept(half: float, *, f: float | None = None, apart: float = 0.0, left: int = 0) -> Numbers:
     """Linearity of g (and of f, and alignment) with half of all, 0.98 with more, where runs may be apart."""
 
     def cell(value: float, other: float, width: float = 0.0) -> dict[tuple[str, str], Any]:
@@ -45,10 +45,10 @@ def kept(half: float, *, f: float | None = None, apart: float = 0.0, stuck: int 
         ("1.0",): cell(0.98, 0.98),
     }
     axes = {"kept": ["0.1", "0.5", "0.75", "1.0"]}
-    return numbers(axes, cells, null={G: 0.0, GAP: 0.6}, runs=RUNS, stuck={("0.5",): stuck})
+    return numbers(axes, cells, null={G: 0.0, GAP: 0.6}, runs=RUNS, held={("0.5",): left})
 
 
-def log_odds(later: float, *, apart: float = 0.0, stuck: int = 0) -> Numbers:
+def log_odds(later: float, *, apart: float = 0.0, left: int = 0) -> Numbers:
     """Both curves alike, that of the log-odds at ``later`` times the time; ``apart`` in logarithms."""
 
     def clock(run: int) -> list[float]:
@@ -65,10 +65,10 @@ def log_odds(later: float, *, apart: float = 0.0, stuck: int = 0) -> Numbers:
     axes = {"method": ["GD", "Adam"]}
     cells = {("GD",): one, ("Adam",): other}
     null = {GAP: [1.0] * 4, G: [0.0] * 4}
-    return numbers(axes, cells, null=null, runs=RUNS, stuck=dict.fromkeys(cells, stuck))
+    return numbers(axes, cells, null=null, runs=RUNS, held=dict.fromkeys(cells, left))
 
 
-def optimizers(adam: float, *, apart: float = 0.0, aligned: float | None = None, stuck: int = 0) -> Numbers:
+def optimizers(adam: float, *, apart: float = 0.0, aligned: float | None = None, left: int = 0) -> Numbers:
     """Step 2 is each method's best; on the seeds that judge, step 1 would have looked better."""
     steps, methods = ("1", "2"), {"GD": 0.97, "SGD, batch 30": 0.97, "Adam": adam}
     axes = {
@@ -86,8 +86,8 @@ def optimizers(adam: float, *, apart: float = 0.0, aligned: float | None = None,
                 same = 0.97 if aligned is None or method != "Adam" else aligned
                 cells[label] = {G: straight, F: 0.9, ALIGNMENT: same, EXCESS: 0.004}
                 chooses = seeds == "to choose the step"
-                held[label] = (0 if best else 4) if chooses else (stuck if best else 0)
-    return numbers(axes, cells, null={G: 0.0, ALIGNMENT: 0.0}, runs=RUNS, stuck=held)
+                held[label] = (0 if best else 4) if chooses else (left if best else 0)
+    return numbers(axes, cells, null={G: 0.0, ALIGNMENT: 0.0}, runs=RUNS, held=held)
 
 
 PLANTED_TRAINING = {

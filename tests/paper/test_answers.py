@@ -20,6 +20,7 @@ from linrep.paper.orthogonality import GAUGES, INNER
 from linrep.paper.orthogonality import OVERLAP as IN_INNER
 from linrep.paper.record import Answer
 from linrep.paper.shift import BACK, STEPS_BACK, STEPS_FIRST, TURN
+from linrep.runs.summary import END_WORDS
 from linrep.sweeps.numbers import Numbers
 
 from .planted import ALIGNMENT, EXCESS, GAP, OVERLAP, F, G, numbers
@@ -50,7 +51,7 @@ def dimension(three: float, four: float) -> Numbers:
         ("4", "16"): {G: 0.3, PREDICTED: 0.175},
     }  # fmt: skip
     axes = {"world.concepts": ["3", "4"], "model.dim": ["2", "3", "4", "16"]}
-    return numbers(axes, cells, null={G: 0.0}, stuck={("3", "3"): 2})
+    return numbers(axes, cells, null={G: 0.0}, held={("3", "3"): 2})
 
 
 def graphs(dense: float) -> Numbers:
@@ -291,10 +292,21 @@ def test_what_sampling_adds_joins_the_numbers_of_one_run() -> None:
         assert "like N^(−0.50) [−0.50, −0.50]" in found
 
 
-def test_free_and_stuck_runs_are_told_apart() -> None:
+def test_runs_are_told_apart_by_how_they_ended() -> None:
     planted = dimension(0.99, 0.98).of(**{"world.concepts": "3", "model.dim": "3"})
-    assert planted.runs(free=True) == planted.runs(free=False) == 2
-    assert planted.stuck_share() == 0.5
+    assert planted.runs() == 4
+    assert planted.runs(ended="converged") == planted.runs(ended=("on a plateau", "diverged")) == 2
+    assert planted.runs(ended="unfinished") == 0
+    assert planted.shares() == dict.fromkeys(END_WORDS, 0.0) | {"converged": 0.5, "on a plateau": 0.5}
+
+
+def test_what_a_diverged_run_had_before_counts_nowhere_but_in_the_shares() -> None:
+    planted = dimension(0.99, 0.98).of(**{"world.concepts": "3", "model.dim": "3"})
+    frame = planted.frame.copy()
+    frame.loc[frame["run"] == 0, "ended"] = "diverged"
+    kept = replace(planted, frame=frame[(frame["run"] != 0) | (frame["step"] == 0)])
+    assert kept.runs() == len(kept.values("linearity", "unembedding", at="start")) == 3
+    assert kept.counts() == dict.fromkeys(END_WORDS, 0) | {"converged": 2, "on a plateau": 1, "diverged": 1}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -55,13 +55,13 @@ def test_a_time_is_that_from_which_on_a_share_is_passed() -> None:
     assert np.isnan(float(times(clock, np.ones((5, 1)), 0.5)[0]))
 
 
-@pytest.mark.parametrize("stuck", [5, 8])
-def test_too_few_converged_runs_are_undecided(stuck: int) -> None:
+@pytest.mark.parametrize("left", [5, 8])
+def test_too_few_converged_runs_are_undecided(left: int) -> None:
     for name, planted in (
-        ("implicit-bias", implicit_bias(-1.0, stuck=stuck)),
-        ("incomplete-contexts", kept(0.97, stuck=stuck)),
-        ("log-odds", log_odds(3.0, stuck=stuck)),
-        ("optimizers", optimizers(0.96, stuck=stuck)),
+        ("implicit-bias", implicit_bias(-1.0, left=left)),
+        ("incomplete-contexts", kept(0.97, left=left)),
+        ("log-odds", log_odds(3.0, left=left)),
+        ("optimizers", optimizers(0.96, left=left)),
     ):
         assert experiment(name).answer(planted).standing == "undecided", name
 
@@ -69,7 +69,7 @@ def test_too_few_converged_runs_are_undecided(stuck: int) -> None:
 def test_pairs_are_of_one_world() -> None:
     """A difference between worlds that all runs share does not widen the interval of what one changes."""
     cells = {("a",): {G: lambda run: 0.5 + 0.05 * run}, ("b",): {G: lambda run: 0.4 + 0.05 * run}}
-    planted = numbers({"cell": ["a", "b"]}, cells, runs=6, stuck={("b",): 2})
+    planted = numbers({"cell": ["a", "b"]}, cells, runs=6, held={("b",): 2})
     found = paired_difference(planted.of(cell="a"), planted.of(cell="b"), *G)
     assert found.runs == (4,)
     assert found.interval95 == pytest.approx((0.1, 0.1))

@@ -25,11 +25,11 @@ BASE = {"runs": 4, "world": {"kind": "chain", "concepts": 2}, "compute": {"threa
 ONE = {G: 0.5, F: 0.4, ALIGNMENT: 0.3}
 
 
-def widths(**stuck: int) -> Numbers:
+def widths(**held: int) -> Numbers:
     """Widths 1, 2 and 3, of four runs each."""
-    held = {(name.removeprefix("k"),): many for name, many in stuck.items()}
+    cells = {(name.removeprefix("k"),): many for name, many in held.items()}
     null = dict.fromkeys(ONE, 0.0)
-    return numbers({"model.dim": list("123")}, {(k,): ONE for k in "123"}, stuck=held, null=null)
+    return numbers({"model.dim": list("123")}, {(k,): ONE for k in "123"}, held=cells, null=null)
 
 
 WORLDS = ("world.concepts", ("4", "3"))
@@ -38,12 +38,12 @@ WORLDS = ("world.concepts", ("4", "3"))
 def two_axes(
     lines: tuple[str, tuple[str, ...]] = WORLDS, first: tuple[str, tuple[str, ...]] = ("seed", ("0", "1"))
 ) -> Numbers:
-    """Linearity is width over ten and four runs of each cell; at width 1 all are stuck, at 2 half of them."""
+    """Linearity is width over ten and four runs of each cell; at width 1 all are on a plateau, at 2 half."""
     axes = dict((first, lines, ("model.dim", tuple("123"))))
     labels = list(itertools.product(*axes.values()))
-    stuck = {at: {"1": 4, "2": 2, "3": 0}[at[2]] for at in labels}
+    held = {at: {"1": 4, "2": 2, "3": 0}[at[2]] for at in labels}
     planted = {at: {G: int(at[2]) / 10, F: 0.4, ALIGNMENT: 0.3} for at in labels}
-    return numbers(axes, planted, stuck=stuck, null={G: 0.0})
+    return numbers(axes, planted, held=held, null={G: 0.0})
 
 
 def figures(found: Numbers) -> dict[str, Block]:
@@ -102,17 +102,17 @@ def test_a_table_has_six_columns_at_most(axes: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stuck", "said"),
+    ("held", "said"),
     [
-        ({"k1": 4, "k2": 4, "k3": 4}, "0 of 12 runs converged; 12 ended unfinished."),
-        ({"k2": 1}, "11 of 12 runs converged; 1 ended unfinished."),
+        ({"k1": 4, "k2": 4, "k3": 4}, "0 of 12 runs converged; 12 ended on a plateau."),
+        ({"k2": 1}, "11 of 12 runs converged; 1 ended on a plateau."),
         ({}, "All 12 runs converged."),
     ],
 )
-def test_the_page_says_how_many_runs_converged(stuck: dict[str, int], said: str) -> None:
-    found = report(widths(**stuck))
+def test_the_page_says_how_many_runs_converged(held: dict[str, int], said: str) -> None:
+    found = report(widths(**held))
     assert [line.claim for line in experiment_page(found).lines][1] == said
-    assert found.record()["ended"]["converged"] == 12 - sum(stuck.values())
+    assert found.record()["ended"]["converged"] == 12 - sum(held.values())
 
 
 def test_figures_name_their_lines_and_say_what_is_pooled() -> None:
@@ -131,7 +131,7 @@ def test_how_runs_ended_has_its_panel_of_stacked_shares() -> None:
     assert spec["data"][0]["x"] == [3 * ["4 concepts"] + 3 * ["3 concepts"], 2 * ["1", "2", "3"]]
     assert {trace["name"]: trace["y"] for trace in spec["data"]} == {
         "converged": 2 * [0.0, 0.5, 1.0],
-        "unfinished": 2 * [1.0, 0.5, 0.0],
+        "on a plateau": 2 * [1.0, 0.5, 0.0],
     }
 
 

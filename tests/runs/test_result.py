@@ -20,7 +20,7 @@ def test_it_is_short_in_a_terminal_and_a_table_in_a_notebook(result: linrep.Resu
     assert len(repr(result)) < 300
     shown = result._repr_html_()
     assert "<td>linearity</td>" in shown
-    assert "% stuck" in shown
+    assert "2 of 2 runs unfinished" in shown
     assert "<td>–</td>" in shown  # two runs have no interval
     assert "None" not in shown
     assert "nan" not in shown

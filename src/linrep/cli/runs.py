@@ -120,7 +120,9 @@ class Choice:
     where: Annotated[
         str | None,
         typer.Option(
-            "--where", metavar="EXPRESSION", help='Only these: "model.dim > 4 and stuck.share < 0.5".'
+            "--where",
+            metavar="EXPRESSION",
+            help='Only these: "model.dim > 4 and ended.shares.converged == 1".',
         ),
     ] = None
     sort: Annotated[str | None, typer.Option("--sort", metavar="FIELD", help="Order, missing last.")] = None

@@ -16,7 +16,7 @@ from linrep.laboratory.build import resolve, worlds
 from linrep.laboratory.trajectory import step_sizes
 from linrep.runs.config import Config
 from linrep.runs.result import Result
-from linrep.runs.summary import Key
+from linrep.runs.summary import EndWord, Key
 from linrep.theory.limit_geometry import LimitGeometry
 from linrep.theory.limits import predict_world
 from linrep.theory.nuclear_norm import LARGEST_TABLE
@@ -32,6 +32,12 @@ LARGEST_DRAWN = 2**11
 LARGEST_FACTORED = 2**20
 """Most entries of a world whose additive solution, which takes no program, is laid beside a page."""
 ADDITIVE = "additive_not_proven_optimal"
+WHO: dict[EndWord, str] = {
+    "converged": "runs that converged",
+    "on a plateau": "runs on a plateau",
+    "unfinished": "unfinished runs",
+    "too narrow": "runs of too narrow tables",
+}
 LATE = 100
 """A rate is drawn over the last part of training, from 1/LATE of its effective time."""
 
@@ -61,7 +67,7 @@ class Beside:
     spectrum: tuple[float, ...] = ()
     """Of G: shares of its non-constant energy by degree, from 1."""
     singular_values: tuple[tuple[float, float | None], ...] = ()
-    """(measured, predicted) shares of the nuclear norm of F Gᵀ, descending, mean over free runs."""
+    """(measured, predicted) shares of the nuclear norm of F Gᵀ, descending, mean over runs that converged."""
 
     @property
     def has_lines(self) -> bool:
@@ -260,20 +266,20 @@ def _times(result: Result) -> dict[int, float]:
 
 
 def _last(result: Result, measure: str) -> float | None:
-    """Median over free runs at the last step, from the trace."""
+    """Median over the runs that converged at the last step, from the trace."""
     rows: Any = result.trace
     rows = rows[(rows["measure"] == measure) & (rows["kind"] == "value") & (rows["concept"] == "")]
-    rows = rows[(rows["step"] == rows["step"].max()) & rows["run"].isin(_free(result))]
+    rows = rows[(rows["step"] == rows["step"].max()) & rows["run"].isin(_converged(result))]
     return None if rows.empty else float(rows["value"].median())
 
 
-def _free(result: Result) -> list[int]:
-    return [run for run, free in enumerate(result.summary.free) if free]
+def _converged(result: Result) -> list[int]:
+    return [run for run, there in enumerate(result.summary.converged) if there]
 
 
 def _singular_values(result: Result, prediction: Prediction | None) -> tuple[tuple[float, float | None], ...]:
-    """Shares of the nuclear norm of F Gᵀ (G centred), mean over free runs, beside the predicted shares."""
-    runs = _free(result)
+    """Shares of the nuclear norm of F Gᵀ (G centred), over runs that converged, beside the predicted."""
+    runs = _converged(result)
     if prediction is None or not prediction.singular_values or not runs:
         return ()
     contexts, tokens = len(result.worlds[0].codes), len(result.worlds[0].tokens)
@@ -301,8 +307,11 @@ def _sentence(result: Result, prediction: Prediction | None, reason: str) -> str
     if g is None:
         known = "its singular values alone" if prediction.singular_values else "no limit"
         return f"Theory has {known} to compare with: {reason}."
-    free, stuck = result.summary.stuck.free_runs, result.summary.stuck.stuck_runs
-    who, medians = ("the free runs are", free) if free.runs else ("the runs, all stuck, are", stuck)
+    ended = result.summary.ended
+    if not ended.medians:
+        return "How the runs ended was not measured, so they are not held against the limit."
+    word, medians = max(ended.medians.items(), key=lambda each: (each[0] == "converged", each[1].runs))
+    who = f"the {WHO[word]} are"
     compared = [
         ("linearity of g", medians.linearity_unembedding, g.linearity_unembedding),
         ("linearity of f", medians.linearity_embedding, g.linearity_embedding),

@@ -16,6 +16,7 @@ from linrep.errors import InputError
 from linrep.laboratory.build import data_hash, resolve, worlds
 from linrep.laboratory.ending import ending
 from linrep.laboratory.machine import enough_memory, keep_freed_memory, require_device, threads
+from linrep.laboratory.rate import rate_of
 from linrep.laboratory.rising import rises
 from linrep.laboratory.ruler import excess_loss
 from linrep.laboratory.stage import stages_of
@@ -146,8 +147,18 @@ def _train_and_measure(
         if last.ruler is None or state is None:
             return None
         apart = None if last.apart is None else last.apart.summarise(last.ruler, state)
-        rate = step_sizes(config)
-        summary = summarise(last.ruler, state, loss, key, rate, ending=end, rises=risen, held_out=apart)
+        summary = summarise(
+            last.ruler,
+            state,
+            loss,
+            key,
+            step_sizes(config),
+            config=config,
+            slope=rate_of(config, history),
+            ending=end,
+            rises=risen,
+            held_out=apart,
+        )
     measured, steps = history.stacked(), history.steps
     snapshots = measured.pop(SNAPSHOTS)
     if config.shift is not None:

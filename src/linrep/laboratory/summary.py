@@ -13,9 +13,10 @@ from linrep.errors import InputError
 from linrep.geometry.record import MEAN_DIRECTIONS, RMS, TABLES, Spread, TableName
 from linrep.geometry.recording import null_record, numbers, similarity_record, spread_record
 from linrep.intervals import mean_interval
+from linrep.laboratory.ended import Judged, ended_record, judge
 from linrep.laboratory.gauge import gauge_record
 from linrep.laboratory.ruler import FINAL_CONTEXTS, BatchRuler
-from linrep.laboratory.stuck import stuck_record
+from linrep.runs.config import Config
 from linrep.runs.summary import (
     AdditiveShare,
     Counts,
@@ -32,6 +33,7 @@ from linrep.runs.summary import (
     Rises,
     Similarity,
     Summary,
+    not_judged,
 )
 from linrep.seeds import generator
 from linrep.theory.price import price_of_linearity
@@ -50,7 +52,9 @@ def summarise(
     key: str,
     rate: Schedule,
     *,
-    ending: Ending | None = None,
+    config: Config,
+    slope: Float64[Tensor, " runs"],
+    ending: Ending,
     rises: Rises | None = None,
     held_out: HeldOut | None = None,
 ) -> Summary:
@@ -62,10 +66,15 @@ def summarise(
         loss: Its excess loss, by :func:`linrep.laboratory.ruler.excess_loss`.
         key: Of the run.
         rate: Its step sizes, to name that of a diverged run.
+        config: Resolved.
+        slope: How fast each run still moves, by :func:`linrep.laboratory.rate.rate_of`.
         ending: How training came to its end.
         rises: Whether the loss rose under fixed steps.
         held_out: What was measured apart, where contexts are held out.
     """
+    prices = _prices(ruler.worlds)
+    price = [None] * len(ruler.worlds) if prices is None else prices.per_run
+    judged = judge(ruler.worlds, loss, ending, slope, config, price)
     found = measured(
         ruler,
         *ruler.tables(state),
@@ -75,10 +84,17 @@ def summarise(
         step=state.step,
         diverged=_diverged(state, rate),
         held_out=held_out,
+        judged=judged,
     )
     imbalance = ruler.gauge(*ruler.as_trained(state)).where(state.alive.cpu(), torch.nan)
-    more = {"gauge_imbalance": spread_record(imbalance), "gauge": gauge_record(ruler, state)}
-    return found.model_copy(update={"ending": ending, "rises": rises, **more})
+    more = {
+        "gauge_imbalance": spread_record(imbalance),
+        "gauge": gauge_record(ruler, state),
+        "ending": ending,
+        "rises": rises,
+        "price_of_linearity_nats": prices,
+    }
+    return found.model_copy(update=more)
 
 
 def measured(
@@ -92,6 +108,7 @@ def measured(
     step: int = 0,
     diverged: tuple[Diverged, ...] = (),
     held_out: HeldOut | None = None,
+    judged: Judged | None = None,
 ) -> Summary:
     """Measure tables in full, wherever they come from.
 
@@ -105,6 +122,7 @@ def measured(
         step: How far.
         diverged: Which runs are not alive.
         held_out: What was measured apart, where contexts are held out.
+        judged: How training ended, where there was one.
     """
     found = ruler.measure(embedding, unembedding, generator(ruler.seed, "bootstrap"))
     odds = ruler.log_odds(embedding, unembedding, contexts=FINAL_CONTEXTS, points=SCATTER_POINTS)
@@ -132,10 +150,11 @@ def measured(
         margin=_margin(ruler, embedding, unembedding, alive),
         gauge_imbalance=spread_record(ruler.gauge(embedding, unembedding).where(alive, torch.nan)),
         spectrum={name: spectrum_record(additive[name].energy, alive) for name in TABLES},
-        stuck=stuck_record(found, loss, per_run_odds, alive, ruler.settings.free_threshold_nats),
+        ended=not_judged(len(loss), "tables as they were given")
+        if judged is None
+        else ended_record(judged, found, loss, per_run_odds),
         figures=figures_record(found, odds.points),
         held_out=held_out,
-        price_of_linearity_nats=_prices(ruler.worlds),
     )
 
 

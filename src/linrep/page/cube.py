@@ -91,7 +91,7 @@ def runs_shown(view: View) -> list[tuple[int, str]]:
     if view.runs > 1 and known:
         chosen.setdefault(min(known, key=lambda r: values[r] or 0.0), "least linear")
         chosen.setdefault(max(known, key=lambda r: values[r] or 0.0), "most linear")
-    named = ((run, f"{run} ({name}{', stuck' if view.stuck[run] else ''})") for run, name in chosen.items())
+    named = ((run, f"{run} ({name}{view.unlike_converged(run)})") for run, name in chosen.items())
     return list(named) if view.runs > 1 else [(view.typical, "0")]
 
 

@@ -69,6 +69,16 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+def capital(text: str) -> str:
+    """With a capital letter.
+
+    Example:
+        >>> capital("converged: small")
+        'Converged: small'
+    """
+    return text[:1].upper() + text[1:]
+
+
 def listed(names: list[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     if len(names) < 2:

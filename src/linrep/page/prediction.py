@@ -27,7 +27,7 @@ def blocks(view: View) -> list[Block]:
     data: list[dict[str, Any]] = [
         {
             "type": "bar",
-            "name": "measured, mean over free runs",
+            "name": "measured, mean over the runs that converged",
             "x": places,
             "y": [measured for measured, _ in pairs],
             "marker": {"color": "--both/0.45"},

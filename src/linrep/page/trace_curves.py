@@ -68,9 +68,10 @@ class Curve:
 
     table: str
     steps: NDArray[np.float64]
-    free: NDArray[np.float64] | None
-    """[3, steps]: 10 % quantile, median and 90 % quantile over free runs."""
-    stuck: NDArray[np.float64] | None
+    converged: NDArray[np.float64] | None
+    """[3, steps]: 10 % quantile, median and 90 % quantile over the runs that converged."""
+    others: NDArray[np.float64] | None
+    """The same over those that did not."""
     thin: Sequence[tuple[str, NDArray[np.float64]]]
     """Each run, or each concept when there is one run."""
     null: NDArray[np.float64] | None
@@ -90,15 +91,15 @@ def curves(view: View, measure: Measure) -> list[Curve]:
             continue
         wide = over.pivot_table(index="step", columns="run", values="value", dropna=False)
         steps = wide.index.to_numpy(dtype=np.float64)
-        free = [run for run in wide.columns if view.free[int(run)]]
-        stuck = [run for run in wide.columns if view.stuck[int(run)]]
+        converged = [run for run in wide.columns if view.converged[int(run)]]
+        others = [run for run in wide.columns if view.others[int(run)]]
         null = mine[(mine["kind"] == "null") & (mine["concept"] == "")].groupby("step")["value"].median()
         found.append(
             Curve(
                 table=table,
                 steps=steps,
-                free=_quantiles(wide[free].to_numpy(dtype=np.float64)),
-                stuck=_quantiles(wide[stuck].to_numpy(dtype=np.float64)),
+                converged=_quantiles(wide[converged].to_numpy(dtype=np.float64)),
+                others=_quantiles(wide[others].to_numpy(dtype=np.float64)),
                 thin=_thin(wide, values, view),
                 null=_along(null, steps),
                 predicted=_predicted(view, (measure.name, table), steps),
@@ -123,7 +124,7 @@ def _thin(wide: Any, values: Any, view: View) -> list[tuple[str, NDArray[np.floa
     if view.runs > 1:
         some = list(wide.columns)[:THIN_LINES]
         return [
-            (f"run {run}{', stuck' if view.stuck[int(run)] else ''}", wide[run].to_numpy(dtype=np.float64))
+            (f"run {run}{view.unlike_converged(int(run))}", wide[run].to_numpy(dtype=np.float64))
             for run in some
         ]
     concepts = values[values["concept"] != ""]

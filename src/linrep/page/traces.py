@@ -13,6 +13,7 @@ from linrep.page.shell import Block, label
 from linrep.page.trace_curves import MEASURES, Curve, Measure, curves
 from linrep.page.view import View
 
+APART = " of runs that did not converge"
 ZERO = 0.5
 """Where step 0 stands on a logarithmic axis."""
 
@@ -33,8 +34,8 @@ def _legend(view: View) -> Block:
     ]
     if view.runs > 1:
         rows.append(("unembedding", "band", "10 to 90 % of runs"))
-    if any(view.stuck) and any(view.free):
-        rows.append(("both", "dashed", "stuck runs (solid: free runs)"))
+    if any(view.others) and any(view.converged):
+        rows.append(("both", "dashed", "runs that did not converge (solid: those that did)"))
     shapes = "" if view.binary else "; shuffled rows for simplices and parents"
     rows.append(("null", "dotted", f"null: random pairs; predicting zero for log-odds{shapes}"))
     if view.has_lines:
@@ -65,12 +66,12 @@ def _panel(view: View, measure: Measure) -> Block | None:
 
 
 def _groups(curve: Curve, view: View) -> list[tuple[NDArray[np.float64], str]]:
-    split = curve.free is not None and curve.stuck is not None
     groups: list[tuple[NDArray[np.float64], str]] = []
-    if curve.free is not None:
-        groups.append((curve.free, " in free runs" if split else ""))
-    if curve.stuck is not None:
-        groups.append((curve.stuck, " in stuck runs" if split else (", stuck" if not any(view.free) else "")))
+    if curve.converged is not None:
+        groups.append((curve.converged, " of runs that converged" if any(view.others) else ""))
+    if curve.others is not None:
+        judged = any(word is not None for word in view.ended)
+        groups.append((curve.others, APART if judged else ""))
     return groups
 
 
@@ -82,14 +83,14 @@ def _lines(curve: Curve, view: View) -> list[Trace]:
     for name, values in curve.thin:
         hover = f"{label(name)}: %{{y:.3g}}{extra}"
         one = Estimates(name=name, colour=f"{colour}/0.3", x=x, centre=values, hover=hover)
-        data += line(one, width=THIN, dash="dot" if name.endswith("stuck") else "solid")
+        data += line(one, width=THIN, dash="dot" if "," in name else "solid")
     for (low, median, high), word in _groups(curve, view):
         between = (low, high) if view.runs > 1 else (None, None)
         name, hover = f"median{word}", f"median{word}: %{{y:.3g}}{extra}"
         middle = Estimates(
             name=name, colour=colour, x=x, centre=median, low=between[0], high=between[1], hover=hover
         )
-        data += line(middle, dash="dash" if word == " in stuck runs" else "solid")
+        data += line(middle, dash="dash" if word == APART and curve.converged is not None else "solid")
     if curve.null is not None:
         data += null(x, curve.null, f"null: %{{y:.3g}}{extra}")
     if curve.predicted is not None:
@@ -125,7 +126,7 @@ def _layout(measure: Measure, found: Sequence[Curve]) -> Mapping[str, Any]:
 
 def _decades(found: Sequence[Curve]) -> list[float]:
     """Ticks around the medians: powers of ten, five at most, or 1, 2, 5 where there are few."""
-    values = np.concatenate([g[1] for c in found for g in (c.free, c.stuck) if g is not None])
+    values = np.concatenate([g[1] for c in found for g in (c.converged, c.others) if g is not None])
     values = values[np.isfinite(values) & (values > 0)]
     if not len(values):
         return [1.0]
@@ -182,8 +183,8 @@ def _handles(view: View) -> list[Any]:
         ("embedding", "solid", "embedding f"),
         ("null", "dot", "null"),
     ]
-    if any(view.stuck) and any(view.free):
-        styles.append(("both", "dash", "stuck runs"))
+    if any(view.others) and any(view.converged):
+        styles.append(("both", "dash", "did not converge"))
     if view.has_lines:
         styles.append(("predicted", "dash", "predicted"))
     return [

@@ -8,10 +8,10 @@ import numpy as np
 from linrep.geometry.record import Similarity
 from linrep.page.cube import edges_by_concept
 from linrep.page.gauge import gauge_words
-from linrep.page.numbers import central, cosine, count, interval, listed, short
+from linrep.page.numbers import capital, central, cosine, count, interval, listed, short
 from linrep.page.rising import rising_words
 from linrep.page.shell import Line, Standing
-from linrep.page.view import View, per_run
+from linrep.page.view import View
 
 HIGH = 0.95
 """A cosine or share from here on counts as reached."""
@@ -228,28 +228,26 @@ def _matched(view: View) -> Line:
 
 def _trained(view: View) -> Line:
     final = view.summary.final
-    stuck, runs = sum(view.stuck), view.runs - len(view.diverged)
+    ended = view.summary.ended
     said = f"Median excess loss {short(final.excess_loss_nats.median)} nats at step {count(final.step)}."
     price = view.summary.price_of_linearity_nats
     if price is not None:
         floor = short(price.mean)
         said += f" Exactly linear, no table gets below {floor} nats: the price of linearity (mean over runs)."
-    rule = f" Stuck means {view.summary.stuck.criterion.replace('>=', '≥')} at the last step."
-    if not stuck:
-        claim = "No run is stuck." if runs > 1 else "The run is not stuck."
-        return Line(standing="yes", claim=claim, detail=said + rule)
-    if stuck == runs:
-        every = {1: "The run is", 2: "Both runs are"}.get(runs, f"All {runs} runs are")
-        return Line(standing="no", claim=f"{every} stuck.", detail=said + rule)
-    values = per_run(view.similarity("linearity", "unembedding"), view.runs)
-    parts: list[str] = []
-    for flags, word in ((view.free, "free runs"), (view.stuck, "stuck ones")):
-        group = [value for value, flag in zip(values, flags, strict=True) if flag and value is not None]
-        if group:
-            parts.append(f"{cosine(float(np.median(np.array(group))))} in {word}")
-    apart = f" Median linearity of g: {', '.join(parts)}." if parts else ""
-    claim = f"{stuck} of {runs} runs {'is' if stuck == 1 else 'are'} stuck."
-    return Line(standing="partly", claim=claim, detail=said + apart + rule)
+    if not ended.medians:
+        return _note(f"{capital(ended.words)}.", f"{said} {capital(ended.criterion)}.")
+    if len(ended.medians) > 1:
+        parts = [
+            f"{cosine(group.linearity_unembedding)} ({word})"
+            for word, group in ended.medians.items()
+            if group.linearity_unembedding is not None
+        ]
+        said += f" Median linearity of g: {', '.join(parts)}." if parts else ""
+    there, runs = sum(view.converged), view.runs - len(view.diverged)
+    standing: Standing = "yes" if there == runs else "partly" if there else "no"
+    claim = f"{ended.words}." if view.runs > 1 else f"The run ended {ended.words}."
+    claim = "The run converged." if claim == "The run ended converged." else claim
+    return Line(standing=standing, claim=claim, detail=f"{said} {capital(ended.criterion)}.")
 
 
 def _notes(view: View) -> list[Line]:

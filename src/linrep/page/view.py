@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from linrep.geometry.record import Similarity
 from linrep.laboratory.comparison import Beside
-from linrep.runs.summary import Key, Measured, Summary
+from linrep.runs.summary import EndWord, Key, Measured, Summary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +26,8 @@ class View:
     steps: NDArray[np.int64]
     snapshots: NDArray[np.float64]
     """Unembeddings of the first runs, [steps, kept, tokens, dim]; rows past a run's tokens are padding."""
-    free: tuple[bool, ...]
-    """Of each run; a diverged run is neither free nor stuck."""
+    ended: tuple[EndWord | None, ...]
+    """How each run did; None where it was not measured."""
     config: Mapping[str, Any]
     beside: Beside | None
     """What theory says of it, if it was asked."""
@@ -42,12 +42,22 @@ class View:
     @property
     def runs(self) -> int:
         """Number of runs."""
-        return len(self.free)
+        return len(self.ended)
 
     @property
-    def stuck(self) -> tuple[bool, ...]:
+    def converged(self) -> tuple[bool, ...]:
         """Of each run."""
-        return tuple(not free and run not in self.diverged for run, free in enumerate(self.free))
+        return self.summary.converged
+
+    @property
+    def others(self) -> tuple[bool, ...]:
+        """The runs that did not converge, diverged ones left out."""
+        return tuple(not there and run not in self.diverged for run, there in enumerate(self.converged))
+
+    def unlike_converged(self, run: int) -> str:
+        """How a run ended that did not converge, to follow its name."""
+        word = self.ended[run]
+        return "" if word in (None, "converged") else f", {word}"
 
     @property
     def diverged(self) -> frozenset[int]:
@@ -61,10 +71,10 @@ class View:
 
     @property
     def typical(self) -> int:
-        """The free run with snapshots (any such, if none is free) nearest to the median linearity of g."""
+        """The converged run with snapshots (any such, if none is) nearest to the median linearity of g."""
         values = per_run(self.measure("linearity", "unembedding"), self.runs)
         kept = [r for r in range(self.snapshots.shape[1]) if r not in self.diverged] or [0]
-        among = [r for r in kept if self.free[r]] or kept
+        among = [r for r in kept if self.converged[r]] or kept
         known = [values[r] for r in among if values[r] is not None]
         if not known:
             return among[0]
@@ -106,7 +116,7 @@ def view(result: Any, beside: Beside | None = None) -> View:
         trace=result.trace,
         steps=np.asarray(result.snapshot_steps, dtype=np.int64),
         snapshots=np.asarray(result.snapshots, dtype=np.float64),
-        free=tuple(bool(free) for free in result.summary.free),
+        ended=result.summary.ended.per_run,
         config=_plain(result.config),
         beside=beside,
         measures=result.summary.measures,

@@ -1,4 +1,4 @@
-"""The width k of both tables, from 2 to 2^m and beyond, free and stuck runs apart."""
+"""The width k of both tables, from 2 to 2^m and beyond, runs that converged and others apart."""
 
 import math
 from collections.abc import Iterator
@@ -7,21 +7,21 @@ from linrep.page.chart import Dash, Series, chart, numeric
 from linrep.page.numbers import cosine
 from linrep.page.shell import Block
 from linrep.paper.axis_words import point, title
-from linrep.paper.former import free_else_all
+from linrep.paper.former import converged_else_all
 from linrep.paper.record import ALIGNMENT, EXCESS, LINEARITY_F, LINEARITY_G, Answer, Experiment, nothing
 from linrep.paper.yardsticks import PREDICTED, controls, ended_chart, predicted_line, predicted_rows
 from linrep.runs.result import Result
-from linrep.sweeps.numbers import Numbers, Row
+from linrep.sweeps.numbers import NOT_CONVERGED, Numbers, Row, Words
 from linrep.theory.limits import predict
 
 M, K = "world.concepts", "model.dim"
-KINDS: tuple[tuple[str, bool, Dash, str], ...] = (
-    ("free runs", True, "solid", "circle"),
-    ("stuck runs", False, "dash", "x"),
+KINDS: tuple[tuple[str, Words, Dash, str], ...] = (
+    ("converged", "converged", "solid", "circle"),
+    ("not converged", NOT_CONVERGED, "dash", "x"),
 )
 RULE = (
-    "At each width the mean linearity of g is taken over free runs, or over all where none is free. “Yes” if "
-    "its largest value stands at k = m for every number of concepts m, “undecided” if for some, else “no”."
+    "At each width the mean linearity of g is taken over runs that converged, or over all if none did. “Yes” "
+    "if its largest value stands at k = m for every number of concepts m, “undecided” if for some, else “no”."
 )
 
 
@@ -30,7 +30,7 @@ def answer(numbers: Numbers) -> Answer:
     peaks: list[bool] = []
     words: list[str] = []
     for m, part in numbers.each(M):
-        linear = {k: free_else_all(cell, "linearity", "unembedding") for k, cell in part.each(K)}
+        linear = {k: converged_else_all(cell, "linearity", "unembedding") for k, cell in part.each(K)}
         if m not in linear or len(linear) < 2:
             continue
         top, widest = max(linear, key=linear.__getitem__), max(linear, key=int)
@@ -51,14 +51,14 @@ def answer(numbers: Numbers) -> Answer:
 
 
 def figures(numbers: Numbers) -> list[Block]:
-    """Linearity of g against k, free and stuck runs, with the prediction; and the share of stuck runs."""
+    """Linearity of g against k, with the prediction; and how runs ended."""
     blocks: list[Block] = []
     g = ("linearity", "unembedding")
     for m, part in numbers.each(M):
         cells = part.each(K)
 
-        def some(free: bool, cells: list[tuple[str, Numbers]] = cells) -> list[tuple[str, Numbers]]:
-            return [(k, cell) for k, cell in cells if cell.runs(free=free)]
+        def some(ended: Words, cells: list[tuple[str, Numbers]] = cells) -> list[tuple[str, Numbers]]:
+            return [(k, cell) for k, cell in cells if cell.runs(ended=ended)]
 
         lines = [
             Series(
@@ -66,10 +66,10 @@ def figures(numbers: Numbers) -> list[Block]:
                 colour="--unembedding",
                 dash=dash,
                 marker=marker,
-                x=numeric([k for k, _ in some(free)]),
-                points=[cell.spread(*g, free=free) for _, cell in some(free)],
+                x=numeric([k for k, _ in some(ended)]),
+                points=[cell.spread(*g, ended=ended) for _, cell in some(ended)],
             )
-            for name, free, dash, marker in KINDS
+            for name, ended, dash, marker in KINDS
         ]
         lines.append(predicted_line("predicted limit", "--predicted", cells, "unembedding", joined=False))
         lines += controls(

@@ -9,18 +9,11 @@ from linrep.page.numbers import count
 from linrep.sweeps.numbers import Numbers
 
 CONVERGED = "converged"
-WORDS = (CONVERGED, "on a plateau", "unfinished", "too narrow", "diverged")
-
-
-def endings(numbers: Numbers) -> dict[str, int]:
-    """How many runs ended in each way, in the order of :data:`WORDS`."""
-    found = {CONVERGED: numbers.runs(free=True), "unfinished": numbers.runs(free=False)}
-    return {word: found.get(word, 0) for word in WORDS}
 
 
 def converged(numbers: Numbers, measure: str, table: str = "") -> Float64[Tensor, " runs"]:
     """One number per run that converged, at the end of training: what intervals are taken over."""
-    return torch.from_numpy(numbers.values(measure, table, free=True))
+    return torch.from_numpy(numbers.per_run(measure, table, ended=CONVERGED))
 
 
 def mean_over(numbers: Numbers, measure: str, table: str = "", within: Range = ANYWHERE) -> Effect:
@@ -39,7 +32,7 @@ def how_runs_ended(numbers: Numbers) -> str:
     """The sentence of every report, as in "18 of 20 runs converged; 2 ended on a plateau."; empty "
     "without runs.
     """
-    found = endings(numbers)
+    found = numbers.counts()
     runs = sum(found.values())
     rest = [f"{count(many)} {_ended(word)}" for word, many in found.items() if many and word != CONVERGED]
     if not runs:

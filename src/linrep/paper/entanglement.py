@@ -15,7 +15,7 @@ from linrep.paper.former import graded, worst
 from linrep.paper.record import EXCESS, LINEARITY_G, Answer, Column, Experiment, Standing, nothing
 from linrep.runs.result import Result
 from linrep.seeds import generator
-from linrep.sweeps.numbers import At, Numbers, Row
+from linrep.sweeps.numbers import NOT_CONVERGED, At, Numbers, Row, Words
 
 M, K = "world.concepts", "model.dim"
 MOVED, DRIFT = "cross_talk_rms", "cross_talk_mean"
@@ -63,13 +63,13 @@ def answer(numbers: Numbers) -> Answer:
 
 
 def figures(numbers: Numbers) -> list[Block]:
-    """Cross-talk against k for each m, free and stuck runs, with its controls."""
+    """Cross-talk against k for each m, runs that converged and others, with its controls."""
     blocks: list[Block] = []
     for m, part in numbers.each(M):
         cells = part.each(K)
         lines = [
-            _line("along g, free runs", "--unembedding", cells, G, free=True),
-            _line("along g, stuck runs", "--unembedding", cells, G, free=False, dash="dash"),
+            _line("along g, converged", "--unembedding", cells, G, ended="converged"),
+            _line("along g, not converged", "--unembedding", cells, G, ended=NOT_CONVERGED, dash="dash"),
             _line("along f", "--embedding", cells, F),
             _line("random pairs", "--null", cells, G, kind="null", dash="dot"),
             _line("untrained", "--predicted", cells, G, at="start", dash="dot"),
@@ -140,11 +140,11 @@ def _line(
     *,
     at: At = "end",
     kind: str = "value",
-    free: bool | None = None,
+    ended: Words | None = None,
     dash: Dash = "solid",
 ) -> Series:
     """Cross-talk over k, where there is any."""
-    found = [(k, cell.spread(MOVED, table, at=at, kind=kind, free=free)) for k, cell in cells]
+    found = [(k, cell.spread(MOVED, table, at=at, kind=kind, ended=ended)) for k, cell in cells]
     # A direction that hardly moves its own concept makes ratios without bound: medians, not means.
     found = [(k, replace(each, mean=each.median)) for k, each in found if each.runs]
     return Series(

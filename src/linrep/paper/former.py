@@ -12,10 +12,10 @@ MATCHED = 0.5
 """A log-odds gap of at most this share of predicting zero's counts as matched."""
 
 
-def free_else_all(cell: Numbers, measure: str, table: str) -> float:
-    """A measure's mean over free runs, or over all where none is free; NaN where there is no run."""
-    free = cell.mean(measure, table, free=True)
-    return cell.mean(measure, table) if math.isnan(free) else free
+def converged_else_all(cell: Numbers, measure: str, table: str) -> float:
+    """A measure's mean over runs that converged, or over all where none did; NaN where there is no run."""
+    there = cell.mean(measure, table, ended="converged")
+    return cell.mean(measure, table) if math.isnan(there) else there
 
 
 def graded(value: float, high: float, fair: float, *, falling: bool = False) -> Standing:

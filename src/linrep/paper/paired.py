@@ -18,7 +18,7 @@ Key = tuple[str, str]
 def converged_runs(cell: Numbers) -> list[int]:
     """The numbers of a cell's runs that converged."""
     frame = cell.frame
-    return sorted(int(run) for run in set(frame["run"][frame["free"] == True]))  # noqa: E712 - may be missing
+    return sorted(int(run) for run in set(frame["run"][frame["ended"] == "converged"]))
 
 
 def of_runs(

@@ -13,7 +13,7 @@ from linrep.page.print_plot import figure
 from linrep.page.print_style import STYLE, save
 from linrep.page.shell import Block, assemble
 from linrep.paper.catalogue import NAMES
-from linrep.paper.ended import CONVERGED, endings, how_runs_ended
+from linrep.paper.ended import CONVERGED, how_runs_ended
 from linrep.paper.record import Answer, Experiment
 from linrep.paper.table import Line, as_csv, grid, lines
 from linrep.paper.yardsticks import ended_everywhere
@@ -90,7 +90,7 @@ class Report:
             "quick": self.sweep.quick,
             "cells": len(self.outcomes),
             "runs": sum(each.cell.config.runs for each in self.outcomes),
-            "ended": endings(self.numbers) if self.experiment.trains else {},
+            "ended": self.numbers.counts() if self.experiment.trains else {},
             "failed": self.failed,
             "seconds": round(self.seconds, 1),
             "command": self.command,

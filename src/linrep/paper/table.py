@@ -11,7 +11,7 @@ from linrep.intervals import Interval, mean_interval
 from linrep.page.concept_table import to_csv
 from linrep.page.numbers import count
 from linrep.paper import axis_words
-from linrep.paper.ended import CONVERGED, endings
+from linrep.paper.ended import CONVERGED
 from linrep.paper.record import Column
 from linrep.sweeps.numbers import At, Numbers, Spread, spread
 
@@ -50,7 +50,7 @@ class Line:
 def lines(numbers: Numbers, columns: Sequence[Column], *, trained: bool = True) -> list[Line]:
     """Every cell as a line: the runs that converged, or all where none did or nothing was trained."""
     return [
-        _line(labels, cell, columns, only_converged=trained and endings(cell)[CONVERGED] > 0)
+        _line(labels, cell, columns, only_converged=trained and cell.counts()[CONVERGED] > 0)
         for labels, cell in cells_of(numbers)
     ]
 
@@ -131,7 +131,7 @@ def cells_of(numbers: Numbers) -> Iterator[tuple[tuple[str, ...], Numbers]]:
 
 def _line(labels: tuple[str, ...], cell: Numbers, columns: Sequence[Column], *, only_converged: bool) -> Line:
     which = CONVERGED if only_converged else ALL
-    found = endings(cell)
+    found = cell.counts()
     entries = tuple(_entry(cell, column, which) for column in columns)
     return Line(
         labels=labels, which=which, runs=sum(found.values()), converged=found[CONVERGED], entries=entries
@@ -140,8 +140,8 @@ def _line(labels: tuple[str, ...], cell: Numbers, columns: Sequence[Column], *, 
 
 def _entry(cell: Numbers, column: Column, which: str) -> Entry:
     def taken(kind: str = "value", at: At = "end") -> NDArray[np.float64]:
-        free = True if which == CONVERGED else None
-        return cell.values(column.measure, column.table, at=at, kind=kind, free=free)
+        ended = CONVERGED if which == CONVERGED else None
+        return cell.values(column.measure, column.table, at=at, kind=kind, ended=ended)
 
     values = taken()
     return Entry(

@@ -12,7 +12,7 @@ from linrep.page.numbers import cosine, finite, listed
 from linrep.page.runs_plot import MOST_WRITTEN, even_in_log
 from linrep.page.shell import Block, assemble
 from linrep.paper import axis_words
-from linrep.paper.ended import CONVERGED, endings
+from linrep.paper.ended import CONVERGED
 from linrep.paper.record import Answer, Experiment, nothing
 from linrep.paper.report import Report
 from linrep.paper.yardsticks import controls, ended_chart
@@ -86,7 +86,7 @@ def _answer(numbers: Numbers) -> Answer:
     found = {
         label: value
         for label, cell in _cells(numbers)
-        if not math.isnan(value := cell.mean("linearity", "unembedding", free=True))
+        if not math.isnan(value := cell.mean("linearity", "unembedding", ended=CONVERGED))
     }
     if not found:
         return nothing(RULE)
@@ -183,8 +183,7 @@ def _maps(numbers: Numbers, along: str, up: str) -> list[Block]:
         return cell.mean("linearity", "unembedding")
 
     def share(cell: Numbers) -> float:
-        found = endings(cell)
-        return found[CONVERGED] / max(1, sum(found.values()))
+        return cell.shares()[CONVERGED]
 
     return [
         _map("linearity", "Linearity of g", "Mean over the runs of a cell.", numbers, along, up, linearity),

@@ -11,9 +11,10 @@ from linrep.page.bars import stacked
 from linrep.page.chart import Place, Series, control, means, numeric
 from linrep.page.shell import Block
 from linrep.paper.axis_words import title
-from linrep.paper.ended import CONVERGED, WORDS, endings
+from linrep.paper.ended import CONVERGED
 from linrep.paper.table import cells_of
 from linrep.runs.result import Result
+from linrep.runs.summary import END_WORDS
 from linrep.sweeps.numbers import Numbers, Row, Spread
 from linrep.theory.prediction import Prediction
 
@@ -108,12 +109,15 @@ def ended_chart(
         along: The axis within a group.
         size: Of the block.
     """
-    cells = [(words, at, endings(cell)) for words, part in groups for at, cell in part.each(along)]
+    cells = [(words, at, cell.counts()) for words, part in groups for at, cell in part.each(along)]
     return stacked(
         name,
         "How runs ended",
         [(words, at) for words, at, _ in cells],
-        {ending: [found[ending] / max(1, sum(found.values())) for _, _, found in cells] for ending in WORDS},
+        {
+            ending: [found[ending] / max(1, sum(found.values())) for _, _, found in cells]
+            for ending in END_WORDS
+        },
         colours=COLOURS,
         x=title(along),
         y="share of runs",
@@ -123,8 +127,8 @@ def ended_chart(
 
 def ended_everywhere(numbers: Numbers) -> Block | None:
     """How the runs of every cell ended, for the page; None where all converged or cells are too many."""
-    cells = [(labels, endings(cell)) for labels, cell in cells_of(numbers)]
-    total = endings(numbers)
+    cells = [(labels, cell.counts()) for labels, cell in cells_of(numbers)]
+    total = numbers.counts()
     if not 0 < len(cells) <= MOST_BARS or total[CONVERGED] == sum(total.values()):
         return None
     axes = list(numbers.axes)
@@ -132,7 +136,7 @@ def ended_everywhere(numbers: Numbers) -> Block | None:
         "how-runs-ended",
         "How runs ended",
         [(" · ".join(labels[:-1]), labels[-1]) for labels, _ in cells],
-        {word: [found[word] / max(1, sum(found.values())) for _, found in cells] for word in WORDS},
+        {word: [found[word] / max(1, sum(found.values())) for _, found in cells] for word in END_WORDS},
         colours=COLOURS,
         x=title(axes[-1]),
         y="share of runs",

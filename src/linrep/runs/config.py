@@ -207,10 +207,10 @@ class MeasureConfig(Table):
     """How it is judged."""
 
     free_threshold_nats: Positive = 0.01
-    """A run is free when its final excess loss is below this, otherwise stuck."""
+    """Not used any more: how a run ended is measured, not set. Stays, so that configs are read and runs found
+    as before; so does the next."""
     bootstrap: Annotated[int, Field(ge=100, le=100_000)] = 1000
-    """Not used any more: intervals are Student's t and need no resamples. Stays, so that configs are read and
-    runs found as before."""
+    """Not used any more: intervals are Student's t and need no resamples."""
     null_draws: Annotated[int, Field(ge=2, le=10_000)] = 20
     """Draws of random pairs behind each null."""
 

@@ -21,7 +21,7 @@ SHOWN = {
     "excess loss (nats)": "final.excess_loss_nats.median",
     "linearity of g": "final.linearity.unembedding.median",
     "alignment": "final.alignment.median",
-    "stuck": "stuck.share",
+    "converged": "ended.shares.converged",
 }
 """Titles of the table in a notebook, and the columns behind them."""
 MOST_SHOWN = 20
@@ -101,7 +101,7 @@ class Runs:
         return self.rows.to_pandas()
 
     def where(self, condition: str) -> "Runs":
-        """The runs for which an expression is true, such as ``"model.dim > 4 and stuck.share < 0.5"``.
+        """Runs for which an expression is true, such as ``"model.dim > 4 and ended.shares.converged == 1"``.
 
         Raises:
             InputError: An expression that cannot be read, or a column that is not there.

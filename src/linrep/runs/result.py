@@ -124,7 +124,7 @@ class Result:
         words = [f"{name} {_short(each)}" for name, each in named.items() if each.mean is not None]
         loss = final.excess_loss_nats.median
         lost = [] if loss is None else [f"excess loss {loss:.2g} nats"]
-        return [*words, *lost, f"{100 * self.summary.stuck.share:.0f} % stuck"]
+        return [*words, *lost, self.summary.ended.words]
 
     def _repr_html_(self) -> str:
         from html import escape

@@ -4,6 +4,8 @@ Whoever has something new to say of a run adds a field here. With a default of N
 runs of before, and is then absent from the JSON.
 """
 
+import contextlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -102,8 +104,13 @@ class Degree(Record):
     share: Number
 
 
+EndWord = Literal["converged", "on a plateau", "unfinished", "too narrow", "diverged"]
+END_WORDS: tuple[EndWord, ...] = ("converged", "on a plateau", "unfinished", "too narrow", "diverged")
+"""How a run can have ended."""
+
+
 class Medians(Record):
-    """Of the free or of the stuck runs."""
+    """Of the runs that ended alike: a median over several kinds would describe none."""
 
     runs: Count
     linearity_embedding: Number
@@ -114,15 +121,50 @@ class Medians(Record):
     log_odds_rmse_nats: Number
 
 
-class Stuck(Record):
-    """Which runs are, and what both kinds have in common."""
+class Ended(Record):
+    """How each run ended, and what it was judged by beside its excess loss and gradient.
 
-    share: Finite
+    Example:
+        >>> import linrep
+        >>> ended = linrep.run(world="cancer", runs=2, training={"steps": 5}).summary.ended
+        >>> ended.per_run, ended.shares["unfinished"]
+        (('unfinished', 'unfinished'), 1.0)
+    """
+
     criterion: str
-    per_run: Annotated[tuple[bool | None, ...], as_long_as("runs")]
-    """None where a run diverged."""
-    free_runs: Medians
-    stuck_runs: Medians
+    """In one sentence."""
+    per_run: Annotated[tuple[EndWord | None, ...], as_long_as("runs")]
+    """None in a record of before, where it was not measured."""
+    shares: dict[EndWord, Finite]
+    """Of all runs that were judged; empty where none was."""
+    medians: dict[EndWord, Medians]
+    """Of each kind that is there, diverged runs left out."""
+    target_nats: PerRun
+    """The excess loss up to which a run counts as converged."""
+    rate: PerRun
+    """d ln(excess loss) / d ln(time) over the last e-fold of time, the sum of the step sizes (newton: the
+    steps). Negative where it falls; None where too little was measured."""
+    floor_nats: PerRun
+    """No tables of this width have less excess loss; None where it was not asked, as it decides nothing."""
+    best_nats: PerRun
+    """The least excess loss of all runs in the same world; None where a run has its own."""
+
+    @property
+    def words(self) -> str:
+        """How many runs ended in which way.
+
+        Example:
+            >>> not_judged(2, "").words
+            'how 2 runs ended was not measured'
+        """
+        judged = [word for word in self.per_run if word is not None]
+        if not judged:
+            runs = len(self.per_run)
+            return f"how {'the run' if runs == 1 else f'{runs:,} runs'} ended was not measured"
+        counts = [(judged.count(word), word) for word in END_WORDS if word in judged]
+        (first, word), *rest = counts
+        said = f"{first:,} of {len(judged):,} runs {word}" if len(judged) > 1 else str(word)
+        return ", ".join([said, *(f"{number:,} {word}" for number, word in rest)])
 
 
 class Counts(Record):
@@ -260,7 +302,7 @@ class Summary(Record):
     gauge_imbalance: Spread
     spectrum: ByTable[tuple[Degree, ...] | None]
     """By degree from 1; None on incomplete grids."""
-    stuck: Stuck
+    ended: Ended
     figures: Figures
     ending: Ending | None = None
     gauge: Gauge | None = None
@@ -274,9 +316,9 @@ class Summary(Record):
     out: too large a world, or a run of before."""
 
     @property
-    def free(self) -> tuple[bool | None, ...]:
-        """Which runs reached the bottom; None where a run diverged."""
-        return tuple(None if stuck is None else not stuck for stuck in self.stuck.per_run)
+    def converged(self) -> tuple[bool, ...]:
+        """Which runs did."""
+        return tuple(word == "converged" for word in self.ended.per_run)
 
     @property
     def measures(self) -> dict[Key, Measured]:
@@ -338,6 +380,35 @@ def read_summary(content: bytes, *, runs: int, names: Sequence[str]) -> Summary:
         ValueError: run: expected a valid string, got 3 (and 9 more)
     """
     try:
-        return Summary.model_validate_json(content, context={"runs": range(runs), "names": names})
+        return Summary.model_validate_json(_renewed(content), context={"runs": range(runs), "names": names})
     except ValidationError as error:
         raise ValueError(explain(error)) from None
+
+
+def _renewed(content: bytes) -> bytes:
+    """A summary of before, which called runs stuck above a threshold, as one whose runs were not judged."""
+    with contextlib.suppress(ValueError):
+        fields = json.loads(content)
+        if isinstance(fields, dict) and "ended" not in fields and "stuck" in fields:
+            stuck = fields.pop("stuck")
+            flags = stuck["per_run"] if isinstance(stuck, dict) else None
+            if isinstance(flags, list):
+                rule = f"{stuck.get('criterion')} was called stuck, and how runs ended was not measured"
+                fields["ended"] = not_judged(len(flags), rule).as_dict()
+                return json.dumps(fields).encode()
+    return content
+
+
+def not_judged(runs: int, why: str) -> Ended:
+    """Of runs whose end was not measured."""
+    nothing = (None,) * runs
+    return Ended(
+        criterion=why,
+        per_run=nothing,
+        shares={},
+        medians={},
+        target_nats=nothing,
+        rate=nothing,
+        floor_nats=nothing,
+        best_nats=nothing,
+    )

@@ -35,7 +35,7 @@ from linrep.errors import InputError, short, shown
 from linrep.runs.toml import is_sweep, read_toml
 
 TOP = ("title", "question", "base", "axes", "quick")
-RESERVED = ("run", "step", "measure", "table", "kind", "value", "free")
+RESERVED = ("run", "step", "measure", "table", "kind", "value", "ended")
 """Columns of every sweep's numbers; no axis may be called so."""
 LARGEST_GRID = 100_000
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from linrep.geometry.record import Similarity
 from linrep.runs.result import Result
-from linrep.runs.summary import Summary
+from linrep.runs.summary import END_WORDS, EndWord, Summary
 from linrep.sweeps.grid import Cell
 
 if TYPE_CHECKING:
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 Row = tuple[int, int, str, str, str, float]
 """step, run, measure, table, kind, value: a number that the trace does not hold."""
 At = Literal["start", "end"]
+Words = EndWord | tuple[EndWord, ...]
+"""How runs ended: in one way, or in one of several."""
+NOT_CONVERGED: tuple[EndWord, ...] = ("on a plateau", "unfinished", "too narrow")
+"""Runs that stayed finite."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +42,9 @@ class Spread:
 class Numbers:
     """All numbers of a sweep.
 
-    Columns of ``frame``: one per axis, then step, run, measure, table, kind ("value" or "null"), value, free
-    (true, false, or missing where a run diverged), last (whether the cell has the measure at no later step).
-    One number per run: the mean over its concepts.
+    Columns of ``frame``: one per axis, then step, run, measure, table, kind ("value" or "null"), value, ended
+    (how the run did, missing in records of before), last (whether the cell has the measure at no later step).
+    One number per run: the mean over its concepts. What a diverged run had before counts nowhere.
 
     Example:
         >>> import linrep
@@ -69,7 +73,13 @@ class Numbers:
         return [(label, part) for label, part in parts if len(part.frame)]
 
     def values(
-        self, measure: str, table: str = "", *, at: At = "end", kind: str = "value", free: bool | None = None
+        self,
+        measure: str,
+        table: str = "",
+        *,
+        at: At = "end",
+        kind: str = "value",
+        ended: Words | None = None,
     ) -> NDArray[np.float64]:
         """One number per run (and cell), at the last step of each cell or before the first.
 
@@ -78,24 +88,36 @@ class Numbers:
             table: "embedding", "unembedding" or "".
             at: "start" is step 0, before training: empty for what was measured at the end only.
             kind: "value" or "null".
-            free: Only free runs (true), only stuck ones (false), or all.
+            ended: Only runs that ended so, or all that stayed finite.
         """
-        rows = self._rows(measure, table, kind, free)
+        rows = self._rows(measure, table, kind, ended)
         rows = rows[self._column("last")[rows] if at == "end" else self._column("step")[rows] == 0]
         rows = rows[np.argsort(self._column("run")[rows], kind="stable")]
         return self._column("value")[rows].astype(np.float64)
 
     def spread(
-        self, measure: str, table: str = "", *, at: At = "end", kind: str = "value", free: bool | None = None
+        self,
+        measure: str,
+        table: str = "",
+        *,
+        at: At = "end",
+        kind: str = "value",
+        ended: Words | None = None,
     ) -> Spread:
         """Mean, median and 10 to 90 % of :meth:`values`."""
-        return spread(self.values(measure, table, at=at, kind=kind, free=free))
+        return spread(self.values(measure, table, at=at, kind=kind, ended=ended))
 
     def mean(
-        self, measure: str, table: str = "", *, at: At = "end", kind: str = "value", free: bool | None = None
+        self,
+        measure: str,
+        table: str = "",
+        *,
+        at: At = "end",
+        kind: str = "value",
+        ended: Words | None = None,
     ) -> float:
         """Mean of :meth:`values`; NaN where there are none."""
-        found = self.values(measure, table, at=at, kind=kind, free=free)
+        found = self.values(measure, table, at=at, kind=kind, ended=ended)
         return float(found.mean()) if len(found) else float("nan")
 
     def over_steps(
@@ -106,18 +128,37 @@ class Numbers:
         grid = rows.pivot_table(index="step", columns="run", values="value")
         return grid.index.to_numpy(np.int64), grid.to_numpy(np.float64)
 
-    def runs(self, *, free: bool | None = None) -> int:
-        """How many runs stayed finite; only the free or the stuck ones if asked."""
-        return len(self.values("excess_loss_nats", free=free))
+    def runs(self, *, ended: Words | None = None) -> int:
+        """How many runs stayed finite; only those that ended so if asked."""
+        return len(self.values("excess_loss_nats", ended=ended))
 
-    def stuck_share(self) -> float:
-        """Share of runs that are stuck; NaN without runs."""
-        return self.runs(free=False) / self.runs() if self.runs() else float("nan")
+    def per_run(self, measure: str, table: str = "", *, ended: Words | None = None) -> NDArray[np.float64]:
+        """:meth:`values` at the end: what an interval over runs is taken over."""
+        return self.values(measure, table, ended=ended)
 
-    def _rows(self, measure: str, table: str, kind: str, free: bool | None) -> NDArray[np.intp]:
+    def counts(self) -> dict[EndWord, int]:
+        """How many runs ended in each way, those that were not judged left out."""
+        runs = self.frame.drop_duplicates([*self.axes, "run"])["ended"]
+        return {word: int((runs == word).sum()) for word in END_WORDS}
+
+    def shares(self) -> dict[EndWord, float]:
+        """The same as shares; NaN where no run was judged."""
+        found = self.counts()
+        runs = sum(found.values())
+        return {word: many / runs if runs else float("nan") for word, many in found.items()}
+
+    def _rows(self, measure: str, table: str, kind: str, ended: Words | None) -> NDArray[np.intp]:
         """Where they stand in the frame."""
         rows = self._places.get((measure, table, kind), np.zeros(0, np.intp))
-        return rows if free is None else rows[self._column("free")[rows] == free]
+        if ended is None:
+            return rows[self._ended[rows] != END_WORDS.index("diverged")]
+        words = (ended,) if isinstance(ended, str) else ended
+        return rows[np.isin(self._ended[rows], [END_WORDS.index(word) for word in words])]
+
+    @cached_property
+    def _ended(self) -> NDArray[np.int8]:
+        """As places among the words, -1 where a run was not judged."""
+        return self.frame["ended"].cat.codes.to_numpy()
 
     @cached_property
     def _places(self) -> Mapping[tuple[str, str, str], NDArray[np.intp]]:
@@ -152,9 +193,8 @@ def tidy(cell: Cell, result: Result, extra: Iterable[Row] = ()) -> "pd.DataFrame
     found = trace[trace["concept"] == ""][columns]
     more = pd.DataFrame(list(extra), columns=columns)
     frame: Any = pd.concat([found, more], ignore_index=True) if len(more) else found.reset_index(drop=True)
-    free = dict(enumerate(result.summary.free))
-    frame = frame[[free.get(run) is not None for run in frame["run"]]]
-    frame = frame.assign(free=[free[run] for run in frame["run"]])
+    words = result.summary.ended.per_run
+    frame = frame.assign(ended=[words[run] for run in frame["run"]])
     frame = _with_final_nulls(frame, result.summary)
     return frame.assign(**dict(cell.coordinates))
 
@@ -186,14 +226,17 @@ def gather(grid: Sequence[Cell], frames: Sequence["pd.DataFrame"]) -> Numbers:
             labels = axes.setdefault(axis, [])
             if label not in labels:
                 labels.append(label)
-    columns: Any = [*axes, "step", "run", "measure", "table", "kind", "value", "free"]
+    columns: Any = [*axes, "step", "run", "measure", "table", "kind", "value", "ended"]
     whole: Any = pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)
     return collect(axes, whole)
 
 
 def collect(axes: Mapping[str, Sequence[str]], frame: Any) -> Numbers:
     """Numbers from a frame with all columns but ``last``."""
-    frame = frame.astype(dict.fromkeys(axes, "category"))  # compared and kept as small integers
+    import pandas as pd
+
+    # Compared and kept as small integers.
+    frame = frame.astype(dict.fromkeys(axes, "category") | {"ended": pd.CategoricalDtype(list(END_WORDS))})
     series = frame.groupby([*axes, "measure", "table", "kind"], sort=False, observed=True)
     last = series["step"].transform("max")
     return Numbers(axes=axes, frame=frame.assign(last=frame["step"] == last))

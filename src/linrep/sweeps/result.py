@@ -122,7 +122,7 @@ class SweepResult:
 
     @property
     def table(self) -> "pd.DataFrame":
-        """Tidy, at the last step: a column for each axis, then run, measure, table, kind, value and free.
+        """Tidy, at the last step: a column for each axis, then run, measure, table, kind, value and ended.
 
         An axis of numbers is a column of numbers, any other one of its labels.
         """

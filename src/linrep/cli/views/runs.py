@@ -44,7 +44,7 @@ def overview(result: "Result") -> "Iterator[Table | str]":
     from rich.table import Table
 
     summary, config = result.summary, result.config
-    counts, final, stuck = summary.counts, summary.final, summary.stuck
+    counts, final = summary.counts, summary.final
     yield (
         f"{len(summary.concepts)} concepts, {counts.contexts} contexts ({counts.dropped_contexts} "
         f"impossible ones dropped), {counts.tokens} tokens, dimension {config.model.dim}; {config.runs} "
@@ -59,10 +59,7 @@ def overview(result: "Result") -> "Iterator[Table | str]":
     if (risen := rising_words(summary.rises, config.training.step_size)) is not None:
         yield risen[0]
     gap = final.log_odds_gap_nats
-    yield (
-        f"excess loss {_number(final.excess_loss_nats.median)} nats (median); "
-        f"stuck: {_number(100 * stuck.share)} % of runs ({stuck.criterion})"
-    )
+    yield f"excess loss {_number(final.excess_loss_nats.median)} nats (median); {summary.ended.words}"
     if gap is not None:
         yield (
             f"log-odds gap: RMSE {_number(gap.rmse)} nats, against {_number(gap.rmse_of_zero)} "
@@ -99,6 +96,7 @@ LISTED = {
     "lin g": "final.linearity.unembedding.median",
     "lin f": "final.linearity.embedding.median",
     "align": "final.alignment.median",
+    "converged": "ended.shares.converged",
 }
 """Titles of the listing, and the columns of the table of runs behind them."""
 

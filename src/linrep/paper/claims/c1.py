@@ -18,7 +18,7 @@ FALLS = Rule(kind="at most", bound=0.9, target=0.0)
 
 
 def claim(bench: Bench) -> Claim:
-    """Test C1 on independent concepts and on graphs, at a width where no run is stuck."""
+    """Test C1 on independent concepts and on graphs, at a width where runs converge."""
     return Claim(
         id="C1",
         short="log-odds",
