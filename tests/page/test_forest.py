@@ -5,7 +5,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from linrep.page.forest import MOST, Group, Row, html, place
+from linrep.page.forest import LEAST, MOST, Group, Row, html, place
+from linrep.page.print_forest import forest_figure
 
 ROW = Row(
     id="C0.1",
@@ -54,3 +55,19 @@ def test_a_row_without_a_mean_has_words_and_no_mark() -> None:
     assert not [part for part in found.iter() if part.get("class") in ("mark", "bar")]
     assert found.attrib["class"] == "test doubt"
     assert "undecided" in "".join(found.itertext())
+
+
+def test_on_paper_every_row_stands_at_its_distance_beside_its_numbers() -> None:
+    far = replace(ROW, id="C0.2", mark="control", distance=2 * MOST, interval=(3.0, 2 * MOST), measured="0.1")
+    without = replace(ROW, id="C0.3", distance=None, interval=None, measured="–")
+    drawn = forest_figure([Group(id="C0", verdict="holds", title="A $ B", rows=[ROW, far, without])])
+    (axes,) = drawn.axes
+    marks = {next(iter(line.get_ydata())): line for line in axes.lines if len(line.get_xdata()) == 1}
+    assert {at: line.get_xdata()[0] for at, line in marks.items()} == {1: 0.6, 2: MOST}
+    assert marks[2].get_marker() == ">"
+    bars = [list(line.get_xdata()) for line in axes.lines if len(set(line.get_xdata())) == 2]
+    assert bars == [[0.4, 0.8], [3.0, MOST]]
+    texts = [text.get_text() for text in axes.texts]
+    assert texts[0] == r"C0 holds: A \$ B"
+    assert {"C0.1 somewhere", "0.97 [0.96, 0.98]", "C0.3 somewhere", "–"} <= set(texts)
+    assert axes.get_xlim() == (LEAST, MOST)

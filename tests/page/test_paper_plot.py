@@ -101,3 +101,11 @@ def test_equal_figures_have_equal_bytes_and_svgs_are_small(tmp_path: Path) -> No
 @pytest.mark.parametrize("given", ["svg", "png"])
 def test_only_the_format_asked_for(given: str, tmp_path: Path) -> None:
     assert [path.name for path in save({"f": figure([categories()])}, tmp_path, [given])] == [f"f.{given}"]
+
+
+def test_numbers_that_are_written_in_an_svg_keep_their_digits(tmp_path: Path) -> None:
+    small = Series(name="0.000610", colour="--unembedding", x=[1, 2], points=[spread(0.1)] * 2)
+    (path,) = save({"f": figure([chart("c", "C", [small], x="0.12345", y="y")])}, tmp_path, ["svg"])
+    text = path.read_text()
+    assert ">0.000610<" in text
+    assert ">0.12345<" in text

@@ -100,11 +100,20 @@ def claims(
     out: Annotated[Path, typer.Option("--out", help="Folder for experiments, ledger and page.")] = Path(
         "claims"
     ),
+    results: Annotated[
+        Path | None,
+        typer.Option("--results", metavar="DIR", help="Also write verdicts and figure as Markdown here."),
+    ] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option("--figures", metavar="DIR", help="Also write the figure as PDF, SVG and PNG here."),
+    ] = None,
 ) -> None:
     """Test the paper's claims C1 to C6, each beside a control where it must fail. Resumable."""
     from linrep.cli.views.theory import show_ledger
     from linrep.page.claims import write_page
     from linrep.paper.claims.ledger import make_ledger
+    from linrep.paper.claims.written import save_forest, write_claims
     from linrep.progress import stop_on_signal
 
     def say(words: str) -> None:
@@ -114,6 +123,10 @@ def claims(
     with stop_on_signal() as stop:
         ledger = make_ledger(out, quick=quick, say=say, stop=stop)
     page = write_page(ledger, out)
+    if results is not None:
+        write_claims(ledger, results)
+    if figures is not None:
+        save_forest(ledger, figures)
 
     def show() -> None:
         show_ledger(ledger)

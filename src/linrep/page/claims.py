@@ -48,7 +48,7 @@ def render(ledger: "Ledger") -> str:
     """
     return assemble(
         Page(
-            title=_title(ledger),
+            title=headline(ledger),
             kicker=f"The claims of the paper, tested: the {ledger.scale} ledger",
             thresholds=[ledger.rule],
             sections=[
@@ -62,7 +62,7 @@ def render(ledger: "Ledger") -> str:
     )
 
 
-def _title(ledger: "Ledger") -> str:
+def headline(ledger: "Ledger") -> str:
     """How many of the claims have each verdict."""
     verdicts = [claim.verdict for claim in ledger.claims]
     hold, fail, undecided = (verdicts.count(verdict) for verdict in VERDICTS)
@@ -77,11 +77,20 @@ def _forest(ledger: "Ledger") -> Block:
         id="forest",
         kind="forest",
         title="Tests and controls of each claim against their rules",
-        drawing=forest.html([_group(claim) for claim in ledger.claims]),
+        drawing=forest.html(groups(ledger)),
         caption=READING,
         download=("ledger.json", json.dumps(ledger.as_json(), indent=1, ensure_ascii=False, allow_nan=False)),
         size="wide",
     )
+
+
+def groups(ledger: "Ledger") -> list[forest.Group]:
+    """The rows of the plot, claim by claim.
+
+    Args:
+        ledger: Judged.
+    """
+    return [_group(claim) for claim in ledger.claims]
 
 
 def _group(claim: "Claim") -> forest.Group:

@@ -32,6 +32,8 @@ UNDATED: dict[str, dict[str, Any]] = {
 }
 """Formats that figures are saved in, and what is left out of each so that equal figures have equal bytes."""
 DOTS_PER_INCH = 300
+TAG = re.compile(r"<[^>]*>")
+"""What is not text of an SVG."""
 FINE = re.compile(r"(\d\.\d\d)\d+")
 """Digits of an SVG beyond a hundredth of a point: a third of the file, and nothing that can be seen."""
 
@@ -39,6 +41,16 @@ FINE = re.compile(r"(\d\.\d\d)\d+")
 def plain(text: str) -> str:
     """A name as matplotlib must be given it: a dollar sign is not mathematics."""
     return text.replace("$", r"\$")
+
+
+def coarse(svg: str) -> str:
+    """An SVG without the digits of places that cannot be seen; what is written in it stays as it is.
+
+    Example:
+        >>> coarse('<text x="1.23456">0.00061</text>')
+        '<text x="1.23">0.00061</text>'
+    """
+    return TAG.sub(lambda tag: FINE.sub(r"\1", tag.group()), svg)
 
 
 def save(figures: Mapping[str, Any], folder: Path | str, formats: Sequence[str] = ()) -> list[Path]:
@@ -65,6 +77,6 @@ def save(figures: Mapping[str, Any], folder: Path | str, formats: Sequence[str] 
                 path = folder / f"{name}.{ending}"
                 figure.savefig(path, metadata=UNDATED[ending], dpi=DOTS_PER_INCH)
                 if ending == "svg":
-                    path.write_text(FINE.sub(r"\1", path.read_text(encoding="utf-8")), encoding="utf-8")
+                    path.write_text(coarse(path.read_text(encoding="utf-8")), encoding="utf-8")
                 written.append(path)
     return written

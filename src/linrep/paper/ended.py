@@ -29,9 +29,7 @@ def mean_over(numbers: Numbers, measure: str, table: str = "", within: Range = A
 
 
 def how_runs_ended(numbers: Numbers) -> str:
-    """The sentence of every report, as in "18 of 20 runs converged; 2 ended on a plateau."; empty "
-    "without runs.
-    """
+    """The sentence of every report, as in "18 of 20 runs converged; 2 ended on a plateau."."""
     found = numbers.counts()
     runs = sum(found.values())
     rest = [f"{count(many)} {_ended(word)}" for word, many in found.items() if many and word != CONVERGED]

@@ -13,6 +13,7 @@ from linrep.paper.claims import bench, c1, c2, c4
 from linrep.paper.claims.bench import FULL, QUICK, Scale, configs
 from linrep.paper.claims.ledger import JSON_FILE, Ledger, make_ledger, trial_rows, verdict_rows
 from linrep.paper.claims.verdict import LEAST_SEEDS
+from linrep.paper.claims.written import write_claims
 from linrep.runs.toml import parse
 from linrep.theory.additive import additive_logits
 from linrep.theory.factors import balanced_factors
@@ -107,6 +108,24 @@ def test_the_page_is_one_forest_plot_of_every_trial(made: tuple[Path, Ledger]) -
     assert "edge_probability = 0.8" in page
     assert "partly" not in page.partition("<style>")[0] + page.partition("</style>")[2]
     assert "data-figure=" not in page, "nothing that needs a library to be drawn"
+
+
+def test_the_ledger_is_a_page_of_results_too_with_equal_bytes(
+    made: tuple[Path, Ledger], tmp_path: Path
+) -> None:
+    kept = [
+        {path.name: path.read_bytes() for path in write_claims(made[1], tmp_path / n).parent.iterdir()}
+        for n in ("1", "2")
+    ]
+    assert kept[0] == kept[1]
+    assert sorted(kept[0]) == ["claims.csv", "claims.md", "claims.svg"]
+    text = kept[0]["claims.md"].decode()
+    assert "0 of 6 claims hold, 6 are undecided." in text
+    assert max(line.count("|") for line in text.splitlines() if line.startswith("|")) <= 7
+    trials = [trial for claim in made[1].claims for trial in claim.trials]
+    assert len(kept[0]["claims.csv"].decode().splitlines()) == 1 + len(trials)
+    for trial in trials:
+        assert trial.measured.numbers in text
 
 
 @pytest.fixture

@@ -30,7 +30,8 @@ def claim(bench: Bench) -> Claim:
     return Claim(
         id="C6",
         short="limit",
-        title="A vanishing ridge leaves the linearity of the least nuclear norm, and at k = m full linearity",
+        title="In worlds of two concepts a vanishing ridge leaves the linearity of the least nuclear norm; "
+        "at k = m full linearity",
         statement="As a ridge vanishes at k ≥ rank, tables tend to the balanced factors of the least nuclear "
         "norm with unit margins, whatever p is: not linear for complete contexts. At k = m the additive, "
         "exactly linear solution takes its place. That gradient descent itself ends there is a conjecture: "
