@@ -6,67 +6,31 @@ from typing import Any
 
 import pytest
 
-from linrep.laboratory.shapes import DEVIATION
-from linrep.laboratory.shapes import OVERLAP as CHILD
 from linrep.page.print_plot import figure
 from linrep.paper import NAMES, experiment
 from linrep.paper.complexity import BYTES, DENSE, FUSED, MACHINE, SECONDS, STORED
 from linrep.paper.entanglement import MOVED
 from linrep.paper.generalisation import ALIGNMENT as HELD_ALIGNMENT
 from linrep.paper.generalisation import GAP as GENERALISATION_GAP
-from linrep.paper.graphs import DEPENDENCE
-from linrep.paper.hierarchy import CAUSAL
-from linrep.paper.orthogonality import GAUGES, INNER
-from linrep.paper.orthogonality import OVERLAP as IN_INNER
 from linrep.paper.record import Answer
 from linrep.paper.shift import BACK, STEPS_BACK, STEPS_FIRST, TURN
 from linrep.runs.summary import END_WORDS
 from linrep.sweeps.numbers import Numbers
 
-from .planted import ALIGNMENT, EXCESS, GAP, OVERLAP, F, G, numbers
+from .planted import EXCESS, GAP, F, G, numbers
+from .planted_directions import (
+    PLANTED_DIRECTIONS,
+    dimension,
+    emergence,
+    graphs,
+    hierarchy,
+    orthogonality,
+    setting,
+)
 from .planted_training import PLANTED_TRAINING
 
 HELD_GAP = (GENERALISATION_GAP, "")
 PREDICTED = ("predicted_linearity", "unembedding")
-
-
-def emergence(linear: float, aligned: float = 0.98, overlap: float = 0.02) -> Numbers:
-    measures = {G: linear, F: linear, ALIGNMENT: aligned, OVERLAP: overlap}
-    axes = {"concepts": ["3", "4"], "optimizer": ["SGD", "full-batch GD"]}
-    cells: dict[tuple[str, ...], Any] = {
-        ("3", "SGD"): {**measures, G: 0.97},
-        ("4", "SGD"): measures,
-        ("3", "full-batch GD"): {**measures, G: 0.8},
-        ("4", "full-batch GD"): measures,
-    }
-    return numbers(axes, cells, null={G: 0.01, F: 0.01, ALIGNMENT: 0.0})
-
-
-def dimension(three: float, four: float) -> Numbers:
-    """m = 3 peaks at k = 3 if ``three`` is large, m = 4 at k = 4 if ``four`` is."""
-    cells: dict[tuple[str, ...], Any] = {
-        ("3", "2"): {G: 0.6}, ("3", "3"): {G: three}, ("3", "4"): {G: 0.7},
-        ("3", "16"): {G: 0.3, PREDICTED: 0.226},
-        ("4", "2"): {G: 0.5}, ("4", "3"): {G: 0.7}, ("4", "4"): {G: four},
-        ("4", "16"): {G: 0.3, PREDICTED: 0.175},
-    }  # fmt: skip
-    axes = {"world.concepts": ["3", "4"], "model.dim": ["2", "3", "4", "16"]}
-    return numbers(axes, cells, null={G: 0.0}, held={("3", "3"): 2})
-
-
-def graphs(dense: float) -> Numbers:
-    cells: dict[tuple[str, ...], Any] = {
-        ("independent",): {G: 0.99, ALIGNMENT: 0.9, GAP: 0.1, (DEPENDENCE, ""): 0.0},
-        ("dense",): {G: dense, ALIGNMENT: 0.9, GAP: 0.4, (DEPENDENCE, ""): 1.5},
-    }
-    return numbers({"graph": ["independent", "dense"]}, cells, null={G: 0.0, GAP: 0.7})
-
-
-def orthogonality(euclid: float, untrained: float = 0.3) -> Numbers:
-    measures = {(IN_INNER, f"{gauge}, {inner}"): 0.4 for gauge in GAUGES for inner in INNER}
-    measures[IN_INNER, "as trained, Euclid"] = euclid
-    measures[IN_INNER, "untrained, Euclid"] = untrained
-    return numbers({"world.concepts": ["3", "4"]}, {("3",): measures, ("4",): measures})
 
 
 def knowledge(two: float, three: float) -> Numbers:
@@ -76,29 +40,6 @@ def knowledge(two: float, three: float) -> Numbers:
         ("3",): {G: three, F: 0.3, PREDICTED: 0.226},
     }
     return numbers({"known": ["1", "2", "3"]}, cells, null={G: 0.0})
-
-
-def hierarchy(
-    degrees: float,
-    slant: float,
-    *,
-    twice: float | None = None,
-    start: float = 0.3,
-    dealt: tuple[float, float] = (15.0, 0.3),
-) -> Numbers:
-    """Flat and nested worlds; ``twice``: the overlap of the one that is nested twice, at the widest."""
-    simplex, g = (DEVIATION, "unembedding"), (CHILD, "unembedding")
-    cells: dict[tuple[str, ...], Any] = {}
-    for k in ("3", "6", "24"):
-        far, aslant = (30.0, 0.5) if k == "3" else (degrees, slant)
-        turned = {g: [start, 0.2, 0.2, aslant], (CHILD, CAUSAL): 0.0 if k == "24" else 0.25}
-        cells[("GD", "3 states", k)] = {simplex: [20.0, 9.0, 9.0, far]}
-        cells[("GD", "nested", k)] = {simplex: [20.0, 9.0, 9.0, far], **turned}
-        other = twice if twice is not None and k == "24" else aslant
-        cells[("GD", "nested twice", k)] = {**turned, g: [start, 0.2, 0.2, other]}
-    axes = {"method": ["GD"], "world": ["3 states", "nested", "nested twice"], "model.dim": ["3", "6", "24"]}
-    nulls = {simplex: [dealt[0]] * 4, g: [dealt[1]] * 4, (CHILD, CAUSAL): [0.125] * 4}
-    return numbers(axes, cells, null=nulls)
 
 
 def overfitting(
@@ -170,17 +111,13 @@ def complexity(fast: float, bent: float = 1.0, small: float = 3.0, stored: float
 
 PLANTED = {
     **PLANTED_TRAINING,
-    "emergence": (emergence(0.95), emergence(0.8), emergence(0.3)),
-    "dimension": (dimension(0.99, 0.98), dimension(0.99, 0.6), dimension(0.5, 0.6)),
-    "graphs": (graphs(0.95), graphs(0.8), graphs(0.4)),
-    "orthogonality": (orthogonality(0.02), orthogonality(0.15), orthogonality(0.5)),
+    **PLANTED_DIRECTIONS,
     "entanglement": (entanglement(0.04, 0.07), entanglement(0.07, 0.2), entanglement(0.5, 0.2)),
     "generalisation": (
         generalisation([0.1, 0.2], [0.97, 0.95]),
         generalisation([0.5, 0.8], [0.97, 0.6]),
         generalisation([0.5, 0.8], [0.6, 0.5]),
     ),
-    "hierarchy": (hierarchy(1.0, 0.02), hierarchy(9.0, 0.02), hierarchy(9.0, 0.1)),
     "shift": (shift(6.0), shift(30.0), shift(70.0)),
     "complexity": (complexity(5.5), complexity(5.5, bent=0.6), complexity(7.0)),
     "overfitting": (overfitting(-0.5), overfitting(-0.7), overfitting(0.2)),
@@ -203,20 +140,26 @@ def test_planted_results_flip_the_answer(name: str) -> None:
 
 
 def test_sentences_quote_the_numbers() -> None:
-    assert "0.93" in experiment("emergence").answer(emergence(0.931)).finding
-    assert "0.42" in experiment("graphs").answer(graphs(0.42)).finding
-    assert "predicted 0.17" in experiment("dimension").answer(dimension(0.99, 0.98)).finding
+    normal = experiment("emergence").answer(emergence(0.931)).finding
+    assert "from normal starts linearity of g at least 0.93" in normal
+    half = experiment("setting").answer(setting(0.912)).finding
+    assert "with half of the contexts linearity of g at least 0.91" in half
+    slope = experiment("graphs").answer(graphs(0.39)).finding
+    assert "on cancer linearity of g goes from 0.99 to 0.39 at 1.50 nats of dependence (−0.40 [−0.40" in slope
+    width = experiment("dimension").answer(dimension(0.2)).finding
+    assert "0.98 at k = 4 and 0.20 at k = 16 (predicted 0.17" in width
     assert "0.07 nats at k = 16" in experiment("entanglement").answer(entanglement(0.04, 0.07)).finding
     held = experiment("generalisation").answer(generalisation([0.1, 0.43], [0.97, 0.95])).finding
     assert "kept by the MLP at every share" in held
     assert "matched by the MLP with 10 % held out" in held
     assert "table 0.70, predicting zero 0.60 nats" in held
     nested = experiment("hierarchy").answer(hierarchy(9.125, 0.03, twice=0.17)).finding
-    assert (
-        "regular simplices in 0 of 4 cells (off by on average 9.12° at k = 6 (dealt labels 15.00°" in nested
+    flat = (
+        "regular simplices in 0 of 2 worlds at k = 6 and 0 of 2 worlds at k = 24 (farthest: 9.12° for nested"
     )
-    assert "in 3 of 4 (|cosine| on average 0.03 at k = 6 (dealt labels 0.30, untrained 0.30)" in nested
-    assert "farthest 0.17 for nested twice, GD, k = 24" in nested
+    assert flat in nested
+    above = "minus parent in 2 of 2 worlds at k = 6 and 1 of 2 worlds at k = 24 (|cosine|, farthest: 0.17 for"
+    assert above in nested
     assert "it is 0.25 at k = 3 (dealt labels 0.12), 0.25 at k = 6 (dealt labels 0.12) and 0.00" in nested
     assert "after 321 steps (at first 400)" in experiment("shift").answer(shift(6.0)).finding
     assert "turned by 6.0°" not in experiment("shift").answer(shift(7.0)).finding
@@ -227,10 +170,12 @@ def test_sentences_quote_the_numbers() -> None:
 
 def test_controls_count_against_the_claim() -> None:
     """An angle no smaller than that of random pairs, or an overlap no smaller than untrained, is no."""
-    assert experiment("orthogonality").answer(orthogonality(0.04, untrained=0.03)).standing == "no"
+    assert experiment("orthogonality").answer(orthogonality(0.04, moved=0.03)).standing == "no"
+    assert experiment("orthogonality").answer(orthogonality(0.04, slope=0.5)).standing == "no"
     assert experiment("entanglement").answer(entanglement(0.04, 0.07, random=0.06)).standing == "no"
-    assert experiment("hierarchy").answer(hierarchy(1.0, 0.02, start=0.03, dealt=(1.5, 0.3))).standing == "no"
-    assert experiment("hierarchy").answer(hierarchy(9.0, 0.02, dealt=(15.0, 0.03))).standing == "no"
+    assert experiment("hierarchy").answer(hierarchy(1.0, 0.02, dealt=(1.5, 0.3))).standing == "no"
+    assert experiment("hierarchy").answer(hierarchy(1.0, 0.02, dealt=(15.0, 0.03))).standing == "no"
+    assert experiment("emergence").answer(emergence(0.97, overlap=0.2)).standing == "no"
     copied = generalisation([0.5, 0.8], [0.97, 0.95], table=0.98)
     assert experiment("generalisation").answer(copied).standing == "no"
 
@@ -293,7 +238,7 @@ def test_what_sampling_adds_joins_the_numbers_of_one_run() -> None:
 
 
 def test_runs_are_told_apart_by_how_they_ended() -> None:
-    planted = dimension(0.99, 0.98).of(**{"world.concepts": "3", "model.dim": "3"})
+    planted = numbers({"k": ["3"]}, {("3",): {G: 0.9}}, held={("3",): 2})
     assert planted.runs() == 4
     assert planted.runs(ended="converged") == planted.runs(ended=("on a plateau", "diverged")) == 2
     assert planted.runs(ended="unfinished") == 0
@@ -301,7 +246,7 @@ def test_runs_are_told_apart_by_how_they_ended() -> None:
 
 
 def test_what_a_diverged_run_had_before_counts_nowhere_but_in_the_shares() -> None:
-    planted = dimension(0.99, 0.98).of(**{"world.concepts": "3", "model.dim": "3"})
+    planted = numbers({"k": ["3"]}, {("3",): {G: 0.9}}, held={("3",): 2})
     frame = planted.frame.copy()
     frame.loc[frame["run"] == 0, "ended"] = "diverged"
     kept = replace(planted, frame=frame[(frame["run"] != 0) | (frame["step"] == 0)])
@@ -322,16 +267,19 @@ def test_no_numbers_give_no_answer(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_controls_stand_in_every_figure(name: str) -> None:
     some = next(each for each in PLANTED[name] if each is not None)
-    blocks = experiment(name).figures(some)
+    blocks = [block for block in experiment(name).figures(some) if block.kind == "plot"]
     names = {trace.get("name", "") for block in blocks for trace in (block.spec or {})["data"]}
-    assert any(word in each for each in names for word in ("random", "untrained", "storing p")), names
+    assert any(word in each for each in names for word in ("random", "untrained", "storing p", "dealt")), (
+        names
+    )
     assert all(block.alt for block in blocks)
     assert len({block.id for block in blocks}) == len(blocks)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_plot_has_its_panel_on_paper(name: str) -> None:
-    blocks = experiment(name).figures(next(each for each in PLANTED[name] if each is not None))
+    some = next(each for each in PLANTED[name] if each is not None)
+    blocks = [block for block in experiment(name).figures(some) if block.kind == "plot"]
     drawn = figure(blocks)
     titles = [axes.get_title(loc="left") for axes in drawn.axes]
     assert len(titles) == len(blocks)
@@ -339,4 +287,4 @@ def test_every_plot_has_its_panel_on_paper(name: str) -> None:
 
 
 def test_excess_loss_is_planted_too() -> None:
-    assert emergence(0.9).of(concepts="3", optimizer="SGD").mean(*EXCESS) == pytest.approx(0.001)
+    assert emergence(0.9).of(concepts="3").mean(*EXCESS) == pytest.approx(0.001)

@@ -13,7 +13,6 @@ from linrep.cli import execute
 from linrep.laboratory.build import worlds
 from linrep.laboratory.shapes import hierarchies
 from linrep.paper import NAMES, experiment, reproduce
-from linrep.paper.graphs import total_correlation
 from linrep.paper.hierarchy import RANK
 from linrep.paper.implicit_bias import hidden_problems
 from linrep.paper.orthogonality import coordinates, inner_products
@@ -132,16 +131,18 @@ def test_an_experiment_that_fails_is_said_and_exits_1(
 ) -> None:
     def wild(name: str, *, quick: bool = False) -> Sweep:
         sweep = tiny(name)
-        wide = replace(sweep.axes[0].points[1], changes=(("world.concepts", 4), ("training.step_size", 1e30)))
-        axes = (replace(sweep.axes[0], points=(sweep.axes[0].points[0], wide)),)
+        concepts, starts = sweep.axes
+        first, last = concepts.points
+        wide = replace(last, changes=(*last.changes, ("training.step_size", 1e30)))
+        axes = (replace(concepts, points=(first, wide)), replace(starts, points=starts.points[:1]))
         return replace(sweep, axes=axes)
 
     monkeypatch.setattr(reproduce, "sweep_of", wild)
-    assert execute(["reproduce", "orthogonality", "--quick", "--out", str(tmp_path), "--quiet"]) == 1
+    assert execute(["reproduce", "emergence", "--quick", "--out", str(tmp_path), "--quiet"]) == 1
     said = capsys.readouterr().err
     assert said.count("\n") == 1
-    assert "orthogonality: world.concepts 4: training diverged" in said
-    assert "diverged" in (tmp_path / "orthogonality.html").read_text()
+    assert "emergence: concepts 4, model.start normal: training diverged" in said
+    assert "diverged" in (tmp_path / "emergence.html").read_text()
 
 
 def test_a_damaged_run_is_said_and_the_pages_are_written(
@@ -170,14 +171,6 @@ def test_unknown_names_are_one_line(
     assert said.count("\n") == 1
     assert "emergence, incomplete-contexts" in said
     assert not (tmp_path / "out").exists()
-
-
-def test_dependence_is_zero_for_independent_concepts_and_ln_2_for_copies() -> None:
-    alone = world(independent(3, probabilities=[0.5, 0.2, 0.7], generator=None))
-    assert total_correlation(alone) == pytest.approx(0.0, abs=1e-12)
-    joint = torch.zeros(8, dtype=torch.float64)
-    joint[0b000] = joint[0b110] = 0.5
-    assert total_correlation(replace(alone, joint=joint)) == pytest.approx(0.6931471805599453)
 
 
 def test_hidden_problems_of_the_additive_solution_point_at_their_steering_vector() -> None:

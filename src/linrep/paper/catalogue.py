@@ -20,11 +20,13 @@ from linrep.paper import (
     optimizers,
     orthogonality,
     overfitting,
+    setting,
     shift,
 )
 from linrep.paper.record import Experiment
 
 _STUDIES = (
+    setting.EXPERIMENT,
     emergence.EXPERIMENT,
     incomplete.CONTEXTS,
     incomplete.TOKENS,

@@ -1,92 +1,97 @@
-"""The width k of both tables, from 2 to 2^m and beyond, runs that converged and others apart."""
+"""The width k of both tables, from 2 to beyond the tokens' rank: every run a dot, beside limit and k = m."""
 
 import math
 from collections.abc import Iterator
 
-from linrep.page.chart import Dash, Series, chart, numeric
-from linrep.page.numbers import cosine
+from linrep.page.chart import Series, chart, control, means, numeric
+from linrep.page.numbers import cosine, listed
 from linrep.page.shell import Block
 from linrep.paper.axis_words import point, title
-from linrep.paper.former import converged_else_all
+from linrep.paper.effects import Held, above, judged
+from linrep.paper.measured import Cells, run_dots
+from linrep.paper.paired import Key, paired_difference
 from linrep.paper.record import ALIGNMENT, EXCESS, LINEARITY_F, LINEARITY_G, Answer, Experiment, nothing
-from linrep.paper.yardsticks import PREDICTED, controls, ended_chart, predicted_line, predicted_rows
+from linrep.paper.yardsticks import PREDICTED, predicted_line, predicted_rows
 from linrep.runs.result import Result
-from linrep.sweeps.numbers import NOT_CONVERGED, Numbers, Row, Words
+from linrep.sweeps.numbers import NOT_CONVERGED, Numbers, Row
 from linrep.theory.limits import predict
 
 M, K = "world.concepts", "model.dim"
-KINDS: tuple[tuple[str, Words, Dash, str], ...] = (
-    ("converged", "converged", "solid", "circle"),
-    ("not converged", NOT_CONVERGED, "dash", "x"),
-)
+G: Key = ("linearity", "unembedding")
+HALF = 0.5
 RULE = (
-    "At each width the mean linearity of g is taken over runs that converged, or over all if none did. “Yes” "
-    "if its largest value stands at k = m for every number of concepts m, “undecided” if for some, else “no”."
+    "“Yes” if for every number of concepts m the mean linearity of g that runs lose from k = m to the "
+    f"largest width, world by world, lies above {HALF}, “no” if for one it lies below. Narrower widths than "
+    "m cannot reach the bottom, and are drawn but not judged."
 )
 
 
 def answer(numbers: Numbers) -> Answer:
-    """Where the peak is."""
-    peaks: list[bool] = []
+    """What is lost from k = m to the widest."""
+    effects: list[Held] = []
     words: list[str] = []
     for m, part in numbers.each(M):
-        linear = {k: converged_else_all(cell, "linearity", "unembedding") for k, cell in part.each(K)}
-        if m not in linear or len(linear) < 2:
+        cells = {k: cell for k, cell in part.each(K) if cell.runs(ended="converged")}
+        if m not in cells or len(cells) < 2:
             continue
-        top, widest = max(linear, key=linear.__getitem__), max(linear, key=int)
-        cell = part.of(**{K: widest})
-        limit = cell.mean(PREDICTED, "unembedding")
-        predicted = f", predicted {cosine(limit)} in the limit" if not math.isnan(limit) else ""
-        where = "k = m" if top == m else f"k = {top}"
-        beside = "" if top == m else f", {cosine(linear[m])} at k = m"
-        words.append(
-            f"for m = {m} the mean linearity of g is largest at {where} ({cosine(linear[top])}{beside}) and "
-            f"{cosine(linear[widest])} at k = {widest}{predicted}"
+        widest = max(cells, key=int)
+        effects.append(
+            above(
+                f"linearity of g lost from k = {m} to k = {widest}, m = {m}",
+                paired_difference(cells[m], cells[widest], *G),
+                HALF,
+                cosine,
+            )
         )
-        peaks.append(top == m)
-    if not peaks:
+        limit = cells[widest].mean(PREDICTED, "unembedding")
+        predicted = "" if math.isnan(limit) else f" (predicted {cosine(limit)} in the limit)"
+        along = [
+            f"{cosine(cell.mean(*G, ended='converged'))} at k = {k}"
+            for k, cell in cells.items()
+            if int(k) >= int(m)
+        ]
+        words.append(f"for m = {m} the mean linearity of g is {listed(along)}{predicted}")
+    if not effects:
         return nothing(RULE)
-    standing = "yes" if all(peaks) else "undecided" if any(peaks) else "no"
-    return Answer(standing=standing, finding="; ".join(words) + ".", rule=RULE)
+    return Answer(
+        standing=judged(effects),
+        finding=f"{'; '.join(words)}.",
+        rule=RULE,
+        effects=tuple(effects),
+        would_change="Wide tables at the bottom of the loss whose steering vectors still agree.",
+    )
 
 
 def figures(numbers: Numbers) -> list[Block]:
-    """Linearity of g against k, with the prediction; and how runs ended."""
-    blocks: list[Block] = []
-    g = ("linearity", "unembedding")
-    for m, part in numbers.each(M):
-        cells = part.each(K)
+    """Linearity of g against k for each m."""
+    return [_chart(m, part.each(K)) for m, part in numbers.each(M)]
 
-        def some(ended: Words, cells: list[tuple[str, Numbers]] = cells) -> list[tuple[str, Numbers]]:
-            return [(k, cell) for k, cell in cells if cell.runs(ended=ended)]
 
-        lines = [
-            Series(
-                name=name,
-                colour="--unembedding",
-                dash=dash,
-                marker=marker,
-                x=numeric([k for k, _ in some(ended)]),
-                points=[cell.spread(*g, ended=ended) for _, cell in some(ended)],
-            )
-            for name, ended, dash, marker in KINDS
-        ]
-        lines.append(predicted_line("predicted limit", "--predicted", cells, "unembedding", joined=False))
-        lines += controls(
-            numeric([k for k, _ in cells]), [cell for _, cell in cells], *g, start="--embedding"
-        )
-        blocks.append(
-            chart(
-                f"dimension-{m}",
-                f"Linearity of g against width, {point(M, m)}",
-                [line for line in lines if line.x],
-                x=title(K),
-                y="mean cosine",
-                log_x=True,
-            )
-        )
-    groups = [(point(M, m), part) for m, part in numbers.each(M)]
-    return [*blocks, ended_chart("dimension-ended", groups, K, size="wide")]
+def _chart(m: str, cells: Cells) -> Block:
+    lines = [
+        run_dots("converged", "--unembedding", cells, G, "converged"),
+        run_dots("other runs", "--poor", cells, G, NOT_CONVERGED, marker="x"),
+        Series(
+            name="k = m", colour="--both", x=[int(m)] * 2, points=means([0.0, 1.0]), plain=True, dash="dash"
+        ),
+        predicted_line("predicted limit", "--predicted", cells, "unembedding", joined=False),
+        control(
+            "random pairs",
+            "--null",
+            numeric([k for k, _ in cells]),
+            [cell.spread(*G, kind="null") for _, cell in cells],
+        ),
+    ]
+    return chart(
+        f"dimension-{m}",
+        f"Linearity of g against width, {point(M, m)}",
+        [line for line in lines if line.x],
+        x=title(K),
+        y="mean cosine",
+        log_x=True,
+        size="third",
+        caption="Every dot is a run, the best of several starts.",
+    )
 
 
 def extra(result: Result) -> Iterator[Row]:

@@ -1,98 +1,105 @@
-"""Concept graphs from independent to dense, and published networks: directions against dependence."""
+"""Dependence taken out of worlds, their marginals kept: what it costs directions, run by run."""
 
 from collections.abc import Iterator
 
-import torch
-
-from linrep.page.chart import Series, chart
+from linrep.intervals import average
+from linrep.page.chart import chart, colour, control, numeric
 from linrep.page.numbers import cosine, short
 from linrep.page.shell import Block
-from linrep.paper.former import FAIR, HIGH, graded
-from linrep.paper.record import (
-    ALIGNMENT,
-    LINEARITY_G,
-    LOG_ODDS,
-    OVERLAP_G,
-    Answer,
-    Column,
-    Experiment,
-    nothing,
-)
-from linrep.paper.yardsticks import controls, gap_lines
+from linrep.paper.axis_words import title
+from linrep.paper.effects import Held, below, judged
+from linrep.paper.measured import measured_line
+from linrep.paper.own_control import slopes
+from linrep.paper.paired import Key
+from linrep.paper.record import ALIGNMENT, LINEARITY_G, LOG_ODDS, Answer, Column, Experiment, nothing
 from linrep.runs.result import Result
 from linrep.sweeps.numbers import Numbers, Row
-from linrep.worlds.contexts import World
+from linrep.worlds.dependence import total_correlation
 
-DEPENDENCE = "dependence_nats"
+GRAPH, SHARE = "graph", "world.dependence"
+DEPENDENCE, PRICE = "dependence_nats", "price_of_linearity_nats"
+G: Key = ("linearity", "unembedding")
+BOTH: Key = ("alignment", "")
+GAP: Key = ("log_odds_gap_nats", "")
 RULE = (
-    f"“Yes” if on every graph the mean linearity of g is at least {HIGH}, “undecided” if at least "
-    f"{FAIR}, else "
-    "“no”. Dependence is the total correlation Σ H(C_i) − H(C)."
+    "Of every run the slope of linearity of g, and of alignment, on the dependence of its world (total "
+    "correlation Σ H(C_i) − H(C), in nats), over worlds from the product of their marginals to themselves, "
+    "all marginals kept: each run is its own control. “Yes” if on every graph the mean slope of both lies "
+    "below 0, “no” if on one it lies above; intervals are over runs: drawn worlds where they are random, "
+    "starts where the network is given."
 )
 
 
 def answer(numbers: Numbers) -> Answer:
-    """Linear on the worst graph?"""
-    parts = numbers.each("graph")
-    if not parts:
+    """A slope for each graph."""
+    effects: list[Held] = []
+    words: list[str] = []
+    for graph, part in numbers.each(GRAPH):
+        cells = [cell for _, cell in part.each(SHARE)]
+        found = {each: average(slopes(cells, (DEPENDENCE, ""), each)) for each in (G, BOTH, GAP)}
+        if not found[G].runs[0]:
+            continue
+        effects += [
+            below(f"linearity of g per nat, {graph}", found[G], 0.0),
+            below(f"alignment per nat, {graph}", found[BOTH], 0.0),
+        ]
+        without, whole = cells[0], cells[-1]
+        words.append(
+            f"on {graph} linearity of g goes from {cosine(without.mean(*G, ended='converged'))} to "
+            f"{cosine(whole.mean(*G, ended='converged'))} at {short(whole.mean(DEPENDENCE))} nats of "
+            f"dependence ({effects[-2].measured} a nat; log-odds gap {short(found[GAP].value)} nats a nat)"
+        )
+    if not effects:
         return nothing(RULE)
-    linear = {name: part.mean("linearity", "unembedding") for name, part in parts}
-    dependence = {name: part.mean(DEPENDENCE) for name, part in parts}
-    low = min(linear, key=linear.__getitem__)
-    most = max(dependence, key=dependence.__getitem__)
-    free = min(dependence, key=dependence.__getitem__)
-    gap = numbers.of(graph=most).mean("log_odds_gap_nats")
-    finding = (
-        f"from {cosine(linear[free])} on the graph with least dependence ({free}), the mean linearity of g "
-        f"goes down to {cosine(linear[low])} on {low} ({short(dependence[low])} nats); where concepts depend "
-        f"most ({most}, {short(dependence[most])} nats) it is {cosine(linear[most])}, with a log-odds gap of "
-        f"{short(gap)} nats."
+    return Answer(
+        standing=judged(effects),
+        finding=f"{'; '.join(words)}.",
+        rule=RULE,
+        effects=tuple(effects),
+        would_change="A graph on which linearity or alignment does not fall as dependence returns.",
     )
-    return Answer(standing=graded(linear[low], HIGH, FAIR), finding=finding, rule=RULE)
 
 
 def figures(numbers: Numbers) -> list[Block]:
-    """Each graph's directions and gap, in order of dependence."""
-    parts = sorted(numbers.each("graph"), key=lambda part: part[1].mean(DEPENDENCE))
-    x = [f"{name} ({short(part.mean(DEPENDENCE))})" for name, part in parts]
-    axis = "graph (dependence in nats)"
-    g = ("linearity", "unembedding")
-    lines = [
-        Series(name="linearity of g", colour="--unembedding", x=x, points=[p.spread(*g) for _, p in parts]),
-        Series(name="alignment", colour="--both", x=x, points=[p.spread("alignment") for _, p in parts]),
-        *controls(x, [part for _, part in parts], *g),
-    ]
-    gap = gap_lines(x, [part for _, part in parts])
-    return [
-        chart("graphs-linearity", "Directions on each graph", lines, x=axis, y="mean cosine"),
-        chart("graphs-gap", "Log-odds gap on each graph", gap, x=axis, y="RMSE (nats)", unit=False),
-    ]
+    """Linearity of g, alignment and log-odds gap against the share of dependence, a line a graph."""
+    parts = numbers.each(GRAPH)
+    if not parts:
+        return []
+    blocks: list[Block] = []
+    for measure, words in ((G, "Linearity of g"), (BOTH, "Alignment"), (GAP, "Log-odds gap")):
+        lines = [
+            measured_line(graph, colour(index), part.each(SHARE), measure)
+            for index, (graph, part) in enumerate(parts)
+        ]
+        cells = parts[0][1].each(SHARE)
+        null = [cell.spread(*measure, kind="null") for _, cell in cells]
+        name = "predicting zero" if measure == GAP else "random pairs"
+        lines.append(control(f"{name}, {parts[0][0]}", "--null", numeric([at for at, _ in cells]), null))
+        blocks.append(
+            chart(
+                f"graphs-{measure[0].replace('_', '-')}",
+                f"{words} as dependence returns",
+                lines,
+                x=title(SHARE),
+                y="RMSE (nats)" if measure == GAP else "mean cosine",
+                unit=measure != GAP,
+                size="third",
+                caption="Runs that converged; 0 is the product of the marginals, 1 the graph itself.",
+            )
+        )
+    return blocks
 
 
 def extra(result: Result) -> Iterator[Row]:
-    """How much the concepts of each run's world depend on one another."""
+    """How much the concepts of each run's world depend on one another, and what linearity costs in it."""
+    last = result.snapshot_steps[-1]
+    prices = result.summary.price_of_linearity_nats
     for run, world in enumerate(result.worlds):
-        yield result.snapshot_steps[-1], run, DEPENDENCE, "", "value", total_correlation(world)
-
-
-def total_correlation(world: World) -> float:
-    r"""Total correlation :math:`\sum_i H(C_i) - H(C)` of the concepts, in nats; 0 iff independent.
-
-    Example:
-        >>> from linrep.worlds.concepts import independent
-        >>> from linrep.worlds.contexts import world
-        >>> two = world(independent(2, probabilities=[0.5, 0.2], generator=None))
-        >>> abs(total_correlation(two)) < 1e-12
-        True
-    """
-    joint = world.joint.reshape(world.model.sizes)
-    axes = range(joint.dim())
-    own = sum(_entropy(joint.sum([a for a in axes if a != i]) if joint.dim() > 1 else joint) for i in axes)
-    return max(0.0, own - _entropy(joint))
-
-
-def _entropy(p: torch.Tensor) -> float:
-    return float(torch.special.entr(p).sum())
+        joint = world.joint.reshape(world.model.sizes)
+        yield last, run, DEPENDENCE, "", "value", total_correlation(joint)
+        price = None if prices is None else prices.per_run[run]
+        if price is not None:
+            yield last, run, PRICE, "", "value", price
 
 
 EXPERIMENT = Experiment(
@@ -103,8 +110,8 @@ EXPERIMENT = Experiment(
         Column(title="dependence (nats)", measure=DEPENDENCE, write=short),
         LINEARITY_G,
         ALIGNMENT,
-        OVERLAP_G,
         LOG_ODDS,
+        Column(title="price of linearity (nats)", measure=PRICE, write=short),
     ),
     extra=extra,
 )

@@ -7,101 +7,98 @@ parent. In "nested twice" they are not alike, and nothing forces the right angle
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import torch
 
+from linrep.intervals import ANYWHERE
 from linrep.laboratory.shapes import DEVIATION, OVERLAP, SHARE, hierarchies
 from linrep.page.chart import Series, chart, colour, numeric
 from linrep.page.numbers import cosine, listed, short
 from linrep.page.shell import Block
 from linrep.paper import axis_words
-from linrep.paper.former import MATCHED, SMALL
+from linrep.paper.effects import UNIT, Held, below, judged
+from linrep.paper.ended import mean_over
 from linrep.paper.orthogonality import inner_products
+from linrep.paper.own_control import less
 from linrep.paper.record import EXCESS, LINEARITY_G, Answer, Column, Experiment, nothing, percent
 from linrep.runs.result import Result
 from linrep.seeds import generator
 from linrep.sweeps.numbers import At, Numbers, Row
 
-METHOD, WORLD, K = "method", "world", "model.dim"
+WORLD, K = "world", "model.dim"
 G, F, CAUSAL = "unembedding", "embedding", "unembedding, causal"
 RANK = 6
 """Affine rank of the tokens of every world in the sweep."""
 REGULAR = 3.0
 """Degrees: the angle whose sine is SMALL, rounded."""
+SMALL = 0.05
+HALF = 0.5
 DEALS = 5
 RULE = (
-    f"A cell is a method, a world and a width from k = {RANK} on, the affine rank of every world's tokens. "
-    "In g, simplices count as regular in a cell when their angles are off by at most "
-    f"{REGULAR:g}° (root mean square), a parent as orthogonal to child minus parent up to a mean |cosine| "
-    f"of {SMALL}; and each must be at most {percent(MATCHED)} of the same measure untrained, and on dealt "
-    "labels (the table's rows shuffled). “Yes” if both hold in every cell where they exist, “undecided” if "
-    "one of them does in some cell, else “no”. In the causal inner product the overlap is zero for any "
-    "labels from k = tokens − 1 on, for dealt ones too: there it is no evidence, and it does not enter."
+    f"In g, in every world and at every width from k = {RANK} on, the affine rank of every world's tokens: "
+    f"simplices are off the regular angles by less than {REGULAR:g}° (root mean square), a parent's mean "
+    f"|cosine| with child minus parent lies below {SMALL}, and each below {percent(HALF)} of the same "
+    "measure on dealt labels (the table's rows shuffled), run by run. “Yes” if all of it holds, “no” if some "
+    "of it fails. In the causal inner product the overlap is zero for any labels from k = tokens − 1 on, for "
+    "dealt ones too: there it is no evidence, and it does not enter."
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A measure in one cell, with its controls."""
-
-    where: str
-    value: float
-    null: float
-    untrained: float
-
-    def holds(self, limit: float) -> bool:
-        """Whether it is small by itself and beside both controls; never without one of them."""
-        shares = (MATCHED * self.null, MATCHED * self.untrained)
-        return self.value <= limit and all(self.value <= share for share in shares)
-
-
 def answer(numbers: Numbers) -> Answer:
-    """In how many cells each of the two holds, and the cell farthest off."""
-    simplices, parents = (_found(numbers, measure) for measure in (DEVIATION, OVERLAP))
+    """Regular, orthogonal, and more so than dealt labels, in every cell where they exist."""
+    simplices, parents = (_held(numbers, measure) for measure in (DEVIATION, OVERLAP))
+    effects = [held for _, pair in (*simplices, *parents) for held in pair]
     if not simplices or not parents:
         return nothing(RULE)
-    regular = sum(each.holds(REGULAR) for each in simplices)
-    straight = sum(each.holds(SMALL) for each in parents)
-    every = regular == len(simplices) and straight == len(parents)
-    finding = (
-        f"vertices form regular simplices in {regular} of {len(simplices)} cells "
-        f"(off by {_typical(numbers, DEVIATION, '°')}; farthest {_farthest(simplices, '°')}), and a parent "
-        f"is orthogonal to child minus parent in {straight} of {len(parents)} (|cosine| "
-        f"{_typical(numbers, OVERLAP)}; farthest {_farthest(parents)}){_causal(numbers)}."
+    said = (
+        f"vertices form regular simplices in {_holding(simplices)} (farthest: {_farthest(simplices, '°')}), "
+        f"and a parent is orthogonal to child minus parent in {_holding(parents)} (|cosine|, farthest: "
+        f"{_farthest(parents)}){_causal(numbers)}."
     )
-    standing = "yes" if every else "undecided" if regular or straight else "no"
-    return Answer(standing=standing, finding=finding, rule=RULE)
+    return Answer(
+        standing=judged(effects),
+        finding=said,
+        rule=RULE,
+        effects=tuple(effects),
+        would_change="A world whose values are alike and whose vertices are not, or the other way round.",
+    )
 
 
-def _found(numbers: Numbers, measure: str) -> list[Found]:
+Cells = Sequence[tuple[str, tuple[Held, Held]]]
+"""Where, and what is held there: the measure itself, and beside dealt labels."""
+
+
+def _held(numbers: Numbers, measure: str) -> Cells:
     """A measure of g in every cell from the rank on where it exists."""
-    found: list[Found] = []
-    for method, one in numbers.each(METHOD):
-        for world, two in one.each(WORLD):
-            for k, cell in two.each(K):
-                value = cell.mean(measure, G)
-                if int(k) >= RANK and not math.isnan(value):
-                    controls = cell.mean(measure, G, kind="null"), cell.mean(measure, G, at="start")
-                    where = f"{world}, {method}, k = {k}"
-                    found.append(Found(where=where, value=value, null=controls[0], untrained=controls[1]))
+    write, limit = (short, REGULAR) if measure == DEVIATION else (cosine, SMALL)
+    words = "simplices off by degrees" if measure == DEVIATION else "parent and child − parent"
+    found: list[tuple[str, tuple[Held, Held]]] = []
+    for world, part in numbers.each(WORLD):
+        for k, cell in part.each(K):
+            if int(k) < RANK or not len(cell.values(measure, G)):
+                continue
+            where = f"{world}, k = {k}"
+            own = mean_over(cell, measure, G, ANYWHERE if measure == DEVIATION else UNIT)
+            beside = less(cell, (measure, G), (measure, G), share=HALF, kind="null")
+            pair = (
+                below(f"{words}, {where}", own, limit, write),
+                below(f"{words}, less half of dealt labels, {where}", beside, 0.0, write),
+            )
+            found.append((where, pair))
     return found
 
 
-def _farthest(found: Sequence[Found], unit: str = "") -> str:
-    worst = max(found, key=lambda each: each.value)
-    return f"{short(worst.value)}{unit} for {worst.where}, where dealt labels have {short(worst.null)}{unit}"
+def _holding(cells: Cells) -> str:
+    """In how many worlds both hold, width by width."""
+    widths: dict[str, list[bool]] = {}
+    for where, pair in cells:
+        widths.setdefault(where.partition(", ")[2], []).append(all(each.standing == "yes" for each in pair))
+    return listed([f"{sum(held)} of {len(held)} worlds at {k}" for k, held in widths.items()])
 
 
-def _typical(numbers: Numbers, measure: str, unit: str = "") -> str:
-    """A measure of g with its controls at the rank and at the widest, over methods and worlds."""
-    cells = [(k, part) for k, part in numbers.each(K) if int(k) >= RANK and len(part.values(measure, G))]
-    said: list[str] = []
-    for k, part in (cells[0], *cells[1:][-1:]):
-        null, start = part.mean(measure, G, kind="null"), part.mean(measure, G, at="start")
-        controls = f"dealt labels {short(null)}{unit}, untrained {short(start)}{unit}"
-        said.append(f"{short(part.mean(measure, G))}{unit} at k = {k} ({controls})")
-    return f"on average {' and '.join(said)}"
+def _farthest(cells: Cells, unit: str = "") -> str:
+    sure = [(own.effect.value, where) for where, (own, _) in cells if not math.isnan(own.effect.value)]
+    return f"{short(max(sure)[0])}{unit} for {max(sure)[1]}" if sure else "nowhere measured"
 
 
 def _causal(numbers: Numbers) -> str:
@@ -109,20 +106,16 @@ def _causal(numbers: Numbers) -> str:
     said = [
         f"{cosine(value)} at k = {k} (dealt labels {cosine(part.mean(OVERLAP, CAUSAL, kind='null'))})"
         for k, part in numbers.each(K)
-        if (value := part.mean(OVERLAP, CAUSAL)) == value
+        if not math.isnan(value := part.mean(OVERLAP, CAUSAL, ended="converged"))
     ]
     return f"; in the causal inner product it is {listed(said)}" if said else ""
 
 
 def figures(numbers: Numbers) -> list[Block]:
-    """Deviation and overlap of g against k, for each method; overlap of f, and in the causal product."""
-    blocks: list[Block] = []
-    for method, part in numbers.each(METHOD):
-        blocks += [
-            _chart(f"simplices-{method}", f"Simplices of g, {method}", part, DEVIATION, G),
-            _chart(f"overlap-{method}", f"Parent and child − parent, g, {method}", part, OVERLAP, G),
-        ]
-    blocks += [
+    """Deviation and overlap of g against k; overlap of f, and in the causal product."""
+    blocks = [
+        _chart("simplices", "Simplices of g", numbers, DEVIATION, G),
+        _chart("overlap-g", "Parent and child − parent, g", numbers, OVERLAP, G),
         _chart("overlap-f", "Parent and child − parent, f", numbers, OVERLAP, F),
         _chart("overlap-causal", "Parent and child − parent, g, causal", numbers, OVERLAP, CAUSAL),
     ]
@@ -130,14 +123,14 @@ def figures(numbers: Numbers) -> list[Block]:
 
 
 def _chart(name: str, title: str, numbers: Numbers, measure: str, table: str) -> Block:
-    """One line a world, beside all worlds' dealt labels and untrained tables."""
+    """One line a world, beside all worlds' dealt labels and tables before training."""
     lines = [
         _line(world, colour(index), part, measure, table)
         for index, (world, part) in enumerate(numbers.each(WORLD))
     ]
     lines += [
         _line("dealt labels", "--null", numbers, measure, table, kind="null", control=True),
-        _line("untrained", "--predicted", numbers, measure, table, at="start", control=True),
+        _line("wide start", "--predicted", numbers, measure, table, at="start", control=True),
     ]
     degrees = measure == DEVIATION
     return chart(
@@ -148,7 +141,8 @@ def _chart(name: str, title: str, numbers: Numbers, measure: str, table: str) ->
         y="degrees off the regular angles" if degrees else "mean |cosine|",
         log_x=True,
         unit=False,
-        caption=f"The tokens of each world span {RANK} dimensions. Controls are means over the worlds.",
+        caption=f"The tokens of each world span {RANK} dimensions. Runs that converged, or all if none did. "
+        "Controls are means over the worlds.",
     )
 
 
@@ -163,8 +157,9 @@ def _line(
     kind: str = "value",
     control: bool = False,
 ) -> Series:
-    """A measure over k, where there is any."""
-    found = [(k, cell.spread(measure, table, at=at, kind=kind)) for k, cell in numbers.each(K)]
+    """A measure over k, where there is any: of the runs that converged, or of all where none did."""
+    cells = [(k, cell, "converged" if cell.runs(ended="converged") else None) for k, cell in numbers.each(K)]
+    found = [(k, cell.spread(measure, table, at=at, kind=kind, ended=ended)) for k, cell, ended in cells]
     found = [(k, each) for k, each in found if each.runs]
     return Series(
         name=name,
@@ -177,7 +172,7 @@ def _line(
 
 
 def extra(result: Result) -> Iterator[Row]:
-    """The overlap in the causal inner product, trained and untrained, and on dealt labels."""
+    """The overlap in the causal inner product, before training and after, and on dealt labels."""
     steps = result.snapshot_steps
     for run, world in enumerate(result.worlds):
         trained = result.unembedding[run].double()

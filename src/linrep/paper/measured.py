@@ -1,0 +1,61 @@
+"""What experiments draw of their runs: a line through the means of those that converged, or dots."""
+
+from collections.abc import Sequence
+
+from linrep.page.chart import Series, means, numeric
+from linrep.page.palette import Dash
+from linrep.paper.paired import Key
+from linrep.sweeps.numbers import Numbers, Words
+
+Cells = Sequence[tuple[str, Numbers]]
+"""The points of an axis and what lies there."""
+
+
+def measured_line(
+    name: str, colour: str, cells: Cells, measure: Key, *, dash: Dash = "solid", marker: str = "circle"
+) -> Series:
+    """Mean and 10–90 % of the runs that converged, wherever one did.
+
+    Args:
+        name: In the legend.
+        colour: Of the palette.
+        cells: Along the axis.
+        measure: At the end of training.
+        dash: Of the line.
+        marker: At each point.
+    """
+    found = [(at, cell.spread(*measure, ended="converged")) for at, cell in cells]
+    found = [(at, each) for at, each in found if each.runs]
+    return Series(
+        name=name,
+        colour=colour,
+        x=numeric([at for at, _ in found]),
+        points=[each for _, each in found],
+        dash=dash,
+        marker=marker,
+    )
+
+
+def run_dots(
+    name: str, colour: str, cells: Cells, measure: Key, ended: Words, *, marker: str = "circle"
+) -> Series:
+    """Every run that ended so as a dot.
+
+    Args:
+        name: In the legend.
+        colour: Of the palette.
+        cells: Along the axis.
+        measure: At the end of training.
+        ended: Which runs.
+        marker: Of the dots.
+    """
+    found = [(at, value) for at, cell in cells for value in cell.values(*measure, ended=ended)]
+    return Series(
+        name=name,
+        colour=colour,
+        x=numeric([at for at, _ in found]),
+        points=means([value for _, value in found]),
+        plain=True,
+        marker=marker,
+        joined=False,
+    )
