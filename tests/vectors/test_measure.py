@@ -230,7 +230,7 @@ def test_result_is_tidy_and_saved(tmp_path: Path) -> None:
         ({"options": VectorsOptions(fewest_pairs=1)}, "fewest_pairs: expected at least 2"),
         ({"options": VectorsOptions(axes=("a", "z"))}, "axes: expected two or three .* got 'z'"),
         ({"options": VectorsOptions(axes=("a",))}, "got 1"),
-        ({"other": torch.randn(7, 3)}, "other: expected 80 rows in the same order, got 7"),
+        ({"other": torch.randn(7, 3)}, "other: expected 80 rows, as many as vectors has, got 7"),
     ],
 )
 def test_wrong_choices_in_one_line(options: dict, words: str) -> None:

@@ -89,8 +89,8 @@ def test_attribute_values_are_ordered_and_missing_ones_known(tmp_path: Path) -> 
     path.write_bytes("\ufeffsize,word\n10,no\n9,\n ,NA\n9,yes \n".encode())
     sample = join(read_vectors(TABLE), path)
     assert sample.attributes.names == ("size", "word")
-    assert sample.attributes.values == (("9", "10"), ("NA", "no", "yes"))
-    assert sample.attributes.codes.tolist() == [[1, 1], [0, -1], [-1, 0], [0, 2]]
+    assert sample.attributes.values == (("9", "10"), ("no", "yes"))
+    assert sample.attributes.codes.tolist() == [[1, 0], [0, -1], [-1, -1], [0, 1]]
 
 
 def test_parquet_attributes_of_any_type(tmp_path: Path) -> None:
@@ -210,8 +210,8 @@ FOUR = {"id": IDS}
 @pytest.mark.parametrize(
     ("attributes", "options", "words"),
     [
-        ({"id": ["p", "q"], "sex": [0, 1]}, {}, "attributes match no vector"),
-        ({"id": ["w", "q"], "sex": [0, 1]}, {}, "one vector only"),
+        ({"id": ["p", "q"], "sex": [0, 1]}, {}, "no row has an id of vectors"),
+        ({"id": ["w", "q"], "sex": [0, 1]}, {}, "only one row has an id of vectors"),
         ({**FOUR, "sex": [1, 1, 1, 1]}, {}, "attribute 'sex': constant, every row is '1'"),
         ({**FOUR, "sex": [None] * 4}, {}, "every row's value is missing"),
         ({**FOUR, "sex": [0, 1, 0, 1]}, {"columns": ["age"]}, "no attribute 'age'; it has id, sex"),
@@ -219,7 +219,8 @@ FOUR = {"id": IDS}
         (FOUR, {}, "expected a column of attributes, got none"),
         ({"id": ["w", "w", "x", "y"], "sex": [0, 1, 0, 1]}, {}, "id 'w' comes twice, in rows 0 and 1"),
         ({"id": ["w", None, "x", "y"], "sex": [0, 1, 0, 1]}, {}, "row 1 has no id"),
-        ({"sex": [0, 1, 0]}, {}, "expected 4 rows, as many as vectors, got 3"),
+        ({"sex": [0, 1, 0]}, {"id_column": "none"}, "expected 4 rows, as many as vectors has, got 3"),
+        ({"sex": [0, 1, 0, 1]}, {}, "has no ids to join by, and vectors has .* --id none"),
         ({"sex": [0, 1], "age": [1, 2, 3]}, {}, "cannot be read"),
         ("attributes.xlsx", {}, "expected .csv, .tsv or .parquet"),
         ("none.csv", {}, "no such file"),
@@ -244,7 +245,7 @@ def test_too_many_values_are_refused_but_may_be_matched_on() -> None:
 def test_a_named_id_column_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no column 'key'"):
         read_vectors(write(tmp_path, "csv"), id_column="key")
-    with pytest.raises(InputError, match="no array 'key'"):
+    with pytest.raises(InputError, match="no column 'key' for ids; it has id"):
         read_vectors(write(tmp_path, "npz"), id_column="key")
     with pytest.raises(InputError, match="no column 'key' for ids"):
         join(read_vectors(TABLE), {"sex": [0, 1, 0, 1]}, id_column="key")

@@ -20,7 +20,7 @@ class Columns:
 
     id_column: Annotated[
         str | None,
-        typer.Option("--id", help="Column that joins the files; by default `id`, else rows go by order."),
+        typer.Option("--id", help="Column that joins files; by default `id` or an index. none: by order."),
     ] = None
     column: Annotated[
         list[str] | None,
@@ -98,6 +98,7 @@ def measure(
             attributes=attributes,
             pairs=truth.pairs,
             world=truth.world,
+            id_column=columns.id_column,
             tensor=columns.tensor,
             seed=seed,
             progress=not printing.quiet,
@@ -124,5 +125,5 @@ def measure(
     page = None if out is None else save(result, out)
     printing.tell(result.json, lambda: show(result, page))
     if not printing.quiet:
-        for note in result.summary["notes"]:
+        for note in dict.fromkeys([result.summary["attributes"]["joined"], *result.summary["notes"]]):
             typer.echo(f"linrep: {note}", err=True)

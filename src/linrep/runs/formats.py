@@ -21,7 +21,7 @@ import numpy as np
 
 from linrep.errors import InputError
 
-FORMATS = ".safetensors, .npz, .npy, .parquet or .csv"
+FORMATS = ".safetensors, .npz, .npy, .parquet, .csv, .tsv, or .txt of words with their numbers"
 
 
 @contextmanager

@@ -11,13 +11,16 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from linrep.errors import InputError
-from linrep.vectors.reading import Vectors, as_text, distinct_ids, frame_of
+from linrep.vectors.ids import BY_ORDER, as_text, distinct_ids, id_column_of, index_ids, join_rows
+from linrep.vectors.reading import Vectors, frame_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MOST_VALUES = 50
 MISSING = -1
+NOTHING = ("NA", "N/A", "n/a", "#N/A", "<NA>")
+"""Cells that mean a missing value, beside the empty one, nan and null."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +56,13 @@ def join(
     columns: Sequence[str] | None = None,
     match: Sequence[str] = (),
 ) -> Sample:
-    """Join vectors and attributes by id where both have ids, else by row order.
+    """Join vectors and attributes by id where both have ids, by row order where neither has.
 
     Args:
         vectors: As read.
         attributes: A CSV, TSV or Parquet file, a pandas frame, or columns by name.
-        id_column: The column of ids; by default one called "id", if there is.
+        id_column: The column of ids; by default one called "id", an index that was written without a name,
+            or a frame's own; "none" where rows of both stand in the same order.
         columns: Which columns are attributes; by default all but the ids and `match`.
         match: Columns in which the rows of a pair must be equal, of any number of values.
 
@@ -66,23 +70,38 @@ def join(
         The rows that have both.
 
     Raises:
-        InputError: If no row has both, or an attribute is not there, constant, or has too many values.
+        InputError: If no row has both, only one of the two has ids, or an attribute is not there, constant,
+            or has too many values.
     """
     source = str(attributes) if isinstance(attributes, str | Path) else "attributes"
     frame = frame_of(attributes, "attributes")
     if not frame.columns.is_unique:
         twice = frame.columns[frame.columns.duplicated()][0]
         raise InputError(f"{source}: column {twice!r} comes twice; rename one")
-    ids = _ids(frame, id_column, source)
-    name = id_column or "id"
-    wanted = list(columns) if columns else [c for c in frame.columns if c != name and c not in match]
+    ids, aside = attribute_ids(frame, id_column, source)
+    wanted = (
+        list(columns) if columns else [c for c in frame.columns if str(c) not in aside and c not in match]
+    )
     for column in (*wanted, *match):
         if column not in frame.columns:
             have = ", ".join(str(c) for c in frame.columns[:8])
             raise InputError(f"{source}: no attribute {column!r}; it has {have}")
     if not wanted:
         raise InputError(f"{source}: expected a column of attributes, got none beside the ids; add one")
-    at_vectors, at_attributes, about = _joined(vectors, ids, len(frame), source)
+    joined = join_rows(
+        vectors.ids,
+        ids,
+        (len(vectors.table), len(frame)),
+        (vectors.called, source),
+        by_order=id_column == BY_ORDER,
+    )
+    at_vectors, at_attributes = joined.first, joined.second
+    about = {
+        "joined_by": joined.by,
+        "vectors_left_out": joined.left_out[0],
+        "attributes_left_out": joined.left_out[1],
+        "joined": joined.said,
+    }
     kept = frame.iloc[at_attributes]
     coded = [_coded(kept[column], column, most=MOST_VALUES) for column in wanted]
     others = [_coded(kept[column], column, most=None)[0] for column in match]
@@ -102,42 +121,27 @@ def join(
     )
 
 
-def _ids(frame: "pd.DataFrame", id_column: str | None, source: str) -> tuple[str, ...] | None:
-    name = id_column or "id"
-    if name not in frame.columns:
-        if id_column is not None:
-            have = ", ".join(str(c) for c in frame.columns[:8])
-            raise InputError(f"{source}: no column {id_column!r} for ids; it has {have}")
-        return None
-    column = frame[name]
-    ids = tuple("" if gone else as_text(v) for v, gone in zip(column, column.isna(), strict=True))
-    distinct_ids(ids, source)
-    return ids
+def attribute_ids(
+    frame: "pd.DataFrame", id_column: str | None, source: str
+) -> tuple[tuple[str, ...] | None, list[str]]:
+    """Ids of a table of attributes, if it has any, and its columns that are no attributes.
 
-
-def _joined(
-    vectors: Vectors, ids: tuple[str, ...] | None, rows: int, source: str
-) -> tuple[list[int], list[int], dict[str, Any]]:
-    """Positions in the vectors and in the attributes, in the order of the vectors."""
-    number = len(vectors.table)
-    if vectors.ids is None or ids is None:
-        if rows != number:
-            raise InputError(
-                f"{source}: expected {number} rows, as many as vectors, got {rows}; "
-                "equalise them, or give both an id column (--id)"
-            )
-        order = list(range(number))
-        return order, order, {"joined_by": "row order", "vectors_left_out": 0, "attributes_left_out": 0}
-    where = {each: row for row, each in enumerate(ids)}
-    at_vectors = [row for row, each in enumerate(vectors.ids) if each in where]
-    if len(at_vectors) < 2:
-        raise InputError(
-            f"{source}: attributes match {'one vector only' if at_vectors else 'no vector'}, ids are like "
-            f"{ids[0] if ids else ''!r} here and {vectors.ids[0]!r} in {vectors.source}; make them agree"
-        )
-    at_attributes = [where[vectors.ids[row]] for row in at_vectors]
-    left_out = {"vectors_left_out": number - len(at_vectors), "attributes_left_out": rows - len(at_vectors)}
-    return at_vectors, at_attributes, {"joined_by": "id", **left_out}
+    Raises:
+        InputError: If the column asked for is not there, an id is empty, or comes twice.
+    """
+    own = index_ids(frame)
+    if own is not None and id_column is not None and id_column == frame.index.name:
+        distinct_ids(own, source)
+        return own, []
+    name, aside = id_column_of([str(each) for each in frame.columns], id_column, source)
+    if name is None:
+        ids = own if id_column is None else None
+    else:
+        column = frame[name]
+        ids = tuple("" if gone else as_text(v) for v, gone in zip(column, column.isna(), strict=True))
+    if ids is not None:
+        distinct_ids(ids, source)
+    return ids, aside
 
 
 def _coded(column: "pd.Series", name: str, *, most: int | None) -> tuple[Tensor, tuple[str, ...]]:
@@ -146,8 +150,9 @@ def _coded(column: "pd.Series", name: str, *, most: int | None) -> tuple[Tensor,
 
     numbers, found = pd.factorize(column)
     texts = [as_text(value) for value in found]
-    ordered = sorted(set(texts) - {""}, key=_by_size(texts))
-    place = {text: digit for digit, text in enumerate(ordered)} | {"": MISSING}
+    gone = {text for text in texts if text == "" or text in NOTHING or text.casefold() in ("nan", "null")}
+    ordered = sorted(set(texts) - gone, key=_by_size(sorted(set(texts) - gone)))
+    place = {text: digit for digit, text in enumerate(ordered)} | dict.fromkeys(gone, MISSING)
     digits = np.array([*(place[text] for text in texts), MISSING], dtype=np.int64)
     codes = torch.from_numpy(digits[numbers])
     if most is not None:

@@ -16,6 +16,7 @@ from linrep.runs.tidy import plain
 from linrep.seeds import generator
 from linrep.vectors.attributes import Sample, join
 from linrep.vectors.directions import CHUNK_ROWS, class_mean, directions
+from linrep.vectors.ids import BY_ORDER, join_rows
 from linrep.vectors.map import chosen_axes, concept_map
 from linrep.vectors.pairs import Design, concepts, design
 from linrep.vectors.reading import Vectors, VectorsInput, read_vectors
@@ -85,7 +86,7 @@ def measure_vectors(
         vectors: A safetensors, npz, npy, Parquet or CSV file, a tensor, an array or a frame; rows are items.
         attributes: A CSV, TSV or Parquet file, a frame or columns by name.
         other: A second set of vectors of the same items, to which directions are carried over.
-        id_column: The column that joins the files; by default "id", and rows go by order where there is none.
+        id_column: The column that joins the files; by default "id" or an index; "none": rows stand in order.
         columns: Which columns are attributes; by default all.
         match: Columns in which both rows of a pair must be equal though they are no concepts (a person).
         inner: "euclid", or "causal": cosines in the inner product Cov(x)^{-1} of all rows.
@@ -201,22 +202,31 @@ def _second(
     other: VectorsInput, sample: Sample, first: Vectors, id_column: str | None, tensor: str | None
 ) -> Tensor:
     """The other vectors' rows, in the order of the sample."""
-    use = id_column if first.ids is not None else None
-    read = read_vectors(other, id_column=use, tensor=tensor, name="other")
-    if read.ids is not None and sample.about["joined_by"] == "id":
-        where = {each: row for row, each in enumerate(read.ids)}
-        missing = [label for label in sample.labels if label not in where]
+    read = read_vectors(other, id_column=id_column, tensor=tensor, name="other")
+    if sample.about["joined_by"] == "id":
+        called = "other" if read.called == "vectors" else read.called
+        joined = join_rows(
+            sample.labels, read.ids, (len(sample.labels), len(read.table)), (first.called, called)
+        )
+        missing = sorted({*range(len(sample.labels))} - {*joined.first})
         if missing:
             raise InputError(
                 f"other: expected vectors for the same ids, {len(missing)} of {len(sample.labels)} miss, "
-                f"such as {missing[0]!r}; add them or drop them from the attributes"
+                f"such as {sample.labels[missing[0]]!r}; add them or drop them from the attributes"
             )
-        return read.table[torch.tensor([where[label] for label in sample.labels])]
-    if len(read.table) != len(first.table) or len(sample.table) != len(first.table):
+        return read.table[torch.tensor(joined.second)]
+    joined = join_rows(
+        first.ids,
+        read.ids,
+        (len(first.table), len(read.table)),
+        (first.called, "other"),
+        by_order=id_column == BY_ORDER,
+    )
+    if joined.left_out != (0, 0):
         raise InputError(
-            f"other: expected {len(sample.table)} rows in the same order, got {len(read.table)}; give ids"
+            f"other: expected {len(sample.table)} rows with the same ids, {joined.said}; give all"
         )
-    return read.table
+    return read.table[torch.tensor(joined.second)]
 
 
 def _gauge(table: Tensor, inner: str) -> tuple[Tensor, dict[str, Any]]:

@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import safe_open
+from torch import Tensor
 
 from linrep.errors import DamagedError, InputError
 from linrep.laboratory.measuring import measure
@@ -12,6 +14,8 @@ from linrep.runs import folder as run_folder
 from linrep.runs.formats import one_line
 from linrep.runs.store import TABLES as TABLES_FILE
 from linrep.runs.store import holds_run, read_json
+from linrep.vectors.attributes import attribute_ids
+from linrep.vectors.ids import BY_ORDER, join_rows
 from linrep.vectors.reading import frame_of, read_vectors
 
 BOTH = ("embedding", "unembedding")
@@ -46,6 +50,7 @@ def measure_files(
     attributes: Path | None = None,
     pairs: Path | None = None,
     world: str | None = None,
+    id_column: str | None = None,
     tensor: str | None = None,
     seed: int = 0,
     progress: bool = True,
@@ -59,6 +64,7 @@ def measure_files(
         attributes: A table of concept values, one row for each row of both.
         pairs: JSON, pairs of rows by concept; or one such object each for "embedding" and "unembedding".
         world: The name of a network or the path of a BIF file, whose contexts and tokens the rows are.
+        id_column: The column that names rows, where attributes are given; by default "id" or an index.
         tensor: Which array, where a file holds several.
         seed: Of the null; 0 is that of the run, for a run.
         progress: Whether to show a bar.
@@ -71,20 +77,51 @@ def measure_files(
         result = run_folder.read(folder)
         tables, worlds = (result.embedding, result.unembedding), list(result.worlds)
         return measure(*tables, world=worlds, seed=seed or result.config.seed, progress=progress)
+    asked = id_column if attributes is not None else None
+    ids: list[tuple[str, ...] | None] = [None, None]
     if unembedding is not None:
-        given = [read_vectors(path, tensor=tensor).table for path in (vectors, unembedding)]
+        read = [read_vectors(path, id_column=asked, tensor=tensor) for path in (vectors, unembedding)]
+        given, ids = [each.table for each in read], [each.ids for each in read]
     elif holds_both(vectors):
         with one_line(vectors), safe_open(vectors, framework="pt") as file:
             given = [file.get_tensor(name) for name in BOTH]
     else:
-        given = [read_vectors(vectors, tensor=tensor).table]
-    codes = None if attributes is None else frame_of(attributes, "attributes")
+        alone = read_vectors(vectors, id_column=asked, tensor=tensor)
+        given, ids = [alone.table], [alone.ids]
+    codes = None
+    if attributes is not None:
+        codes, given = _joined(attributes, given, ids, (vectors, unembedding or vectors), id_column)
     listed = None if pairs is None else _pairs(pairs)
     if codes is None and listed is None and world is None:
         raise InputError(
             f"{vectors}: what are its rows? give --attributes table.csv, --pairs pairs.json or --world asia"
         )
     return measure(*given, codes=codes, pairs=listed, world=world, seed=seed, progress=progress)
+
+
+def _joined(
+    attributes: Path,
+    tables: list[Tensor],
+    ids: list[tuple[str, ...] | None],
+    sources: tuple[Path, Path],
+    id_column: str | None,
+) -> tuple[Any, list[Tensor]]:
+    """Attributes without their ids, and the rows of each table in their order."""
+    frame = frame_of(attributes, "attributes")
+    named, aside = attribute_ids(frame, id_column, str(attributes))
+    made: list[Tensor] = []
+    for table, own, source in zip(tables, ids, sources, strict=False):
+        joined = join_rows(
+            named,
+            own,
+            (len(frame), len(table)),
+            (str(attributes), str(source)),
+            by_order=id_column == BY_ORDER,
+        )
+        if joined.left_out != (0, 0):
+            raise InputError(f"{source}: expected the same rows as attributes; {joined.said}; leave them out")
+        made.append(table[torch.tensor(joined.second)])
+    return frame.drop(columns=[each for each in frame.columns if str(each) in aside]), made
 
 
 def _pairs(path: Path) -> Any:

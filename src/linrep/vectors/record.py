@@ -100,7 +100,9 @@ def transfer_record(carried: Transfer | None, plan: Design) -> dict[str, Any] | 
 
 def notes(sample: Sample, plan: Design, most: int, about: dict[str, Any]) -> list[str]:
     """What a reader must know to judge the numbers."""
-    notes: list[str] = []
+    joined = sample.about
+    whole = joined["vectors_left_out"] == joined["attributes_left_out"] == 0
+    notes: list[str] = [] if whole else [joined["joined"]]
     few = [i for i, method in enumerate(plan.methods) if method == "class means"]
     for i in few:
         number = f"{plan.found[i]} matched pairs" if plan.found[i] else "no matched pair"
