@@ -149,6 +149,20 @@ def test_the_trace_up_to_the_shift_is_that_of_a_run_without() -> None:
         assert pairs.equals(over_steps(short, name)), name
 
 
+def test_a_shift_before_the_first_step_is_training_in_the_new_world_alone() -> None:
+    """A fresh run: bit-equal to one given the tables of the new world."""
+    given = config(training=GD, runs=1, shift={"step": 0})
+    fresh = linrep.run(given)
+    (new,) = shifted(given, worlds(given))
+    alone = linrep.run(world=new.model, runs=1, dim=3, training=GD | {"steps": STEPS}, compute={"threads": 1})
+    assert torch.equal(fresh.unembedding, alone.unembedding)
+    assert torch.equal(fresh.embedding, alone.embedding)
+    assert torch.equal(fresh.worlds[0].joint, new.joint)
+    assert list(over_steps(fresh, "turn_degrees", "unembedding").index) == list(fresh.snapshot_steps)
+    changed = linrep.run(config(training=GD, runs=1))
+    assert not torch.equal(fresh.unembedding, changed.unembedding)
+
+
 def test_turns_by_hand() -> None:
     """The last angle, from the tables themselves: arc cosine of mean unit steering vectors."""
     before = linrep.run(config(training={**GD, "steps": STEP}, shift=None))
@@ -227,7 +241,7 @@ CATEGORICAL = {"kind": "categorical", "concepts": 2}
     ("sections", "message"),
     [
         ({"shift": {"step": STEPS}}, "shift.step: expected a step before the last.*700, got 700"),
-        ({"shift": {"step": 0}}, "shift.step: .*greater than or equal to 1"),
+        ({"shift": {"step": -1}}, "shift.step: .*greater than or equal to 0"),
         ({"shift": {"step": 10, "strength": 1.5}}, "shift.strength: .*less than or equal to 1"),
         ({"shift": {"stpe": 10}}, "unknown key 'shift.stpe', did you mean 'shift.step'"),
         ({"world": {"kind": "network", "network": "asia"}}, "drawn .*got 'network'"),

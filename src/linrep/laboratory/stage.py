@@ -33,7 +33,7 @@ class Stage:
 
 
 def stages_of(config: Config, built: tuple[World, ...], team: Team = ALONE) -> list[Stage]:
-    """All of training, or the part before a shift and the part after it.
+    """All of training, or the part before a shift, if there is one, and the part after it.
 
     Args:
         config: Resolved.
@@ -42,7 +42,8 @@ def stages_of(config: Config, built: tuple[World, ...], team: Team = ALONE) -> l
     """
     parts = [(config.training.steps, built)]
     if config.shift is not None:
-        parts = [(config.shift.step, built), (config.training.steps, shifted(config, built))]
+        before = [(config.shift.step, built)] if config.shift.step else []
+        parts = [*before, (config.training.steps, shifted(config, built))]
     dtype, device = getattr(torch, config.compute.dtype), torch.device(config.compute.device)
     found: list[Stage] = []
     for until, worlds in parts:

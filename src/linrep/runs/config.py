@@ -186,8 +186,8 @@ class TrainingConfig(Table):
 class ShiftConfig(Table):
     """From a step on, the world has other probabilities: same graph, contexts and tokens."""
 
-    step: Annotated[int, Field(ge=1)]
-    """Steps made in the old world."""
+    step: Annotated[int, Field(ge=0)]
+    """Steps made in the old world; with 0 all are made in the new one, as a control."""
     strength: Probability = 1.0
     """Share of the freshly drawn tables in the new ones; with 0 nothing changes, as a control."""
 
