@@ -9,15 +9,11 @@ import pytest
 from linrep.page.print_plot import figure
 from linrep.paper import NAMES, experiment
 from linrep.paper.complexity import BYTES, DENSE, FUSED, MACHINE, SECONDS, STORED
-from linrep.paper.entanglement import MOVED
-from linrep.paper.generalisation import ALIGNMENT as HELD_ALIGNMENT
-from linrep.paper.generalisation import GAP as GENERALISATION_GAP
 from linrep.paper.record import Answer
-from linrep.paper.shift import BACK, STEPS_BACK, STEPS_FIRST, TURN
 from linrep.runs.summary import END_WORDS
 from linrep.sweeps.numbers import Numbers
 
-from .planted import EXCESS, GAP, F, G, numbers
+from .planted import EXCESS, GAP, G, numbers
 from .planted_directions import (
     PLANTED_DIRECTIONS,
     dimension,
@@ -27,19 +23,10 @@ from .planted_directions import (
     orthogonality,
     setting,
 )
+from .planted_paths import PLANTED_PATHS
 from .planted_training import PLANTED_TRAINING
 
-HELD_GAP = (GENERALISATION_GAP, "")
 PREDICTED = ("predicted_linearity", "unembedding")
-
-
-def knowledge(two: float, three: float) -> Numbers:
-    cells: dict[tuple[str, ...], Any] = {
-        ("1",): {G: 0.99, F: 0.9, PREDICTED: 1.0},
-        ("2",): {G: two, F: 0.9, PREDICTED: 1.0},
-        ("3",): {G: three, F: 0.3, PREDICTED: 0.226},
-    }
-    return numbers({"known": ["1", "2", "3"]}, cells, null={G: 0.0})
 
 
 def overfitting(
@@ -59,42 +46,6 @@ def overfitting(
     return numbers({"pairs": [label for (label,) in cells]}, cells, null={G: 0.0, GAP: zero})
 
 
-def entanglement(own: float, wide: float, random: float = 1.5) -> Numbers:
-    key = (MOVED, "unembedding")
-    cells: dict[tuple[str, ...], Any] = {
-        ("3", "2"): {key: 2.0, G: 0.6}, ("3", "3"): {key: 0.05, G: 0.99}, ("3", "16"): {key: 0.06, G: 0.3},
-        ("4", "2"): {key: 3.0, G: 0.6}, ("4", "4"): {key: own, G: 0.99}, ("4", "16"): {key: wide, G: 0.3},
-    }  # fmt: skip
-    axes = {"world.concepts": ["3", "4"], "model.dim": ["2", "3", "4", "16"]}
-    return numbers(axes, cells, null={key: random, G: 0.0})
-
-
-def generalisation(gaps: list[float], aligned: list[float], table: float = 0.1) -> Numbers:
-    """At two shares held out: RMSE and alignment of the MLP's f; the transformer does the same."""
-    shares = ["0.1", "0.5"]
-    cells: dict[tuple[str, ...], Any] = {}
-    for share, gap, alignment in zip(shares, gaps, aligned, strict=True):
-        network = {HELD_GAP: gap, (HELD_ALIGNMENT, ""): alignment, G: 0.9}
-        cells |= {("MLP", share): network, ("transformer", share): network}
-        cells[("table", share)] = {HELD_GAP: 0.7, (HELD_ALIGNMENT, ""): table, G: 0.9}
-    axes = {"encoder": ["table", "MLP", "transformer"], "contexts.held_out": shares}
-    return numbers(axes, cells, null={HELD_GAP: 0.6})
-
-
-def shift(turned: float, back: float = 1.0, random: float = 90.0) -> Numbers:
-    turn = {(TURN, "unembedding"): turned, (TURN, "embedding"): turned}
-    first = {GAP: [1.0, 0.5, 0.2, 0.2], (STEPS_FIRST, ""): 400.0}
-    changed: dict[tuple[str, str], Any] = {**first, **turn, (BACK, ""): back, (STEPS_BACK, ""): 321.0}
-    unchanged: dict[tuple[str, str], Any] = {**first, **dict.fromkeys(turn, 0.5), (BACK, ""): 1.0}
-    cells: dict[tuple[str, ...], Any] = {
-        (method, world): found
-        for method in ("GD", "SGD")
-        for world, found in (("changed", changed), ("unchanged", unchanged))
-    }
-    axes = {"method": ["GD", "SGD"], "world": ["changed", "unchanged"]}
-    return numbers(axes, cells, null={**dict.fromkeys(turn, random), GAP: 0.6})
-
-
 def complexity(fast: float, bent: float = 1.0, small: float = 3.0, stored: float = 6.0) -> Numbers:
     """Overhead up to m = 6, then time × ``fast`` (``bent`` at m = 8), memory × ``small`` and ``stored``."""
     labels = [str(m) for m in range(4, 10)]
@@ -111,17 +62,10 @@ def complexity(fast: float, bent: float = 1.0, small: float = 3.0, stored: float
 
 PLANTED = {
     **PLANTED_TRAINING,
+    **PLANTED_PATHS,
     **PLANTED_DIRECTIONS,
-    "entanglement": (entanglement(0.04, 0.07), entanglement(0.07, 0.2), entanglement(0.5, 0.2)),
-    "generalisation": (
-        generalisation([0.1, 0.2], [0.97, 0.95]),
-        generalisation([0.5, 0.8], [0.97, 0.6]),
-        generalisation([0.5, 0.8], [0.6, 0.5]),
-    ),
-    "shift": (shift(6.0), shift(30.0), shift(70.0)),
     "complexity": (complexity(5.5), complexity(5.5, bent=0.6), complexity(7.0)),
     "overfitting": (overfitting(-0.5), overfitting(-0.7), overfitting(0.2)),
-    "knowledge": (knowledge(0.97, 0.3), knowledge(0.7, 0.5), knowledge(0.7, 0.8)),
 }
 
 
@@ -148,11 +92,6 @@ def test_sentences_quote_the_numbers() -> None:
     assert "on cancer linearity of g goes from 0.99 to 0.39 at 1.50 nats of dependence (−0.40 [−0.40" in slope
     width = experiment("dimension").answer(dimension(0.2)).finding
     assert "0.98 at k = 4 and 0.20 at k = 16 (predicted 0.17" in width
-    assert "0.07 nats at k = 16" in experiment("entanglement").answer(entanglement(0.04, 0.07)).finding
-    held = experiment("generalisation").answer(generalisation([0.1, 0.43], [0.97, 0.95])).finding
-    assert "kept by the MLP at every share" in held
-    assert "matched by the MLP with 10 % held out" in held
-    assert "table 0.70, predicting zero 0.60 nats" in held
     nested = experiment("hierarchy").answer(hierarchy(9.125, 0.03, twice=0.17)).finding
     flat = (
         "regular simplices in 0 of 2 worlds at k = 6 and 0 of 2 worlds at k = 24 (farthest: 9.12° for nested"
@@ -161,8 +100,6 @@ def test_sentences_quote_the_numbers() -> None:
     above = "minus parent in 2 of 2 worlds at k = 6 and 1 of 2 worlds at k = 24 (|cosine|, farthest: 0.17 for"
     assert above in nested
     assert "it is 0.25 at k = 3 (dealt labels 0.12), 0.25 at k = 6 (dealt labels 0.12) and 0.00" in nested
-    assert "after 321 steps (at first 400)" in experiment("shift").answer(shift(6.0)).finding
-    assert "turned by 6.0°" not in experiment("shift").answer(shift(7.0)).finding
     cost = experiment("complexity").answer(complexity(5.5)).finding
     for quoted in ("5.50 times the time", "Abacus, 1 thread", "8.71 GB and 313 GB", "27 MB and 243 MB"):
         assert quoted in cost
@@ -172,17 +109,9 @@ def test_controls_count_against_the_claim() -> None:
     """An angle no smaller than that of random pairs, or an overlap no smaller than untrained, is no."""
     assert experiment("orthogonality").answer(orthogonality(0.04, moved=0.03)).standing == "no"
     assert experiment("orthogonality").answer(orthogonality(0.04, slope=0.5)).standing == "no"
-    assert experiment("entanglement").answer(entanglement(0.04, 0.07, random=0.06)).standing == "no"
     assert experiment("hierarchy").answer(hierarchy(1.0, 0.02, dealt=(1.5, 0.3))).standing == "no"
     assert experiment("hierarchy").answer(hierarchy(1.0, 0.02, dealt=(15.0, 0.03))).standing == "no"
     assert experiment("emergence").answer(emergence(0.97, overlap=0.2)).standing == "no"
-    copied = generalisation([0.5, 0.8], [0.97, 0.95], table=0.98)
-    assert experiment("generalisation").answer(copied).standing == "no"
-
-
-def test_directions_kept_without_matching_again_are_half_an_answer() -> None:
-    assert experiment("shift").answer(shift(6.0, back=0.5)).standing == "undecided"
-    assert experiment("shift").answer(shift(6.0, random=5.0)).standing == "no"
 
 
 def test_memory_counts_and_so_does_the_form_that_stores() -> None:

@@ -1,5 +1,6 @@
 """Cross-talk: push along one concept until its own log-odds move by a nat, and watch the other concepts."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -7,12 +8,15 @@ import torch
 from torch import Tensor
 
 from linrep import geometry
+from linrep.intervals import Effect, average
 from linrep.page.chart import Dash, Series, chart, numeric
 from linrep.page.numbers import cosine, short
 from linrep.page.shell import Block
 from linrep.paper.axis_words import point, title
-from linrep.paper.former import graded, worst
-from linrep.paper.record import EXCESS, LINEARITY_G, Answer, Column, Experiment, Standing, nothing
+from linrep.paper.effects import UNIT, Held, below, judged
+from linrep.paper.ended import CONVERGED
+from linrep.paper.paired import by_run
+from linrep.paper.record import EXCESS, LINEARITY_G, Answer, Column, Experiment, nothing
 from linrep.runs.result import Result
 from linrep.seeds import generator
 from linrep.sweeps.numbers import NOT_CONVERGED, At, Numbers, Row, Words
@@ -20,57 +24,76 @@ from linrep.sweeps.numbers import NOT_CONVERGED, At, Numbers, Row, Words
 M, K = "world.concepts", "model.dim"
 MOVED, DRIFT = "cross_talk_rms", "cross_talk_mean"
 G, F = "unembedding", "embedding"
-QUIET, LOUD = 0.1, 0.3
+QUIET = 0.1
 RULE = (
     "A push along concept i's mean steering direction of g is as long as moves its own log-odds by 1 nat on "
     "average over token pairs; cross-talk is the root mean square change of the other concepts' log-odds "
-    "over their token pairs, here the median over runs. For every number of concepts m: “yes” if it is at "
-    f"most {QUIET} nats at every width from k = m on, “undecided” if at most {LOUD} at k = m, else “no”; and "
-    "no better than “no” unless below that of random token pairs at each of those widths."
+    "over their token pairs, here the geometric mean over runs. “Yes” if it is below "
+    f"{QUIET:g} nats at every width from k = m on and below that of random token pairs there, whatever the "
+    "number of concepts m, “no” if it is above at one, by 95 % intervals."
 )
 
 
 def answer(numbers: Numbers) -> Answer:
-    """At k = m, at the narrowest and at the widest."""
+    """At every width from k = m on."""
+    quiet: list[Held] = []
+    control: list[Held] = []
     words: list[str] = []
-    standings: set[Standing] = set()
     for m, part in numbers.each(M):
-        cells = {int(k): cell for k, cell in part.each(K)}
-        talk = {k: found for k, cell in cells.items() if (found := _median(cell)) is not None}
-        null = {k: _median(cells[k], "null") for k in talk}
-        own, narrow, widest = int(m), min(talk, default=0), max(talk, default=0)
-        if own not in talk or len(talk) < 2:
+        cells = {int(k): cell for k, cell in part.each(K) if int(k) >= int(m)}
+        talk = {k: _geometric(by_run(cell, MOVED, G)) for k, cell in cells.items()}
+        held = [
+            below(f"cross-talk, m = {m}, k = {k}", found, QUIET) for k, found in talk.items() if found.runs[0]
+        ]
+        if not held:
             continue
-        wide = [k for k in talk if k >= own]
-        standing = graded(max(talk[k] for k in wide), QUIET, QUIET, falling=True)
-        if standing == "no" and talk[own] <= LOUD:
-            standing = "undecided"
-        if any(not talk[k] < (null[k] or 0.0) for k in wide):
-            standing = "no"
-        standings.add(standing)
-        said = ", ".join(
-            f"{short(talk[k])} nats at k = {k} (random token pairs {short(null[k])})"
-            for k in dict.fromkeys((narrow, own, widest))
-        )
-        linear = cosine(cells[widest].mean("linearity", G))
+        quiet += held
+        over = [
+            _geometric(by_run(cells[k], MOVED, G) / by_run(cells[k], MOVED, G, kind="null")) for k in talk
+        ]
+        worst = max((each for each in over if each.runs[0]), key=lambda each: each.value)
+        control.append(below(f"most over random pairs, m = {m}", worst, 1.0))
+        widest = max(k for k, found in talk.items() if found.runs[0])
+        linear = average(by_run(cells[widest], "linearity", G), UNIT)
         words.append(
-            f"for m = {m} a push of 1 nat moves each other concept by {said}, most from k = m on "
-            f"{short(max(talk[k] for k in wide))}, with linearity of g {linear} at k = {widest}"
+            f"for m = {m} a push of 1 nat moves each other concept by "
+            + ", ".join(f"{each.measured} nats at {each.name.rpartition(', ')[2]}" for each in _ends(held))
+            + f", with linearity of g {cosine(linear.value)} at k = {widest}"
         )
-    if not words:
+    if not quiet:
         return nothing(RULE)
-    return Answer(standing=worst(standings), finding="; ".join(words) + ".", rule=RULE)
+    return Answer(
+        standing=judged([*quiet, *control]),
+        finding="; ".join(words) + ".",
+        rule=RULE,
+        effects=(*quiet, *control),
+        would_change="Worlds whose concepts depend on each other more: there a mean direction carries more "
+        "of the others.",
+    )
+
+
+def _ends(held: Sequence[Held]) -> list[Held]:
+    """At the narrowest width, where it is most, and at the widest."""
+    most = max(held, key=lambda each: each.effect.value)
+    return list(dict.fromkeys((held[0], most, held[-1])))
+
+
+def _geometric(values: Tensor) -> Effect:
+    """Geometric mean: a direction that hardly moves its own concept makes ratios without bound."""
+    logs = average(values.log())
+    ends = None if logs.interval95 is None else (math.exp(logs.interval95[0]), math.exp(logs.interval95[1]))
+    return Effect(value=math.exp(logs.value), interval95=ends, runs=logs.runs)
 
 
 def figures(numbers: Numbers) -> list[Block]:
-    """Cross-talk against k for each m, runs that converged and others, with its controls."""
+    """Cross-talk against k for each m, runs that converged and the others, with its controls."""
     blocks: list[Block] = []
     for m, part in numbers.each(M):
         cells = part.each(K)
         lines = [
-            _line("along g, converged", "--unembedding", cells, G, ended="converged"),
+            _line("along g", "--unembedding", cells, G, ended=CONVERGED),
             _line("along g, not converged", "--unembedding", cells, G, ended=NOT_CONVERGED, dash="dash"),
-            _line("along f", "--embedding", cells, F),
+            _line("along f", "--embedding", cells, F, ended=CONVERGED),
             _line("random pairs", "--null", cells, G, kind="null", dash="dot"),
             _line("untrained", "--predicted", cells, G, at="start", dash="dot"),
         ]
@@ -126,10 +149,6 @@ def _talk(g: Tensor, pairs: geometry.Pairs, directions: Tensor) -> tuple[float, 
     found = geometry.cross_talk(g, pairs, directions)
     moved, drift = (geometry.off_diagonal(matrix).nanmean() for matrix in (found.rms, found.mean.abs()))
     return float(moved), float(drift)
-
-
-def _median(cell: Numbers, kind: str = "value") -> float | None:
-    return cell.spread(MOVED, G, kind=kind).median
 
 
 def _line(

@@ -3,12 +3,14 @@
 The table is the negative control: it has a row for each context, and the rows of held-out ones never move.
 """
 
-from collections.abc import Callable
+import math
 
+from linrep.intervals import Effect, average, difference
 from linrep.page.chart import Series, chart, control, means, numeric
-from linrep.page.numbers import cosine, listed, short
+from linrep.page.numbers import cosine, short
 from linrep.page.shell import Block
-from linrep.paper.former import FAIR, MATCHED
+from linrep.paper.effects import Held, above, below, judged
+from linrep.paper.paired import by_run
 from linrep.paper.record import LINEARITY_G, Answer, Column, Experiment, nothing, percent
 from linrep.runs.summary import held_out_measure
 from linrep.sweeps.numbers import Numbers
@@ -18,74 +20,72 @@ TABLE = "table"
 GAP = held_out_measure("log_odds_gap_nats", "held_out")
 ALIGNMENT = held_out_measure("alignment", "held_out")
 LINEARITY = held_out_measure("linearity", "held_out")
+BEYOND, MATCHED = 0.5, 0.5
 RULE = (
-    f"On held-out contexts, log-odds count as matched when their RMSE is at most {percent(MATCHED)} of that "
-    f"of predicting zero, and directions as kept when the mean alignment of f with g is at least {FAIR} and "
-    "above the table's (an untrained network's f is linear already, but not aligned). “Yes” if every network "
-    "does both at every share held out, “undecided” if some network does one of them at some share, "
-    "else “no”."
+    "Networks and the table are held against each other on contexts that none of them trained on, at equal "
+    "excess loss on the others. Directions are kept if the alignment of f with g there lies more than "
+    f"{BEYOND:g} above the table's, whose rows for these contexts never moved; log-odds are matched if their "
+    f"RMSE there is below {MATCHED:g} times that of predicting zero. “Yes” if every network does both at "
+    "every share held out, “no” if one fails at one, by 95 % intervals."
 )
 
 
 def answer(numbers: Numbers) -> Answer:
-    """Up to which share each network matches log-odds and keeps directions."""
-    shares = [label for label, _ in numbers.each(SHARE)]
-    networks = [label for label, part in numbers.each(ENCODER) if label != TABLE and part.runs()]
-    if not networks or not shares:
+    """Each network at each share: alignment against the table's, log-odds against predicting zero."""
+    directions: list[Held] = []
+    odds: list[Held] = []
+    for share, part in numbers.each(SHARE):
+        cells = dict(part.each(ENCODER))
+        if TABLE not in cells:
+            continue
+        own = by_run(cells[TABLE], ALIGNMENT)
+        for name in [each for each in cells if each != TABLE]:
+            at = f"{name}, {percent(float(share))} held out"
+            kept = difference(by_run(cells[name], ALIGNMENT), own)
+            if min(kept.runs):
+                directions.append(above(f"alignment less the table's, {at}", kept, BEYOND, cosine))
+                odds.append(below(f"log-odds RMSE over zero's, {at}", _of_zero(cells[name]), MATCHED))
+    if not directions:
         return nothing(RULE)
-
-    def matched(cell: Numbers, share: str) -> bool:
-        del share
-        return cell.mean(GAP) <= MATCHED * cell.mean(GAP, kind="null")
-
-    def kept(cell: Numbers, share: str) -> bool:
-        control = numbers.of(**{ENCODER: TABLE, SHARE: share}).mean(ALIGNMENT)
-        # A control that is absent rules nothing out.
-        return cell.mean(ALIGNMENT) >= FAIR and not cell.mean(ALIGNMENT) <= control
-
-    odds, directions = (_where(numbers, networks, shares, rule) for rule in (matched, kept))
-    every = len(networks) * len(shares)
-    number = [sum(len(found) for found in each.values()) for each in (odds, directions)]
-    standing = "yes" if number == [every, every] else "undecided" if any(number) else "no"
     return Answer(
-        standing=standing,
-        finding=f"on contexts held out of training, directions are kept {_said(directions, shares)}, and "
-        f"log-odds matched {_said(odds, shares)}{_example(numbers, networks, shares)}.",
+        standing=judged([*directions, *odds]),
+        finding=f"on contexts held out of training directions are {_verdict(directions, 'kept')}, alignment "
+        f"lying above the table's by {_ends(directions)}; log-odds are {_verdict(odds, 'matched')}, their "
+        f"RMSE being {_ends(odds)} times that of predicting zero{_table(numbers)}.",
         rule=RULE,
+        effects=(*directions, *odds),
+        would_change="A network or a training whose logits stay small where it has not been: what these say "
+        "of a concept that is open is as large as of one that is known.",
     )
 
 
-def _where(
-    numbers: Numbers, networks: list[str], shares: list[str], rule: Callable[[Numbers, str], bool]
-) -> dict[str, list[str]]:
-    """The shares at which each network keeps a rule."""
-    return {
-        network: [share for share in shares if rule(numbers.of(**{ENCODER: network, SHARE: share}), share)]
-        for network in networks
-    }
+def _of_zero(cell: Numbers) -> Effect:
+    """Log-odds RMSE on held-out contexts as a multiple of predicting zero's, by run."""
+    return average(by_run(cell, GAP) / by_run(cell, GAP, kind="null"))
 
 
-def _said(found: dict[str, list[str]], shares: list[str]) -> str:
-    """As in: by the MLP with 10 % and 30 % held out and by the transformer at no share."""
-    words: list[str] = []
-    for network, where in found.items():
-        at = "at every share" if where == shares else "at no share"
-        if where and where != shares:
-            at = f"with {listed([percent(float(share)) for share in where])} held out"
-        words.append(f"by the {network} {at}")
-    return " and ".join(words)
+def _verdict(held: list[Held], word: str) -> str:
+    """As in: kept by every network at every share."""
+    stand = [each.standing for each in held]
+    if set(stand) == {"yes"}:
+        return f"{word} by every network at every share"
+    if set(stand) == {"no"}:
+        return f"{word} by no network at any share"
+    return f"{word} in {stand.count('yes')} of {len(stand)} cases and not in {stand.count('no')}"
 
 
-def _example(numbers: Numbers, networks: list[str], shares: list[str]) -> str:
-    """The numbers at the share in the middle, the table's among them."""
-    share = shares[(len(shares) - 1) // 2]
-    cells = {name: numbers.of(**{ENCODER: name, SHARE: share}) for name in (*networks, TABLE)}
-    cells = {name: cell for name, cell in cells.items() if cell.runs()}
-    gaps = ", ".join(f"{name} {short(cell.mean(GAP))}" for name, cell in cells.items())
-    aligned = ", ".join(f"{name} {cosine(cell.mean(ALIGNMENT))}" for name, cell in cells.items())
-    zero = short(next(iter(cells.values())).mean(GAP, kind="null"))
-    held = f"with {percent(float(share))} held out"
-    return f" ({held}: RMSE {gaps}, predicting zero {zero} nats; alignment {aligned})"
+def _ends(held: list[Held]) -> str:
+    """Least and greatest mean, with their intervals and places."""
+    ordered = sorted(held, key=lambda each: each.effect.value)
+    ends = dict.fromkeys((ordered[0], ordered[-1]))
+    return " to ".join(f"{each.measured} ({each.name.partition(', ')[2]})" for each in ends)
+
+
+def _table(numbers: Numbers) -> str:
+    """The same of the table, the mean over shares."""
+    cells = [cell for _, cell in numbers.of(**{ENCODER: TABLE}).each(SHARE)]
+    found = [value for cell in cells if not math.isnan(value := _of_zero(cell).value)]
+    return f" (the table's {short(sum(found) / len(found))} times)" if found else ""
 
 
 def figures(numbers: Numbers) -> list[Block]:
@@ -137,17 +137,17 @@ EXPERIMENT = Experiment(
     figures=figures,
     columns=(
         Column(title="held-out log-odds gap (nats)", measure=GAP, write=short),
-        Column(
-            title="training log-odds gap (nats)",
-            measure=held_out_measure("log_odds_gap_nats", "training"),
-            write=short,
-        ),
+        Column(title="held-out alignment", measure=ALIGNMENT),
         Column(
             title="held-out excess loss (nats)",
             measure=held_out_measure("excess_loss_nats", "held_out"),
             write=short,
         ),
-        Column(title="held-out alignment", measure=ALIGNMENT),
+        Column(
+            title="training log-odds gap (nats)",
+            measure=held_out_measure("log_odds_gap_nats", "training"),
+            write=short,
+        ),
         Column(title="held-out linearity f", measure=LINEARITY, table="embedding"),
         Column(
             title="training linearity f", measure=held_out_measure("linearity", "training"), table="embedding"

@@ -42,6 +42,47 @@ def of_runs(
     return torch.from_numpy(found)
 
 
+def by_run(cell: Numbers, measure: str, table: str = "", *, kind: str = "value") -> Float64[Tensor, " runs"]:
+    """A measure at the end of a cell in each run's place; NaN where a run did not converge.
+
+    Args:
+        cell: One cell.
+        measure: As in the trace.
+        table: "embedding", "unembedding" or "".
+        kind: "value" or "null".
+    """
+    runs = converged_runs(cell)
+    found = torch.full((max(runs, default=-1) + 1,), torch.nan, dtype=torch.float64)
+    found[runs] = of_runs([cell], (measure, table), runs, kind=kind)[0]
+    return found
+
+
+def stacked(
+    cells: Sequence[Numbers], measure: str, table: str = "", *, kind: str = "value"
+) -> Float64[Tensor, "cells runs"]:
+    """:func:`by_run` of several cells; NaN too where one has fewer runs."""
+    rows = [by_run(cell, measure, table, kind=kind) for cell in cells]
+    if not rows:
+        return torch.zeros(0, 0, dtype=torch.float64)
+    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=torch.nan)
+
+
+def mean_difference(first: Float64[Tensor, " runs"], second: Float64[Tensor, " others"]) -> Effect:
+    """Of what :func:`by_run` gives for two cells, over the runs that both have.
+
+    Args:
+        first: One number per run, NaN where there is none.
+        second: Of the same runs, as far as both go.
+
+    Example:
+        >>> x = torch.tensor([1.0, 2.0, 3.0, 4.0, torch.nan], dtype=torch.float64)
+        >>> mean_difference(x + 1, x)
+        Effect(value=1.0, interval95=(1.0, 1.0), runs=(4,))
+    """
+    runs = min(len(first), len(second))
+    return average(first[:runs] - second[:runs])
+
+
 def paired_difference(first: Numbers, second: Numbers, measure: str, table: str = "") -> Effect:
     """Mean over runs that converged in both cells of the first's number less the second's.
 
@@ -51,9 +92,7 @@ def paired_difference(first: Numbers, second: Numbers, measure: str, table: str 
         measure: As in the trace.
         table: "embedding", "unembedding" or "".
     """
-    runs = sorted({*converged_runs(first)} & {*converged_runs(second)})
-    a, b = of_runs([first, second], (measure, table), runs)
-    return average(a - b)
+    return mean_difference(by_run(first, measure, table), by_run(second, measure, table))
 
 
 def growth_exponent(

@@ -1,126 +1,142 @@
-"""A world that changes in mid-training: how soon log-odds are matched again, and how far directions turn."""
+"""A world that changes in mid-training, against a run that knows the new world alone."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
+import torch
 
-from linrep.page.chart import Series, chart, means
-from linrep.page.numbers import count, short
+from linrep.intervals import Effect, average
+from linrep.page.chart import Dash, Series, chart, means
+from linrep.page.numbers import cosine
 from linrep.page.shell import Block
-from linrep.paper.former import graded, worst
-from linrep.paper.record import LINEARITY_G, LOG_ODDS, Answer, Column, Experiment, Standing, nothing, percent
-from linrep.runs.result import Result
-from linrep.sweeps.numbers import Numbers, Row, spread
+from linrep.paper.effects import Held, below, judged, within
+from linrep.paper.paired import by_run, mean_difference, paired_difference
+from linrep.paper.record import ALIGNMENT, EXCESS, LINEARITY_G, LOG_ODDS, Answer, Column, Experiment, nothing
+from linrep.sweeps.numbers import Numbers, spread
 
-METHOD, WORLD = "method", "world"
-CHANGED, CONTROL = "changed", "unchanged"
-TURN, GAP = "turn_degrees", "log_odds_gap_nats"
-BACK, STEPS_BACK, STEPS_FIRST = "matched_again", "steps_to_match_again", "steps_to_match_first"
+RANGE, TRAINING = "probabilities", "training"
+CHANGED, FRESH, UNCHANGED = "changed", "fresh", "unchanged"
+TURN, GAP, LOSS = "turn_degrees", "log_odds_gap_nats", "excess_loss_nats"
 G, F = "unembedding", "embedding"
-LEVEL = 1.1
-KEPT, HALF = 15.0, 45.0
-MOST = 0.9
+SAME, AS_MUCH, KEPT = 0.05, 1.25, 15.0
 RULE = (
-    f"A run matches again once its log-odds RMSE is at most {LEVEL:g} times that just before the change. "
-    f"With every method: “yes” if at the end directions of g and of f are at most {KEPT:g}° on average from "
-    f"where they stood before it and at least {percent(MOST)} of the runs match again, “undecided” if "
-    "at most "
-    f"{HALF:g}°, else “no”; and “no” if they stand no nearer than those of another run."
+    "A run whose world changed is held against a fresh one, trained in the new world alone, for as many "
+    f"steps: linearity of g and alignment at most {SAME:g} apart on average, and at most {AS_MUCH:g} times "
+    "its log-odds gap (geometric mean). Directions count as kept when those of g, and those "
+    f"of f, turned by at most {KEPT:g}° from where they stood before the change. “Yes” if all of that holds "
+    "whatever the range of probabilities, “no” if one does not, by 95 % intervals."
 )
 
 
 def answer(numbers: Numbers) -> Answer:
-    """Turned how far, matched again how soon."""
+    """Differences from fresh runs, and how far directions turned."""
+    effects: list[Held] = []
     words: list[str] = []
-    standings: set[Standing] = set()
-    for method, part in numbers.each(METHOD):
-        cells = dict(part.each(WORLD))
-        if not {CHANGED, CONTROL} <= set(cells):
+    for label, part in numbers.each(RANGE):
+        cells = dict(part.each(TRAINING))
+        if not {CHANGED, FRESH} <= set(cells):
             continue
-        cell, control = cells[CHANGED], cells[CONTROL]
-        turned = {table: cell.mean(TURN, table) for table in (G, F)}
-        back = cell.mean(BACK)
-        if any(np.isnan([*turned.values(), back])):
-            continue
-        standing = graded(max(turned.values()), KEPT, HALF, falling=True)
-        if standing == "yes" and back < MOST:
-            standing = "undecided"
-        if any(not turned[table] < cell.mean(TURN, table, kind="null") for table in (G, F)):
-            standing = "no"
-        standings.add(standing)
-        soon, first = cell.spread(STEPS_BACK).median, cell.spread(STEPS_FIRST).median
-        matched = f"{percent(back)} of runs matched again"
-        if soon is not None and first is not None:
-            matched += f", their median after {count(round(soon))} steps (at first {count(round(first))})"
-        words.append(
-            f"with {method} directions of g turned by {_angle(cell, G)} and of f by {_angle(cell, F)} "
-            f"(without a change {_angle(control, G)} and {_angle(control, F)}, from another run's "
-            f"{_angle(cell, G, 'null')} and {_angle(cell, F, 'null')}), and {matched}"
-        )
-    if not words:
+        changed, fresh = cells[CHANGED], cells[FRESH]
+        own = [
+            *_geometry(label, changed, fresh),
+            below(
+                f"log-odds gap, of fresh, {label}",
+                _ratio(by_run(changed, GAP), by_run(fresh, GAP)),
+                AS_MUCH,
+            ),
+            *(below(f"turn of {name}, {label}", _turn(changed, t), KEPT, _degrees) for name, t in TABLES),
+        ]
+        if own[0].effect.runs[0]:
+            effects += own
+            words.append(_said(label, own, cells))
+    if not effects:
         return nothing(RULE)
-    return Answer(standing=worst(standings), finding="; ".join(words) + ".", rule=RULE)
+    return Answer(
+        standing=judged(effects),
+        finding="; ".join(words) + ".",
+        rule=RULE,
+        effects=tuple(effects),
+        would_change="A change that moves log-odds further, or that changes which concepts depend on which.",
+    )
+
+
+TABLES = (("g", G), ("f", F))
+
+
+def _geometry(label: str, changed: Numbers, fresh: Numbers) -> list[Held]:
+    return [
+        within(
+            f"{name} less fresh, {label}",
+            paired_difference(changed, fresh, measure, table),
+            (-SAME, SAME),
+            cosine,
+        )
+        for name, measure, table in (("linearity of g", "linearity", G), ("alignment", "alignment", ""))
+    ]
+
+
+def _ratio(first: torch.Tensor, second: torch.Tensor) -> Effect:
+    """Geometric mean of the ratios of runs that both converged."""
+    logs = mean_difference(first.log(), second.log())
+    ends = None if logs.interval95 is None else (np.exp(logs.interval95[0]), np.exp(logs.interval95[1]))
+    return Effect(value=float(np.exp(logs.value)), interval95=ends, runs=logs.runs)
+
+
+def _turn(cell: Numbers, table: str, kind: str = "value") -> Effect:
+    return average(by_run(cell, TURN, table, kind=kind), (0.0, 180.0))
+
+
+def _said(label: str, own: Sequence[Held], cells: dict[str, Numbers]) -> str:
+    linear, aligned, gap, turned_g, turned_f = (held.measured for held in own)
+    changed, still = cells[CHANGED], cells.get(UNCHANGED)
+    beside = "" if still is None else f"without a change {_degrees(_turn(still, G).value)}, "
+    loss = _ratio(by_run(changed, LOSS), by_run(cells[FRESH], LOSS))
+    return (
+        f"with p from {label} changed runs differ from fresh ones by {linear} in linearity of g and "
+        f"{aligned} in alignment, at {gap} times their log-odds gap and {below('', loss, 1.0).measured} "
+        f"times their excess loss; directions of g turned by {turned_g} and of f by {turned_f} ({beside}from "
+        f"another run's {_degrees(_turn(changed, G, 'null').value)})"
+    )
 
 
 def figures(numbers: Numbers) -> list[Block]:
-    """Angles and log-odds gap from the change on, for each method."""
+    """Angles and log-odds gap from the change on, for each range of probabilities."""
     blocks: list[Block] = []
-    for index, (method, part) in enumerate(numbers.each(METHOD)):
-        cells = dict(part.each(WORLD))
-        turned = [
-            _line(f"{name}{control}", cells[world], TURN, table, colour, plain=bool(control))
-            for world, control in ((CHANGED, ""), (CONTROL, ", no change"))
-            for name, table, colour in (("g", G, "--unembedding"), ("f", F, "--embedding"))
-            if world in cells
-        ]
-        gaps = [
-            _line(name, cells[world], GAP, "", colour, plain=world == CONTROL)
-            for name, world, colour in (
-                ("measured", CHANGED, "--unembedding"),
-                ("no change", CONTROL, "--predicted"),
-            )
-            if world in cells
-        ]
+    for index, (label, part) in enumerate(numbers.each(RANGE)):
+        cells = dict(part.each(TRAINING))
+        gaps: list[Series] = []
+        if FRESH in cells:
+            gaps.append(_line("fresh", cells[FRESH], GAP, "", "--predicted", dash="dash"))
+        turned: list[Series] = []
         if CHANGED in cells:
-            turned.append(_line("random: g of another run", cells[CHANGED], TURN, G, "--null", kind="null"))
-            gaps.append(_line("predicting zero", cells[CHANGED], GAP, "", "--null", kind="null"))
+            changed = cells[CHANGED]
+            gaps += [
+                _line("changed", changed, GAP, "", "--unembedding"),
+                _line("predicting zero", changed, GAP, "", "--null", kind="null", dash="dot"),
+            ]
+            turned += [
+                _line("g", changed, TURN, G, "--unembedding"),
+                _line("f", changed, TURN, F, "--embedding"),
+                _line("random: g of another run", changed, TURN, G, "--null", kind="null", dash="dot"),
+            ]
+        if UNCHANGED in cells:
+            turned.append(_line("g, no change", cells[UNCHANGED], TURN, G, "--predicted", dash="dot"))
         for name, title, lines, y in (
-            ("turn", "angle from before the change", turned, "degrees"),
-            ("gap", "log-odds gap, before and after the change", gaps, "nats"),
+            ("gap", "log-odds gap", gaps, "nats"),
+            ("turn", "turn since the change", turned, "degrees"),
         ):
             blocks.append(
                 chart(
                     f"shift-{name}-{index}",
-                    f"{method}: {title}",
+                    f"p from {label}: {title}",
                     lines,
-                    x="steps since the change",
+                    x="steps in the new world",
                     y=y,
                     log_x=True,
                     unit=False,
                 )
             )
     return blocks
-
-
-def extra(result: Result) -> Iterator[Row]:
-    """Whether each run matches again, after how many steps, and how many it took to get there at first."""
-    assert result.config.shift is not None, "every cell has one"
-    at, last = result.config.shift.step, result.snapshot_steps[-1]
-    rows: Any = result.trace
-    rows = rows[(rows["measure"] == GAP) & (rows["kind"] == "value")]
-    for run, own in rows.groupby("run"):
-        gap = own.set_index("step")["value"].sort_index()
-        reached = gap[gap <= LEVEL * gap[at]].index
-        first, again = reached.min(), reached[reached > at]
-        yield last, int(run), BACK, "", "value", float(len(again) > 0)
-        yield last, int(run), STEPS_FIRST, "", "value", float(first)
-        if len(again):
-            yield last, int(run), STEPS_BACK, "", "value", float(again.min() - at)
-
-
-def _angle(cell: Numbers, table: str, kind: str = "value") -> str:
-    return f"{cell.mean(TURN, table, kind=kind):.1f}°"
 
 
 def _line(
@@ -131,14 +147,14 @@ def _line(
     colour: str,
     *,
     kind: str = "value",
-    plain: bool = False,
+    dash: Dash = "solid",
 ) -> Series:
     """A measure from the change on, which is where angles begin."""
     start = cell.over_steps(TURN, G)[0][0]
     steps, values = cell.over_steps(measure, table, kind=kind)
     chosen = steps >= start
     points = [spread(row) for row in values[chosen]]
-    plain = plain or kind == "null"
+    plain = dash != "solid"
     if plain:
         points = means([point.mean if point.mean is not None else np.nan for point in points])
     return Series(
@@ -146,13 +162,13 @@ def _line(
         colour=colour,
         x=(steps[chosen] - start).tolist(),
         points=points,
-        dash="dot" if plain else "solid",
+        dash=dash,
         plain=plain,
     )
 
 
 def _degrees(value: float | None) -> str:
-    return "–" if value is None else f"{value:.1f}"
+    return "–" if value is None or np.isnan(value) else f"{value:.1f}°"
 
 
 EXPERIMENT = Experiment(
@@ -160,12 +176,11 @@ EXPERIMENT = Experiment(
     answer=answer,
     figures=figures,
     columns=(
-        Column(title="turn of g (degrees)", measure=TURN, table=G, write=_degrees),
-        Column(title="turn of f (degrees)", measure=TURN, table=F, write=_degrees),
-        Column(title="matched again (share)", measure=BACK, write=short),
-        Column(title="steps, where matched again", measure=STEPS_BACK, write=short),
-        LOG_ODDS,
         LINEARITY_G,
+        LOG_ODDS,
+        Column(title="turn of g", measure=TURN, table=G, write=_degrees),
+        Column(title="turn of f", measure=TURN, table=F, write=_degrees),
+        ALIGNMENT,
+        EXCESS,
     ),
-    extra=extra,
 )
