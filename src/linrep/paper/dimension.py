@@ -45,10 +45,10 @@ def answer(numbers: Numbers) -> Answer:
         )
         limit = cells[widest].mean(PREDICTED, "unembedding")
         predicted = "" if math.isnan(limit) else f" (predicted {cosine(limit)} in the limit)"
+        from_m = [k for k in cells if int(k) >= int(m)]
         along = [
-            f"{cosine(cell.mean(*G, ended='converged'))} at k = {k}"
-            for k, cell in cells.items()
-            if int(k) >= int(m)
+            f"{cosine(cells[k].mean(*G, ended='converged'))} at k = {k}"
+            for k in dict.fromkeys((*from_m[:2], widest))
         ]
         words.append(f"for m = {m} the mean linearity of g is {listed(along)}{predicted}")
     if not effects:
