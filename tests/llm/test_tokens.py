@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from linrep.errors import InputError
+from linrep.llm.inputs import as_pairs
 from linrep.llm.tokens import TokenPolicy, tokenise_pairs
 
 from .tiny import byte_tokenizer, word_tokenizer
@@ -76,3 +77,15 @@ def test_too_few_pairs_says_how_many():
     tokenizer = word_tokenizer(["a", "b"])
     with pytest.raises(InputError, match=r"keeps 1 of 13 pairs and no concept keeps 10 \(12 unknown"):
         tokenise_pairs(tokenizer, {"c": [("a", "b"), *PAIRS]})
+
+
+def test_a_pair_that_stands_twice_in_a_file_is_kept_once_and_listed(tmp_path) -> None:
+    (tmp_path / "[a - b].txt").write_text("king\tqueen\nman\twoman\nking\tqueen\nqueen\tking\nman\tman\n")
+    tokenizer = word_tokenizer(["king", "queen", "man", "woman"])
+    found = tokenise_pairs(tokenizer, as_pairs(tmp_path), policy=TokenPolicy(minimum_pairs=2))
+    assert found.counts() == {"a-b": 2}
+    assert sorted((each.low, each.high, each.reason) for each in found.dropped) == [
+        ("king", "queen", "duplicate"),
+        ("man", "man", "same id"),
+        ("queen", "king", "duplicate"),
+    ]

@@ -169,3 +169,75 @@ def test_the_hubs_client_keeps_quiet_and_gets_its_voice_back() -> None:
     library("here", lambda _: heard.append(hub_logging.get_verbosity()))
     assert heard == [hub_logging.ERROR]
     assert hub_logging.get_verbosity() == before
+
+
+QUANTISED = {
+    "bitsandbytes": ({"load_in_8bit": True}, "pip install bitsandbytes"),
+    "gptq": ({"bits": 4, "group_size": 32}, "pip install optimum gptqmodel"),
+    "awq": ({"bits": 4, "group_size": 32}, "pip install gptqmodel"),
+    "compressed-tensors": ({"format": "pack-quantized"}, "pip install compressed-tensors"),
+    "hqq": ({}, "pip install hqq"),
+}
+
+
+@pytest.mark.parametrize("method", QUANTISED)
+def test_a_quantised_model_says_what_to_install(method, tokenizer, tmp_path):
+    options, said = QUANTISED[method]
+    save(tmp_path, tiny("llama", tokenizer), tokenizer)
+    file = tmp_path / "config.json"
+    quantised = {"quantization_config": {"quant_method": method, **options}}
+    file.write_text(json.dumps(json.loads(file.read_text()) | quantised))
+    with pytest.raises(InputError, match=said) as error:
+        load_model(tmp_path)
+    one_line(error)
+
+
+def test_a_way_of_packing_that_the_library_does_not_know_unpacks_nothing(tokenizer, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    save(tmp_path, tiny("llama", tokenizer), tokenizer)
+    weights = load_file(tmp_path / "model.safetensors")
+    packed = {k: v.to(torch.int8) if "up_proj" in k else v for k, v in weights.items()}
+    save_file(packed, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": "tomorrow"}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    for read in (load_model, lambda path: read_table(locate(path), tokenizer)):
+        with pytest.raises(InputError, match=r"up_proj\.weight as I8"):
+            read(tmp_path)
+
+
+def test_an_adapter_and_a_gguf_file_say_what_they_are(tmp_path):
+    (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "owner/base"}')
+    with pytest.raises(InputError, match=r"is an adapter of owner/base.*merge_and_unload") as error:
+        locate(tmp_path)
+    one_line(error)
+    (tmp_path / "adapter_config.json").unlink()
+    (tmp_path / "model.Q4_K_M.gguf").write_bytes(b"GGUF")
+    for path in (tmp_path, tmp_path / "model.Q4_K_M.gguf"):
+        with pytest.raises(
+            InputError, match=r"model\.Q4_K_M\.gguf is a GGUF file.*pip install gguf"
+        ) as error:
+            locate(path)
+        one_line(error)
+
+
+@pytest.mark.parametrize(("head", "package"), [(b"\n\x0b", "sentencepiece"), (b"IQ== 0", "tiktoken")])
+def test_a_tokenizer_of_pieces_alone_names_its_package(head, package, tokenizer, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    save(tmp_path, tiny("llama", tokenizer), tokenizer)
+    (tmp_path / "tokenizer.json").rename(tmp_path / "tokenizer.model")
+    (tmp_path / "tokenizer.model").write_bytes(head)
+    with pytest.raises(InputError, match=rf"{package} file alone .tokenizer\.model.*pip install {package}"):
+        load_tokenizer(locate(tmp_path))
+
+
+def test_a_folder_with_a_tokenizer_alone_serves_the_catalogue(tokenizer, tmp_path):
+    from linrep.llm.catalogue import catalogue
+    from linrep.llm.tokens import TokenPolicy
+
+    tokenizer.save_pretrained(tmp_path)
+    found = catalogue(str(tmp_path), TokenPolicy(multi_token="mean", minimum_pairs=2), LoadOptions())
+    assert sum(each.kept.kept for each in found.concepts if each.kept is not None) > 100
+    with pytest.raises(InputError, match=r"expected a model folder with config\.json"):
+        locate(tmp_path)

@@ -8,7 +8,7 @@ from typing import Any
 from linrep.llm.inputs import as_pairs
 from linrep.llm.loading import load_tokenizer
 from linrep.llm.paired_contexts import PairedContexts, builtin_paired_contexts
-from linrep.llm.source import LoadOptions, locate
+from linrep.llm.source import LoadOptions, locate_tokenizer
 from linrep.llm.tokens import TokenPolicy, tokenise_pairs
 from linrep.llm.winograd import WinogradPairs, builtin_winograd
 from linrep.llm.word_pairs import WordPairs, builtin_word_pairs
@@ -103,7 +103,9 @@ def catalogue(tokenizer: str | None, policy: TokenPolicy, load: LoadOptions) -> 
     kept: dict[str, Kept] = {}
     space = None
     if tokenizer is not None:
-        tokens = tokenise_pairs(load_tokenizer(locate(tokenizer, load)), as_pairs("builtin"), policy=policy)
+        tokens = tokenise_pairs(
+            load_tokenizer(locate_tokenizer(tokenizer, load)), as_pairs("builtin"), policy=policy
+        )
         counts, space = tokens.counts(), tokens.leading_space
         for name in tokens.concepts:
             reasons = Counter(pair.reason for pair in tokens.dropped if pair.concept == name)

@@ -20,9 +20,15 @@ def as_pairs(pairs: PairsInput) -> dict[str, tuple[tuple[str, str], ...]]:
     """Concept to (low, high) words, from "builtin", a file or folder, records or a mapping."""
     if isinstance(pairs, Mapping):
         return {name: tuple(group) for name, group in pairs.items()}
+    if isinstance(pairs, str) and pairs == "builtin":
+        return {record.concept: record.pairs for record in builtin_word_pairs()}
     if isinstance(pairs, str | Path):
-        pairs = builtin_word_pairs() if pairs == "builtin" else read_word_pairs(pairs)
-    return {record.concept: record.pairs for record in pairs}
+        pairs = read_word_pairs(pairs)
+    # What a reader left out comes last, for the tokenizer's list to tell of it too: a duplicate, the same id.
+    return {
+        record.concept: (*record.pairs, *(each.pair for each in record.dropped if each.pair is not None))
+        for record in pairs
+    }
 
 
 def as_contexts(contexts: ContextsInput) -> tuple[PairedContexts, ...]:

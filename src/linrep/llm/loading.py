@@ -3,6 +3,7 @@ are.
 """
 
 import hashlib
+import importlib.util
 import json
 import logging
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from linrep.llm.accounting import NOT_READ, Account, account, brief
 from linrep.llm.architecture import Architecture, architecture, kind_of_model, require_next_word
 from linrep.llm.checkpoint import stored_tensors
 from linrep.llm.source import (
+    PACKAGES,
     Kind,
     LoadOptions,
     Source,
@@ -29,6 +31,8 @@ from linrep.llm.source import (
 )
 
 log = logging.getLogger("linrep.llm")
+PIECES = ("tokenizer.model", "spiece.model", "sentencepiece.bpe.model")
+"""What a tokenizer is called that is one file of pieces of words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +55,7 @@ class LanguageModel:
 def load_tokenizer(source: Source) -> Any:
     """The model's tokenizer; an InputError if the folder holds none."""
     options = source.options
+    _require_packages(source)
     tokenizer = library(
         source.location,
         lambda auto: auto.AutoTokenizer.from_pretrained(
@@ -63,6 +68,21 @@ def load_tokenizer(source: Source) -> Any:
             f"model {source.name}: its tokenizer is empty; save one with tokenizer.save_pretrained(folder)"
         )
     return tokenizer
+
+
+def _require_packages(source: Source) -> None:
+    """Say what a tokenizer's file needs, before the library guesses at another format."""
+    model = next((file for name in PIECES if (file := source.file(name)) is not None), None)
+    if model is None or source.file("tokenizer.json") is not None:
+        return
+    with model.open("rb") as file:
+        # A protobuf message begins with a tag; the other format with that name is lines of base64.
+        package = "sentencepiece" if file.read(1) == b"\n" else "tiktoken"
+    if importlib.util.find_spec(package) is None:
+        raise InputError(
+            f"model {source.name}: its tokenizer is a {package} file alone ({model.name}), which needs a "
+            f"package: pip install {PACKAGES[package]}; or give a folder with tokenizer.json"
+        )
 
 
 def load_model(source: str | Path | Source, options: LoadOptions | None = None) -> LanguageModel:
@@ -117,11 +137,23 @@ def account_of(source: Source, laid_out: Architecture, model: Any) -> Account:
     found = account(
         model,
         stored_tensors(source),
-        quantised=getattr(source.config, "quantization_config", None) is not None,
+        quantised=_unpacked(source.config),
         headless=laid_out.kind == "encoder",
     )
     found.require_whole(source.name, type(model).__name__)
     return found
+
+
+def _unpacked(config: Any) -> bool:
+    """Whether the library knows the way in which the configuration says that weights are packed."""
+    from transformers.quantizers.auto import AUTO_QUANTIZER_MAPPING
+
+    told = getattr(config, "quantization_config", None)
+    if told is None:
+        return False
+    method = str(told.get("quant_method") if isinstance(told, dict) else getattr(told, "quant_method", ""))
+    method = method.rpartition(".")[2].lower()
+    return any(known.startswith(method) for known in AUTO_QUANTIZER_MAPPING)
 
 
 def _require_read(source: Source, laid_out: Architecture, told: dict[str, Any]) -> None:

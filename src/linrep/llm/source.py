@@ -4,7 +4,6 @@ Only safetensors are read: pickle runs code. Every way a source can fail is one 
 """
 
 import json
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ PACKAGES = {
     "peft": "peft",
 }
 """What a word in a library's complaint calls for."""
+ADAPTER = "adapter_config.json"
 PICKLES = ("*.bin", "*.bin.index.json", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -104,15 +104,7 @@ def locate(name: str | Path, options: LoadOptions | None = None) -> Source:
     options = options or LoadOptions()
     path = Path(name)
     if path.exists():
-        if not path.is_dir():
-            raise InputError(
-                f"model {name}: expected a folder or a Hub id, got a file; give the folder that holds it"
-            )
-        if not (path / "config.json").is_file():
-            raise InputError(
-                f"model {name}: expected a model folder with config.json, found none; "
-                "save one with model.save_pretrained(folder) and tokenizer.save_pretrained(folder)"
-            )
+        _require_folder(path)
         config = library(name, lambda auto: auto.AutoConfig.from_pretrained(path, **trust(options)))
         return Source(name=path.name, folder=path, revision=None, config=config, options=options)
     text = str(name)
@@ -126,6 +118,52 @@ def locate(name: str | Path, options: LoadOptions | None = None) -> Source:
     )
     commit = getattr(config, "_commit_hash", None) or options.revision
     return Source(name=text, folder=None, revision=commit, config=config, options=options)
+
+
+def _require_folder(path: Path) -> None:
+    """Raise unless a path is a folder with a configuration, saying what else it is."""
+    name = path
+    gguf = [path] if path.suffix == ".gguf" else sorted(path.glob("*.gguf"))
+    if gguf and not (path / "config.json").is_file():
+        raise InputError(
+            f"model {name}: {gguf[0].name} is a GGUF file, whose weights are packed; unpack it with "
+            f"AutoModelForCausalLM.from_pretrained(folder, gguf_file={gguf[0].name!r}).save_pretrained(new), "
+            "the same with AutoTokenizer (pip install gguf), and give the new folder"
+        )
+    if not path.is_dir():
+        raise InputError(
+            f"model {name}: expected a folder or a Hub id, got a file; give the folder that holds it"
+        )
+    if (path / "config.json").is_file():
+        return
+    if (path / ADAPTER).is_file():
+        base = adapter_base(path)
+        raise InputError(
+            f"model {name}: is an adapter of {base}, not a model; put both together, with "
+            f"PeftModel.from_pretrained(model, {str(name)!r}).merge_and_unload().save_pretrained(new) "
+            "(pip install peft), and give the new folder"
+        )
+    raise InputError(
+        f"model {name}: expected a model folder with config.json, found none; "
+        "save one with model.save_pretrained(folder) and tokenizer.save_pretrained(folder)"
+    )
+
+
+def adapter_base(folder: Path) -> str:
+    """The model that an adapter belongs to, by its own word."""
+    with suppress(ValueError, AttributeError, OSError):
+        return str(json.loads((folder / ADAPTER).read_text()).get("base_model_name_or_path") or "a model")
+    return "a model"
+
+
+def locate_tokenizer(name: str | Path, options: LoadOptions | None = None) -> Source:
+    """Find a tokenizer: that of a model, or a folder that holds one alone."""
+    path = Path(name)
+    if path.is_dir() and not (path / "config.json").is_file() and any(path.glob("tokenizer*")):
+        return Source(
+            name=path.name, folder=path, revision=None, config=None, options=options or LoadOptions()
+        )
+    return locate(name, options)
 
 
 def refuse_pickle(source: Source) -> None:
@@ -191,13 +229,9 @@ def library(name: str | Path, call: Callable[[Any], Any], *, what: str = "model"
 def _needed(error: ImportError) -> str:
     """What to install, by the library's own words, or by the package whose name stands in them."""
     words = " ".join(str(error).split())
-    line = re.search(r"pip install [\w\-.\[\]>=<'\" ]*[\w\]'\"]", words)
-    if line is not None:
-        return f"{line[0]}; the library said: {words[:120]}"
     named = next((each for each in PACKAGES if each in words.lower()), error.name)
-    return (
-        f"pip install {PACKAGES.get(named, named)}; " if named else ""
-    ) + f"the library said: {words[:160]}"
+    install = f"pip install {PACKAGES.get(named, named)}; " if named else ""
+    return f"{install}the library said: {words[:120]}"
 
 
 def _offline() -> bool:

@@ -197,10 +197,11 @@ def _kept(entries: Iterable[_Entry]) -> tuple[tuple[str, ...], tuple[str, ...], 
     dropped: list[Dropped] = []
     for where, _, low, high in entries:
         if low == high:
-            dropped.append(Dropped(text=f"{low} / {high}", reason="the two words are identical", where=where))
+            reason = "the two words are identical"
+            dropped.append(Dropped(text=f"{low} / {high}", reason=reason, where=where, pair=(low, high)))
         elif (low, high) in first_seen:
             reason = f"duplicate of {first_seen[low, high]}"
-            dropped.append(Dropped(text=f"{low} / {high}", reason=reason, where=where))
+            dropped.append(Dropped(text=f"{low} / {high}", reason=reason, where=where, pair=(low, high)))
         else:
             first_seen[low, high] = where
     return tuple(pair[0] for pair in first_seen), tuple(pair[1] for pair in first_seen), tuple(dropped)

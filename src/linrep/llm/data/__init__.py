@@ -26,6 +26,8 @@ class Dropped:
     text: str
     reason: str
     where: str
+    pair: tuple[str, str] | None = None
+    """The two words, where it was a pair."""
 
 
 def builtin_text(name: str) -> str:
