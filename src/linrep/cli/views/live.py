@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from linrep.sweeps.sweep import Standing, Watch
 
+SECONDS = 30.0
+"""Between two lines where there is no terminal."""
 SHOWN = 8
 """Most running cells that are named."""
 
 
 @contextlib.contextmanager
 def live_table(quiet: bool) -> "Generator[Watch | None, None, None]":
-    """A table on stderr that follows a sweep; silent when asked, or when stderr is no terminal.
+    """A table on stderr that follows a sweep; where that is no terminal, a line now and then.
 
     Args:
         quiet: Show nothing.
@@ -26,12 +28,15 @@ def live_table(quiet: bool) -> "Generator[Watch | None, None, None]":
     from rich.console import Console
 
     console = Console(file=sys.stderr)
-    if quiet or not console.is_terminal:
+    began = time.monotonic()
+    if quiet:
         yield None
+        return
+    if not console.is_terminal:
+        yield _in_lines(began)
         return
     from rich.live import Live
 
-    began = time.monotonic()
     with Live(console=console, transient=True, auto_refresh=False) as live:
         shown = float("-inf")
 
@@ -43,6 +48,42 @@ def live_table(quiet: bool) -> "Generator[Watch | None, None, None]":
                 live.update(table(standing, now - began), refresh=True)
 
         yield watch
+
+
+def _in_lines(began: float) -> "Watch":
+    """Says how things are every :data:`SECONDS`."""
+    said = began
+
+    def watch(standing: "Standing") -> None:
+        nonlocal said
+        now = time.monotonic()
+        if now - said >= SECONDS:
+            said = now
+            sys.stderr.write(f"{sentence(standing, now - began)}\n")
+            sys.stderr.flush()
+
+    return watch
+
+
+def sentence(standing: "Standing", elapsed: float) -> str:
+    """How a sweep stands, in a line.
+
+    Args:
+        standing: As told.
+        elapsed: Seconds since it began.
+
+    Example:
+        >>> from linrep.sweeps.sweep import Standing
+        >>> sentence(Standing(cells=8, done=2, failed=1, running={"a": 0.5}, share=0.25), 60.0)
+        '2 of 8 cells done, 1 failed, 3:00 left'
+    """
+    failed = f", {standing.failed} failed" if standing.failed else ""
+    return f"{standing.done} of {standing.cells} cells done{failed}, {left(standing, elapsed)} left"
+
+
+def left(standing: "Standing", elapsed: float) -> str:
+    """The time that the rest will take, by the share of the work that is done."""
+    return clock(elapsed * (1 - standing.share) / standing.share) if standing.share > 0 else "…"
 
 
 def table(standing: "Standing", elapsed: float) -> Any:
@@ -57,9 +98,8 @@ def table(standing: "Standing", elapsed: float) -> Any:
     from rich.text import Text
 
     counts = Table("cells", "done", "running", "failed", "time left", box=None, pad_edge=False)
-    left = clock(elapsed * (1 - standing.share) / standing.share) if standing.share > 0 else "…"
     numbers = (standing.cells, standing.done, len(standing.running), standing.failed)
-    counts.add_row(*(str(each) for each in numbers), left)
+    counts.add_row(*(str(each) for each in numbers), left(standing, elapsed))
     work = Table.grid(padding=(0, 2))
     for label, share in list(standing.running.items())[:SHOWN]:
         work.add_row(Text(f"{share:.0%}", justify="right"), Text(label, overflow="ellipsis", no_wrap=True))
