@@ -23,7 +23,7 @@ from linrep.paper.own_control import less
 from linrep.paper.record import EXCESS, LINEARITY_G, Answer, Column, Experiment, nothing, percent
 from linrep.runs.result import Result
 from linrep.seeds import generator
-from linrep.sweeps.numbers import At, Numbers, Row
+from linrep.sweeps.numbers import At, Numbers, Row, Spread, Words
 
 WORLD, K = "world", "model.dim"
 G, F, CAUSAL = "unembedding", "embedding", "unembedding, causal"
@@ -158,8 +158,12 @@ def _line(
     control: bool = False,
 ) -> Series:
     """A measure over k, where there is any: of the runs that converged, or of all where none did."""
-    cells = [(k, cell, "converged" if cell.runs(ended="converged") else None) for k, cell in numbers.each(K)]
-    found = [(k, cell.spread(measure, table, at=at, kind=kind, ended=ended)) for k, cell, ended in cells]
+
+    def spread(cell: Numbers) -> Spread:
+        ended: Words | None = "converged" if cell.runs(ended="converged") else None
+        return cell.spread(measure, table, at=at, kind=kind, ended=ended)
+
+    found = [(k, spread(cell)) for k, cell in numbers.each(K)]
     found = [(k, each) for k, each in found if each.runs]
     return Series(
         name=name,
