@@ -85,9 +85,9 @@ def test_planted_results_flip_the_answer(name: str) -> None:
 
 def test_sentences_quote_the_numbers() -> None:
     normal = experiment("emergence").answer(emergence(0.931)).finding
-    assert "from normal starts linearity of g at least 0.93" in normal
+    assert "normal start: linearity of g at least 0.93" in normal
     half = experiment("setting").answer(setting(0.912)).finding
-    assert "with half of the contexts linearity of g at least 0.91" in half
+    assert "half of the contexts: linearity of g at least 0.91" in half
     slope = experiment("graphs").answer(graphs(0.39)).finding
     assert "on cancer linearity of g goes from 0.99 to 0.39 at 1.50 nats of dependence (−0.40 [−0.40" in slope
     width = experiment("dimension").answer(dimension(0.2)).finding

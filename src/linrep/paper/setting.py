@@ -1,11 +1,8 @@
 """The paper's simulations as far as they are known, and beside every number of them whose it is."""
 
-from linrep.page.chart import chart, colour, control
 from linrep.page.numbers import listed
 from linrep.page.shell import Block
-from linrep.paper.effects import Held, judged
-from linrep.paper.emergence import BOTH, HIGH, SMALL, G, directions, extremes
-from linrep.paper.measured import measured_line
+from linrep.paper.directions import BOUNDS, Groups, answer_of, direction_charts
 from linrep.paper.record import (
     ALIGNMENT,
     EXCESS,
@@ -14,12 +11,10 @@ from linrep.paper.record import (
     OVERLAP_G,
     Answer,
     Experiment,
-    nothing,
 )
-from linrep.paper.yardsticks import ended_chart
 from linrep.sweeps.numbers import Numbers
 
-SET, M = "set", "concepts"
+SET = "set"
 PAPER, OURS = "the paper (arXiv 2403.03867)", "ours: the paper's number is not known to us"
 NUMBERS = (
     ("world", "random directed acyclic graphs over binary concepts", PAPER),
@@ -38,55 +33,31 @@ NUMBERS = (
     ("runs", "8 worlds in every cell", OURS),
 )
 """What is set, to what, and by whom."""
+_PAPERS, _OURS = (listed([name for name, _, whose in NUMBERS if whose == each]) for each in (PAPER, OURS))
 RULE = (
-    "“Yes” if on complete sets and on incomplete ones, at every number of concepts, the mean linearity of g "
-    f"and the mean alignment lie above {HIGH} and the mean overlap of different concepts below {SMALL}, “no” "
-    "if one of them lies on the other side. The paper's: "
-    f"{listed([name for name, _, whose in NUMBERS if whose == PAPER])}. Ours: "
-    f"{listed([name for name, _, whose in NUMBERS if whose == OURS])}."
+    f"“Yes” if on complete sets and on incomplete ones, at every number of concepts, {BOUNDS}, “no” if one "
+    f"of them lies on the other side. The paper's: {_PAPERS}. Ours: {_OURS}."
 )
 
 
 def answer(numbers: Numbers) -> Answer:
     """Linear, aligned and orthogonal on every set?"""
-    effects: list[Held] = []
-    words: list[str] = []
-    for name, part in numbers.each(SET):
-        cells = [(m, cell) for m, cell in part.each(M) if cell.runs(ended="converged")]
-        if not cells:
-            continue
-        effects += [held for m, cell in part.each(M) for held in directions(cell, f"{name}, m = {m}")]
-        words.append(
-            f"with {name} sets {extremes(cells)}" if name == "complete" else f"with {name} {extremes(cells)}"
-        )
-    if not effects:
-        return nothing(RULE)
-    return Answer(
-        standing=judged(effects),
-        finding=f"{'; '.join(words)}.",
+    return answer_of(
+        _sets(numbers),
         rule=RULE,
-        effects=tuple(effects),
         would_change="The paper's numbers where ours stand, or other shares left out.",
     )
 
 
+def _sets(numbers: Numbers) -> Groups:
+    return [(f"{name} sets" if name == "complete" else name, part) for name, part in numbers.each(SET)]
+
+
 def figures(numbers: Numbers) -> list[Block]:
     """Linearity and alignment against m on each set, how runs ended, and whose each number is."""
-    sets = numbers.each(SET)
+    sets = _sets(numbers)
     if not sets:
         return []
-    blocks: list[Block] = []
-    for measure, words in ((G, "Linearity of g"), (BOTH, "Alignment")):
-        lines = [
-            measured_line(name, colour(index), part.each(M), measure)
-            for index, (name, part) in enumerate(sets)
-        ]
-        cells = sets[0][1].each(M)
-        null = [cell.spread(*measure, kind="null") for _, cell in cells]
-        lines.append(control("random pairs", "--null", [float(m) for m, _ in cells], null))
-        name = f"setting-{measure[0]}"
-        blocks.append(chart(name, words, lines, x="concepts m", y="mean cosine"))
-    blocks.append(ended_chart("setting-ended", sets, M))
     table = Block(
         id="setting-numbers",
         kind="table",
@@ -96,7 +67,7 @@ def figures(numbers: Numbers) -> list[Block]:
         alt="What the setting consists of, and which of it is the paper's.",
         size="wide",
     )
-    return [*blocks, table]
+    return [*direction_charts("setting", sets), table]
 
 
 EXPERIMENT = Experiment(
