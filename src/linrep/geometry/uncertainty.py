@@ -1,5 +1,6 @@
 """95 % intervals of one run's similarities over its steering vectors, by leaving out one vector at a time."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -71,11 +72,13 @@ def intervals_over_vectors(
     for name, side in groups.items():
         for measure, without, overall, least in (
             ("linearity", side.linearity(), mean, -1),
-            (MEAN_DIRECTIONS, side.overlap_of_means(), mean_overlap, 0),
             (RMS, side.overlap_of_vectors(), rms_overlap, 0),
         ):
             key = measure, name
             found[key] = _interval(values.mean(key), [side.variance(without, overall)], least)
+        found[MEAN_DIRECTIONS, name] = _overlap_interval(
+            values.mean((MEAN_DIRECTIONS, name)), side, mean_overlap
+        )
     if len(groups) == 2:
         f, g = groups["embedding"], groups["unembedding"]
         parts = [f.variance(f.toward(g.directions), mean), g.variance(g.toward(f.directions), mean)]
@@ -129,11 +132,26 @@ class _Groups:
         pairs = zip(self.units, others, strict=True)
         return [(u.mean(0) @ other, _means_without(u) @ other) for u, other in pairs]
 
-    def overlap_of_means(self) -> list[tuple[Tensor, Tensor]]:
+    def overlap_of_means(self, *, noise: float) -> list[tuple[Tensor, Tensor]]:
+        """|cosine| of every two mean directions.
+
+        Args:
+            noise: How many variances of the cosine its square owes to noise: its changes are those of the
+                cosine as far as they show when its sign is dropped.
+        """
         every = normalise(self.directions)
+        on_all = every @ every.mT
+        without = [normalise(_means_without(u)) @ every.mT for u in self.units]
+        alone = torch.stack(
+            [
+                shrink**2 * (1 - 1 / max(len(each), 1)) * (each - each.mean(0)).square().sum(0)
+                for each, shrink in zip(without, self.shrink, strict=True)
+            ]
+        )
+        kept = _share_folded(on_all, alone + alone.mT, noise)
         return [
-            ((every @ own).abs(), (normalise(_means_without(u)) @ every.mT).abs())
-            for u, own in zip(self.units, every, strict=True)
+            (own.abs(), own.abs() + sign * scale * (each - own))
+            for own, sign, scale, each in zip(on_all, on_all.sign(), kept, without, strict=True)
         ]
 
     def overlap_of_vectors(self) -> list[tuple[Tensor, Tensor]]:
@@ -152,6 +170,32 @@ def _slopes(statistics: list[tuple[Tensor, Tensor]], overall: Overall) -> Tensor
     slope = slope.nan_to_num()
     # A row of overlaps stands in the matrix twice, and not with itself.
     return (slope + slope.mT).fill_diagonal_(0) if slope.ndim == 2 else slope
+
+
+def _share_folded(mean: Tensor, variance: Tensor, noise: float) -> Tensor:
+    r"""How much of its standard deviation a normal number keeps when its sign is dropped.
+
+    All of it far from 0, :math:`\sqrt{1 - 2/\pi} = 0.6` where its mean is 0. The mean is taken where the
+    square of what was seen, less some variances, puts it.
+    """
+    square = torch.where(variance > 0, mean.square() / variance - noise, torch.inf)
+    near = square.clamp(0, 400).sqrt()
+    expected = math.sqrt(2 / math.pi) * torch.exp(-near.square() / 2) + near * torch.erf(near / math.sqrt(2))
+    return (1 + near.square() - expected.square()).clamp(1 - 2 / math.pi, 1).sqrt()
+
+
+def _overlap_interval(value: float, side: _Groups, overall: Overall) -> Interval | None:
+    """Of a mean |cosine|, which is never below 0 and, of noise alone, never 0.
+
+    Where nothing overlaps it varies less than the cosine does, for its sign is gone. The low end says whether
+    anything does, and takes for the mean what noise leaves of it; to the high end a small one may be a larger
+    that lost by chance, and the mean is taken as it was seen.
+    """
+    low, high = (
+        _interval(value, [side.variance(side.overlap_of_means(noise=noise), overall)], 0)
+        for noise in (1.0, 0.0)
+    )
+    return None if low is None or high is None else (low[0], high[1])
 
 
 def _interval(value: float, parts: list[Variance | None], least: int) -> Interval | None:
