@@ -132,7 +132,7 @@ def test_no_prediction_is_said_with_its_reason(changes: dict[str, Any], words: s
 def test_runs_that_did_not_converge_are_said_to_be_such() -> None:
     measure = {"bootstrap": 100, "null_draws": 2}
     run = trained(training={"optimizer": "gd", "steps": 2, "snapshots": 2}, measure=measure)
-    assert "the unfinished runs are within" in beside(run).sentence
+    assert "the 2 runs that ended unfinished are within" in beside(run).sentence
 
 
 def test_every_prediction_can_be_drawn(narrow: Result) -> None:

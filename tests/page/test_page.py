@@ -20,7 +20,7 @@ from linrep.page.shell import Block, Page, Section, assemble, safe_json
 from linrep.page.view import view
 from linrep.runs.toml import as_toml, parse
 
-from .planted import DAGS, HOSTILE_NAMES, edited, planted
+from .planted import DAGS, HELD, HOSTILE_NAMES, edited, planted
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,8 @@ def test_verdict_of_a_linear_world(dags: Any) -> None:
     assert "partly: 6 of 8 runs converged, 2 on a plateau." in said(dags)
 
 
-def test_verdict_says_when_it_did_not(dags: Any) -> None:
+def test_verdict_says_when_it_did_not() -> None:
+    dags = planted(DAGS, held=())
     # Negative control: numbers that look fair but do not clear their null are a "no".
     null = {"mean": 0.3, "q95": 0.45, "kind": "random pairs"}
     weak = {"mean": 0.8, "interval95": [0.4, 0.9], "null": null}
@@ -180,6 +181,52 @@ def test_traces_tell_runs_apart_by_how_they_ended(dags: Any) -> None:
     assert curve.others is not None
     assert curve.converged[1, -1] > 0.95 > 0.85 > curve.others[1, -1]
     assert len(curve.thin) == 8
+
+
+def test_no_headline_averages_runs_that_ended_differently(dags: Any) -> None:
+    seen, linear = view(dags), dags.summary.final.linearity["unembedding"]
+    there = [
+        value
+        for value, held in zip(linear.per_run, [run in HELD for run in range(8)], strict=True)
+        if not held
+    ]
+    similar = seen.similarity("linearity", "unembedding")
+    assert similar is not None
+    assert similar.mean == pytest.approx(sum(there) / 6)
+    assert similar.mean > (linear.mean or 0) + 0.02
+    assert similar.interval95 is not None
+    assert similar.interval95[0] > 0.95
+    assert similar.per_concept.keys() == linear.per_concept.keys()
+    assert all(value is not None and value > 0.95 for value in similar.per_concept.values())
+    assert similar.per_run == linear.per_run
+    assert verdict.title(seen).endswith("became linear directions (in the 6 runs that converged)")
+    assert said(dags).startswith("partly: 6 of 8 runs converged, 2 on a plateau.")
+    alike = view(planted(DAGS, held=()))
+    assert alike.measures == alike.summary.measures
+    assert "runs that converged" not in verdict.title(alike)
+
+
+def test_the_loss_is_drawn_against_what_it_is_judged_by(dags: Any) -> None:
+    ending = {"gradient_nats": flat(0.02), "norm": flat(40.0), "ended_at": [None] * 8, "time": flat(1e4)}
+    price = {"price_of_linearity_nats": flat(0.003), "ending": ending}
+    page_of = run_page(view(edited(dags, price)))
+    blocks = {b.id: b for section in page_of.sections for b in section.blocks}
+    drawn = {trace["name"]: trace["y"] for trace in blocks["trace-excess-loss-nats"].spec["data"]}
+    assert drawn["converged up to here"] == [0.01, 0.01]
+    assert drawn["price of linearity"] == [0.003, 0.003]
+    assert "floor of this width" not in drawn
+    words = blocks["traces-legend"].rows
+    assert ("good", "dashed", "excess loss: converged up to here") in words
+    table = blocks["ended"]
+    assert [row[:2] for row in table.rows] == [["converged", "6"], ["on a plateau", "2"]]
+    assert [row[5] for row in table.rows] == ["−0.80", "−0.10"]
+    other = {b.id: b for section in run_page(view(dags)).sections for b in section.blocks}
+    assert "ended" not in other, "a record of before says nothing of gradients"
+    assert not any("price" in t["name"] for t in other["trace-excess-loss-nats"].spec["data"])
+
+
+def flat(value: float) -> dict[str, Any]:
+    return {"median": value, "mean": value, "per_run": [value] * 8}
 
 
 def test_missing_values_leave_a_gap(dags: Any) -> None:

@@ -14,9 +14,10 @@ from linrep.errors import InputError
 from linrep.geometry.record import MEAN_DIRECTIONS, RMS
 from linrep.laboratory.build import resolve, worlds
 from linrep.laboratory.trajectory import step_sizes
+from linrep.runs.alike import alike
 from linrep.runs.config import Config
 from linrep.runs.result import Result
-from linrep.runs.summary import EndWord, Key
+from linrep.runs.summary import Key
 from linrep.theory.limit_geometry import LimitGeometry
 from linrep.theory.limits import predict_world
 from linrep.theory.nuclear_norm import LARGEST_TABLE
@@ -32,12 +33,6 @@ LARGEST_DRAWN = 2**11
 LARGEST_FACTORED = 2**20
 """Most entries of a world whose additive solution, which takes no program, is laid beside a page."""
 ADDITIVE = "additive_not_proven_optimal"
-WHO: dict[EndWord, str] = {
-    "converged": "runs that converged",
-    "on a plateau": "runs on a plateau",
-    "unfinished": "unfinished runs",
-    "too narrow": "runs of too narrow tables",
-}
 LATE = 100
 """A rate is drawn over the last part of training, from 1/LATE of its effective time."""
 
@@ -310,8 +305,9 @@ def _sentence(result: Result, prediction: Prediction | None, reason: str) -> str
     ended = result.summary.ended
     if not ended.medians:
         return "How the runs ended was not measured, so they are not held against the limit."
-    word, medians = max(ended.medians.items(), key=lambda each: (each[0] == "converged", each[1].runs))
-    who = f"the {WHO[word]} are"
+    whose = alike(ended)
+    medians = ended.medians[whose.word or "converged"]
+    who = f"{whose.words} {'are' if len(whose.runs) > 1 else 'is'}"
     compared = [
         ("linearity of g", medians.linearity_unembedding, g.linearity_unembedding),
         ("linearity of f", medians.linearity_embedding, g.linearity_embedding),

@@ -73,14 +73,18 @@ def _measures(view: View) -> Block:
         id="measures",
         kind="table",
         title="All measures at the last step",
-        caption="Mean over concepts that have pairs, then over runs; the interval is Student's t over "
-        f"{'runs' if view.runs > 1 else 'vectors (jackknife)'}, none below {LEAST}. "
+        caption=f"Mean over concepts that have pairs, then over {_whose(view)}; the interval is "
+        f"Student's t over {'runs' if view.runs > 1 else 'vectors (jackknife)'}, none below {LEAST}. "
         f"Nulls: {_null_kinds(view) or 'none'}. n: steering vectors; table rows for the additive share; "
         "triples of a context and two tokens for the margin.",
         columns=head,
         rows=rows,
         download=("measures.csv", to_csv(keys, lines)),
     )
+
+
+def _whose(view: View) -> str:
+    return view.headline.words if view.headline.mixed else "runs"
 
 
 def _null_kinds(view: View) -> str:
@@ -115,15 +119,13 @@ def _concepts(view: View) -> Block:
             rows.append([name, together, ", ".join(map(cosine, chances)), count(pairs[i]), *written])
             lines.append([name, together, ", ".join(map(str, chances)), pairs[i], *values])
     shared = all(each is view.worlds[0] for each in view.worlds)
-    whose = (
-        "" if shared else f" Probabilities and pairs are run {view.typical}'s; measures are means over runs."
-    )
+    given = f" Probabilities and pairs are run {view.typical}'s; measures are means over {_whose(view)}."
     return Block(
         id="concepts-table",
         kind="table",
         title="Every concept by itself",
         caption=f"{ABSENT}: no two tokens (contexts) differ in this concept alone, so the measure does not "
-        f"exist.{whose}",
+        f"exist.{'' if shared else given}",
         columns=head,
         rows=rows,
         swatches=[palette.concept(i) for i in range(len(view.names))],

@@ -8,6 +8,7 @@ import linrep
 from linrep.page import (
     concept_table,
     cube,
+    ended,
     graph,
     heatmaps,
     held_out,
@@ -104,6 +105,12 @@ def _range(size: int, ends: tuple[int, int] | None) -> str:
     return " to ".join(count(end) for end in ends or (size,))
 
 
+def _whose(view: View) -> list[str]:
+    """A word of warning where figures are over runs that ended differently."""
+    many = f"The figures here are over all {view.headline.of} runs, however they ended."
+    return [many] if view.headline.mixed else []
+
+
 def _sections(view: View) -> list[Section]:
     polytope = "hypercube" if view.binary else "simplices"
     shares = spectrum.block(view)
@@ -122,19 +129,21 @@ def _sections(view: View) -> list[Section]:
             id="training",
             title="Training",
             intro=["Each measure over training, on a logarithmic step axis."],
-            blocks=traces.blocks(view),
+            blocks=[*traces.blocks(view), *ended.blocks(view)],
         ),
         Section(
             id="directions",
             title="Directions",
-            intro=[OVERLAP + ("" if view.binary else CHANGES)] if heatmaps.matrices(view) else [],
+            intro=[OVERLAP + ("" if view.binary else CHANGES), *_whose(view)]
+            if heatmaps.matrices(view)
+            else [],
             blocks=heatmaps.blocks(view),
         ),
         Section(
             id="fit",
             title="Alignment, additivity, log-odds",
             short="Alignment, log-odds",
-            intro=[text for text in [spectrum.absence(view)] if text],
+            intro=[text for text in [spectrum.absence(view), *_whose(view)] if text],
             blocks=fit,
         ),
         Section(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from linrep.page import palette
+from linrep.page import ended, palette
 from linrep.page.interval import THIN, Estimates, Trace, line, null, predicted
 from linrep.page.numbers import short
 from linrep.page.shell import Block, label
@@ -14,6 +14,7 @@ from linrep.page.trace_curves import MEASURES, Curve, Measure, curves
 from linrep.page.view import View
 
 APART = " of runs that did not converge"
+EXCESS = "excess_loss_nats"
 ZERO = 0.5
 """Where step 0 stands on a logarithmic axis."""
 
@@ -40,6 +41,8 @@ def _legend(view: View) -> Block:
     rows.append(("null", "dotted", f"null: random pairs; predicting zero for log-odds{shapes}"))
     if view.has_lines:
         rows.append(("predicted", "dashed", "predicted limit, or rate late in training"))
+    for name, colour, _ in ended.levels(view):
+        rows.append((colour.removeprefix("--"), "dashed", f"excess loss: {name}"))
     return Block(id="traces-legend", kind="legend", title="Lines of the traces", rows=rows)
 
 
@@ -50,6 +53,8 @@ def _panel(view: View, measure: Measure) -> Block | None:
     data: list[Trace] = []
     for curve in found:
         data += _lines(curve, view)
+    if measure.name == EXCESS:
+        data += _levels(view, found[0].steps)
     ends = "; ".join(
         f"{curve.table or 'value'} {short(float(group[1, -1]))}{word}"
         for curve in found
@@ -95,6 +100,17 @@ def _lines(curve: Curve, view: View) -> list[Trace]:
         data += null(x, curve.null, f"null: %{{y:.3g}}{extra}")
     if curve.predicted is not None:
         data += predicted(x, curve.predicted, f"predicted: %{{y:.4g}}{extra}")
+    return data
+
+
+def _levels(view: View, steps: NDArray[np.float64]) -> list[Trace]:
+    """What the excess loss is judged by, across the panel."""
+    data: list[Trace] = []
+    x = np.where(steps == 0, ZERO, steps)[[0, -1]]
+    for name, colour, level in ended.levels(view):
+        hover = f"{name}: %{{y:.2g}} nats<extra></extra>"
+        given = Estimates(name=name, colour=colour, x=x, centre=[level, level], hover=hover)
+        data += line(given, dash="dashdot", width=THIN)
     return data
 
 
@@ -152,6 +168,8 @@ def paper(view: View) -> Any:
         axes: Any = figure.add_subplot(lines, columns, place + 1)
         for curve in found:
             draw(axes, _lines(curve, view))
+        if measure.name == EXCESS:
+            draw(axes, _levels(view, found[0].steps))
         at, text = ticks(found[0].steps)
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(FixedLocator(at))

@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from linrep.geometry.record import Similarity
+from linrep.geometry.record import Similarity, Spread
 from linrep.page.cube import edges_by_concept
 from linrep.page.gauge import gauge_words
 from linrep.page.numbers import capital, central, cosine, count, interval, listed, short
 from linrep.page.rising import rising_words
 from linrep.page.shell import Line, Standing
 from linrep.page.view import View
+from linrep.runs.summary import LogOdds
 
 HIGH = 0.95
 """A cosine or share from here on counts as reached."""
@@ -40,11 +41,18 @@ OF_SHAPES = (
 
 def thresholds(view: View) -> tuple[str, ...]:
     """By which the words of a verdict are chosen."""
-    return THRESHOLDS if view.binary else (*THRESHOLDS, OF_SHAPES)
+    whose = [f"Means and intervals are over {view.headline.words}."] if view.headline.mixed else []
+    words = THRESHOLDS if view.binary else (*THRESHOLDS, OF_SHAPES)
+    return (*whose, *words, f"{capital(view.summary.ended.criterion)}.")
 
 
 def title(view: View) -> str:
-    """The finding in one line."""
+    """The finding in one line; where runs ended differently, of whom."""
+    whose = f" (in {view.headline.words})" if view.headline.mixed else ""
+    return f"{_finding(view)}{whose}"
+
+
+def _finding(view: View) -> str:
     name, missing = world_name(view), absent(view)
     values = {n: v for n, v in _concept_values(view).items() if v is not None}
     bent = [n for n, v in values.items() if v < FAIR]
@@ -93,7 +101,9 @@ def absent(view: View) -> list[str]:
 def lines(view: View) -> list[Line]:
     """The verdict, the main claims first."""
     claims = [_linear(view), _aligned(view), _orthogonal(view), _simplices(view), _nested(view)]
-    claims += [_matched(view), _trained(view)]
+    claims += [_matched(view)]
+    # Where runs ended differently, that comes first: what follows speaks of some of them.
+    claims.insert(0 if view.headline.mixed else len(claims), _trained(view))
     return [line for line in claims if line is not None] + _notes(view)
 
 
@@ -212,8 +222,8 @@ def _nested(view: View) -> Line | None:
 
 
 def _matched(view: View) -> Line:
-    gap = view.summary.final.log_odds_gap_nats
-    if gap is None:
+    gap = view.measure("log_odds_gap_nats")
+    if not isinstance(gap, LogOdds):
         return _note("There are no log-odds to match.", "No context leaves one open.")
     error, null = gap.rmse, gap.rmse_of_zero
     return _graded(
@@ -227,15 +237,18 @@ def _matched(view: View) -> Line:
 
 
 def _trained(view: View) -> Line:
-    final = view.summary.final
-    ended = view.summary.ended
-    said = f"Median excess loss {short(final.excess_loss_nats.median)} nats at step {count(final.step)}."
-    price = view.summary.price_of_linearity_nats
-    if price is not None:
-        floor = short(price.mean)
-        said += f" Exactly linear, no table gets below {floor} nats: the price of linearity (mean over runs)."
+    """How the runs ended, and what they were judged by."""
+    summary, ended = view.summary, view.summary.ended
+    loss = view.measure("excess_loss_nats")
+    median = loss.median if isinstance(loss, Spread) else None
+    said = f"Median excess loss {short(median)} nats at step {count(summary.final.step)}."
+    if (price := summary.price_of_linearity_nats) is not None:
+        said += (
+            f" Exactly linear, no table gets below {short(price.mean)} nats: the price of linearity "
+            "(mean over runs)."
+        )
     if not ended.medians:
-        return _note(f"{capital(ended.words)}.", f"{said} {capital(ended.criterion)}.")
+        return _note(f"{capital(ended.words)}.", said)
     if len(ended.medians) > 1:
         parts = [
             f"{cosine(group.linearity_unembedding)} ({word})"
@@ -243,11 +256,13 @@ def _trained(view: View) -> Line:
             if group.linearity_unembedding is not None
         ]
         said += f" Median linearity of g: {', '.join(parts)}." if parts else ""
+    if rates := [r for r, w in zip(ended.rate, ended.per_run, strict=True) if w == "unfinished" and r]:
+        said += f" Unfinished runs move as time to the power {short(float(np.median(rates)))} (median)."
     there, runs = sum(view.converged), view.runs - len(view.diverged)
     standing: Standing = "yes" if there == runs else "partly" if there else "no"
-    claim = f"{ended.words}." if view.runs > 1 else f"The run ended {ended.words}."
-    claim = "The run converged." if claim == "The run ended converged." else claim
-    return Line(standing=standing, claim=claim, detail=f"{said} {capital(ended.criterion)}.")
+    only = "The run converged" if ended.words == "converged" else f"The run ended {ended.words}"
+    claim = f"{ended.words}." if view.runs > 1 else f"{only}."
+    return Line(standing=standing, claim=claim, detail=said)
 
 
 def _notes(view: View) -> list[Line]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from linrep.geometry.record import Similarity
 from linrep.laboratory.comparison import Beside
+from linrep.runs.alike import Alike, alike, over
 from linrep.runs.summary import EndWord, Key, Measured, Summary
 
 
@@ -32,7 +33,9 @@ class View:
     beside: Beside | None
     """What theory says of it, if it was asked."""
     measures: Mapping[Key, Measured]
-    """Of the summary, by measure and table."""
+    """Of the summary, by measure and table, means over the runs that ended alike."""
+    headline: Alike
+    """Those runs."""
 
     @property
     def binary(self) -> bool:
@@ -107,7 +110,7 @@ def view(result: Any, beside: Beside | None = None) -> View:
         result: What :func:`linrep.run` returns, or anything with its attributes.
         beside: What theory says of it.
     """
-    world = result.worlds[0]
+    world, headline = result.worlds[0], alike(result.summary.ended)
     return View(
         names=tuple(world.model.names),
         states=tuple(tuple(states) for states in world.model.states),
@@ -119,8 +122,34 @@ def view(result: Any, beside: Beside | None = None) -> View:
         ended=result.summary.ended.per_run,
         config=_plain(result.config),
         beside=beside,
-        measures=result.summary.measures,
+        measures=_alike(result.summary, result.trace, headline),
+        headline=headline,
     )
+
+
+def _alike(summary: Summary, trace: Any, headline: Alike) -> Mapping[Key, Measured]:
+    """The measures over the runs that ended alike; untouched where all did."""
+    if not headline.mixed:
+        return summary.measures
+    rows = trace[
+        (trace["step"] == summary.final.step)
+        & (trace["kind"] == "value")
+        & (trace["concept"] != "")
+        & trace["run"].isin(headline.runs)
+    ]
+    means: dict[Any, dict[str, float]] = {}
+    for (measure, table, concept), value in (
+        rows.groupby(["measure", "table", "concept"])["value"].mean().items()
+    ):
+        means.setdefault((measure, table), {})[concept] = float(value)
+    return {
+        key: over(found, headline.runs, key[0], _by_concept(summary, means.get(key, {})))
+        for key, found in summary.measures.items()
+    }
+
+
+def _by_concept(summary: Summary, means: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: means.get(name) for name in summary.concepts} if means else {}
 
 
 def per_run(measure: Measured | None, runs: int) -> list[float | None]:
