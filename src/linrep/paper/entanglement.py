@@ -1,6 +1,5 @@
 """Cross-talk: push along one concept until its own log-odds move by a nat, and watch the other concepts."""
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -8,14 +7,14 @@ import torch
 from torch import Tensor
 
 from linrep import geometry
-from linrep.intervals import Effect, average
+from linrep.intervals import average
 from linrep.page.chart import Dash, Series, chart, numeric
 from linrep.page.numbers import cosine, short
 from linrep.page.shell import Block
 from linrep.paper.axis_words import point, title
 from linrep.paper.effects import UNIT, Held, below, judged
 from linrep.paper.ended import CONVERGED
-from linrep.paper.paired import by_run
+from linrep.paper.paired import by_run, geometric_mean
 from linrep.paper.record import EXCESS, LINEARITY_G, Answer, Column, Experiment, nothing
 from linrep.runs.result import Result
 from linrep.seeds import generator
@@ -41,7 +40,7 @@ def answer(numbers: Numbers) -> Answer:
     words: list[str] = []
     for m, part in numbers.each(M):
         cells = {int(k): cell for k, cell in part.each(K) if int(k) >= int(m)}
-        talk = {k: _geometric(by_run(cell, MOVED, G)) for k, cell in cells.items()}
+        talk = {k: geometric_mean(by_run(cell, MOVED, G)) for k, cell in cells.items()}
         held = [
             below(f"cross-talk, m = {m}, k = {k}", found, QUIET) for k, found in talk.items() if found.runs[0]
         ]
@@ -49,7 +48,7 @@ def answer(numbers: Numbers) -> Answer:
             continue
         quiet += held
         over = [
-            _geometric(by_run(cells[k], MOVED, G) / by_run(cells[k], MOVED, G, kind="null")) for k in talk
+            geometric_mean(by_run(cells[k], MOVED, G) / by_run(cells[k], MOVED, G, kind="null")) for k in talk
         ]
         worst = max((each for each in over if each.runs[0]), key=lambda each: each.value)
         control.append(below(f"most over random pairs, m = {m}", worst, 1.0))
@@ -76,13 +75,6 @@ def _ends(held: Sequence[Held]) -> list[Held]:
     """At the narrowest width, where it is most, and at the widest."""
     most = max(held, key=lambda each: each.effect.value)
     return list(dict.fromkeys((held[0], most, held[-1])))
-
-
-def _geometric(values: Tensor) -> Effect:
-    """Geometric mean: a direction that hardly moves its own concept makes ratios without bound."""
-    logs = average(values.log())
-    ends = None if logs.interval95 is None else (math.exp(logs.interval95[0]), math.exp(logs.interval95[1]))
-    return Effect(value=math.exp(logs.value), interval95=ends, runs=logs.runs)
 
 
 def figures(numbers: Numbers) -> list[Block]:

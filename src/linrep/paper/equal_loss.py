@@ -142,7 +142,7 @@ def figures(numbers: Numbers) -> list[Block]:
             y="linearity of g",
             log_x=True,
             size="third",
-            caption="A dot a run. The line is the ridge path, from 0.03 nats down to 0.0003."
+            caption="A dot a run. The line is the ridge path, as far as it was followed."
             if not index
             else "",
         )

@@ -5,12 +5,12 @@ The table is the negative control: it has a row for each context, and the rows o
 
 import math
 
-from linrep.intervals import Effect, average, difference
+from linrep.intervals import Effect, difference
 from linrep.page.chart import Series, chart, control, means, numeric
 from linrep.page.numbers import cosine, short
 from linrep.page.shell import Block
 from linrep.paper.effects import Held, above, below, judged
-from linrep.paper.paired import by_run
+from linrep.paper.paired import by_run, geometric_mean
 from linrep.paper.record import LINEARITY_G, Answer, Column, Experiment, nothing, percent
 from linrep.runs.summary import held_out_measure
 from linrep.sweeps.numbers import Numbers
@@ -25,8 +25,8 @@ RULE = (
     "Networks and the table are held against each other on contexts that none of them trained on, at equal "
     "excess loss on the others. Directions are kept if the alignment of f with g there lies more than "
     f"{BEYOND:g} above the table's, whose rows for these contexts never moved; log-odds are matched if their "
-    f"RMSE there is below {MATCHED:g} times that of predicting zero. “Yes” if every network does both at "
-    "every share held out, “no” if one fails at one, by 95 % intervals."
+    f"RMSE there is below {MATCHED:g} times that of predicting zero (geometric mean over runs). “Yes” if "
+    "every network does both at every share held out, “no” if one fails at one, by 95 % intervals."
 )
 
 
@@ -61,7 +61,7 @@ def answer(numbers: Numbers) -> Answer:
 
 def _of_zero(cell: Numbers) -> Effect:
     """Log-odds RMSE on held-out contexts as a multiple of predicting zero's, by run."""
-    return average(by_run(cell, GAP) / by_run(cell, GAP, kind="null"))
+    return geometric_mean(by_run(cell, GAP) / by_run(cell, GAP, kind="null"))
 
 
 def _verdict(held: list[Held], word: str) -> str:

@@ -1,5 +1,6 @@
 """Runs that come in pairs: one world and one start under several trainings, compared run by run."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -81,6 +82,21 @@ def mean_difference(first: Float64[Tensor, " runs"], second: Float64[Tensor, " o
     """
     runs = min(len(first), len(second))
     return average(first[:runs] - second[:runs])
+
+
+def geometric_mean(values: Float64[Tensor, " runs"]) -> Effect:
+    """Of ratios, one a run, with the interval of the mean of their logarithms; NaN is left out.
+
+    Args:
+        values: Positive.
+
+    Example:
+        >>> round(geometric_mean(torch.tensor([0.5, 2.0, 0.5, 2.0], dtype=torch.float64)).value, 9)
+        1.0
+    """
+    logs = average(values.log())
+    ends = None if logs.interval95 is None else (math.exp(logs.interval95[0]), math.exp(logs.interval95[1]))
+    return Effect(value=math.exp(logs.value), interval95=ends, runs=logs.runs)
 
 
 def paired_difference(first: Numbers, second: Numbers, measure: str, table: str = "") -> Effect:

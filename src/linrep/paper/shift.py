@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 from linrep.intervals import Effect, average
 from linrep.page.chart import Dash, Series, chart, means
 from linrep.page.numbers import cosine
 from linrep.page.shell import Block
 from linrep.paper.effects import Held, below, judged, within
-from linrep.paper.paired import by_run, mean_difference, paired_difference
+from linrep.paper.paired import by_run, geometric_mean, paired_difference, stacked
 from linrep.paper.record import ALIGNMENT, EXCESS, LINEARITY_G, LOG_ODDS, Answer, Column, Experiment, nothing
 from linrep.sweeps.numbers import Numbers, spread
 
@@ -41,7 +40,7 @@ def answer(numbers: Numbers) -> Answer:
             *_geometry(label, changed, fresh),
             below(
                 f"log-odds gap, of fresh, {label}",
-                _ratio(by_run(changed, GAP), by_run(fresh, GAP)),
+                _ratio(changed, fresh, GAP),
                 AS_MUCH,
             ),
             *(below(f"turn of {name}, {label}", _turn(changed, t), KEPT, _degrees) for name, t in TABLES),
@@ -75,11 +74,10 @@ def _geometry(label: str, changed: Numbers, fresh: Numbers) -> list[Held]:
     ]
 
 
-def _ratio(first: torch.Tensor, second: torch.Tensor) -> Effect:
+def _ratio(first: Numbers, second: Numbers, measure: str) -> Effect:
     """Geometric mean of the ratios of runs that both converged."""
-    logs = mean_difference(first.log(), second.log())
-    ends = None if logs.interval95 is None else (np.exp(logs.interval95[0]), np.exp(logs.interval95[1]))
-    return Effect(value=float(np.exp(logs.value)), interval95=ends, runs=logs.runs)
+    a, b = stacked([first, second], measure)
+    return geometric_mean(a / b)
 
 
 def _turn(cell: Numbers, table: str, kind: str = "value") -> Effect:
@@ -90,7 +88,7 @@ def _said(label: str, own: Sequence[Held], cells: dict[str, Numbers]) -> str:
     linear, aligned, gap, turned_g, turned_f = (held.measured for held in own)
     changed, still = cells[CHANGED], cells.get(UNCHANGED)
     beside = "" if still is None else f"without a change {_degrees(_turn(still, G).value)}, "
-    loss = _ratio(by_run(changed, LOSS), by_run(cells[FRESH], LOSS))
+    loss = _ratio(changed, cells[FRESH], LOSS)
     return (
         f"with p from {label} changed runs differ from fresh ones by {linear} in linearity of g and "
         f"{aligned} in alignment, at {gap} times their log-odds gap and {below('', loss, 1.0).measured} "
