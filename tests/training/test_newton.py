@@ -1,4 +1,6 @@
-"""Gauss-Newton on both tables: its step against the whole system, the bottom, and the wide start."""
+"""Newton's method on both tables: its Hessian and step against plain ones, the bottom, and the wide start."""
+
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -7,17 +9,22 @@ from torch import Tensor
 from linrep.errors import InputError
 from linrep.population.excess_loss import accurate_excess_loss
 from linrep.population.gradient import Population, population_gradient
+from linrep.population.residuals import Residuals
 from linrep.seeds import generator
+from linrep.training.best_embedding import BestEmbedding, Settled
+from linrep.training.curvature import curvature
 from linrep.training.encoder import Table
-from linrep.training.newton import FALL, FIRST_RIDGE, GaussNewton
+from linrep.training.newton import FALL, FIRST_RIDGE, Newton
 from linrep.training.schedule import schedule
 from linrep.training.state import State, start
 from linrep.training.training import train
 from linrep.training.until import Until, gradient_nats
 from linrep.training.wide import best_wide_start, wide_start
-from linrep.worlds.concepts import random_dag
+from linrep.worlds.concepts import from_tables, random_dag
 from linrep.worlds.contexts import world
 from linrep.worlds.network import load_network
+
+Patch = pytest.MonkeyPatch
 
 
 def batch(runs: int = 3, concepts: int = 3, low: float = 0.1) -> Population:
@@ -46,7 +53,7 @@ def fresh(population: Population, dim: int = 3, *, wide: bool = False) -> State:
         generators=draws(population),
         order=generator(0, "order"),
         encoder=Table(population.context_index.shape[1], dim, init_scale=0.5),
-        adaptive=GaussNewton.fresh(population.runs),
+        adaptive=Newton.fresh(population.runs),
     )
     if wide:
         tables = wide_start(population, dim, init_scale=0.1, generators=draws(population))
@@ -69,58 +76,159 @@ def going(population: Population, state: State, steps: int = 200, **more: object
     return state
 
 
-def test_the_first_step_solves_the_whole_gauss_newton_system() -> None:
-    """Oracle: the matrix of all unknowns, from the Jacobian of the logits and the softmax's own curvature."""
+def objective_of(population: Population, run: int, ridge: float) -> Callable[[Tensor, Tensor], Tensor]:
+    """J of one run, plainly: the dense softmax against dense targets."""
+    p, mask = population.conditional[run], population.token_mask
+    weights = population.weights[run] * (population.weights[run] > 0).sum()
+    closed = torch.zeros(p.shape[1], dtype=p.dtype)
+    if mask is not None:
+        closed.masked_fill_(~mask[run], -torch.inf)
+
+    def objective(f: Tensor, g: Tensor) -> Tensor:
+        predicted = (f @ g.T + closed).log_softmax(1)
+        divergence = torch.xlogy(p, p).sum(1) - torch.where(p > 0, p * predicted, 0.0).sum(1)
+        return (weights * divergence).sum() + ridge / 2 * (f.square().sum() + g.square().sum())
+
+    return objective
+
+
+def reduced_hessian(objective: Callable[[Tensor, Tensor], Tensor], f: Tensor, g: Tensor) -> Tensor:
+    """Oracle: the Schur complement of the Hessian in both tables, by autograd."""
+    (ff, fg), (gf, gg) = torch.autograd.functional.hessian(objective, (f, g))  # pyright: ignore
+    ff, fg = ff.reshape(f.numel(), f.numel()), fg.reshape(f.numel(), g.numel())
+    gf, gg = gf.reshape(g.numel(), f.numel()), gg.reshape(g.numel(), g.numel())
+    return gg - gf @ torch.linalg.solve(ff, fg)
+
+
+def settled(population: Population, state: State, ridge: Tensor) -> Settled:
+    contexts = (population.weights > 0).sum(-1).double()
+    best = BestEmbedding(Residuals(population), contexts[:, None] * population.weights)
+    return best(*state.trained, ridge, torch.full_like(ridge, 1e-20))
+
+
+def uneven() -> Population:
+    """Worlds with as many concepts and fewer tokens and contexts, zeros among the probabilities."""
+    whole = world(random_dag(3, edge_probability=0.5, generator=generator(3, "world")))
+    model = from_tables(
+        ["a", "b", "c"],
+        {"a": [[0.3, 0.7]], "b": [[0.2, 0.8], [1.0, 0.0]], "c": [[0.6, 0.4]]},
+        parents={"b": ["a"]},
+    )
+    return Population.of([whole, world(model)])
+
+
+@pytest.mark.parametrize("tile", [3, 32])
+def test_the_hessian_is_the_schur_complement_of_both_tables(tile: int, monkeypatch: Patch) -> None:
+    monkeypatch.setattr("linrep.training.curvature.TILE", tile)
+    population = uneven()
+    state = fresh(population)
+    ridge = torch.tensor([0.3, 0.02], dtype=torch.float64)
+    here = settled(population, state, ridge)
+    weights = (population.weights > 0).sum(-1, keepdim=True) * population.weights
+    found = curvature(Residuals(population), weights, here.embedding, here.unembedding, ridge)
+    for run in range(2):
+        plain = objective_of(population, run, float(ridge[run]))
+        expected = reduced_hessian(plain, here.embedding[run], here.unembedding[run])
+        torch.testing.assert_close(found[run], expected, rtol=1e-8, atol=1e-9)
+    # Negative control: away from the best F it is another one.
+    other = curvature(Residuals(population), weights, state.embedding, here.unembedding, ridge)
+    assert float((other - found).abs().max()) > 0.1
+
+
+def test_the_best_embedding_is_where_its_slope_is_zero_from_wherever_it_begins() -> None:
+    population = uneven()
+    one, other = fresh(population), fresh(population)
+    other.parameters[0].copy_(20 * torch.randn(one.embedding.shape, generator=generator(1, "x")))
+    ridge = torch.tensor([0.3, 0.02], dtype=torch.float64)
+    found, again = settled(population, one, ridge), settled(population, other, ridge)
+    torch.testing.assert_close(found.embedding, again.embedding, rtol=1e-6, atol=1e-7)
+    assert float(found.slope_f.abs().max()) < 1e-8
+    for run in range(2):
+        plain = objective_of(population, run, float(ridge[run]))
+        tables = [table[run].clone().requires_grad_() for table in (found.embedding, found.unembedding)]
+        value = plain(*tables)
+        torch.testing.assert_close(found.objective[run], value.detach())
+        slopes = torch.autograd.grad(value, tables)
+        torch.testing.assert_close(found.slope_g[run], slopes[1], rtol=1e-7, atol=1e-9)
+    torch.testing.assert_close(
+        found.excess, accurate_excess_loss(population, found.embedding, one.unembedding)
+    )
+
+
+def test_the_first_step_goes_down_each_axis_by_its_absolute_curvature(monkeypatch: Patch) -> None:
+    monkeypatch.setattr("linrep.training.newton.FIRST_SETTLED", 1e-20)
     population = batch(runs=1)
     state = fresh(population)
-    state.adaptive["damping"].fill_(30.0)  # enough that the first step is taken
-    f, g = (table[0].clone() for table in state.trained)
-    ridge, damping = (float(state.adaptive[name]) for name in ("ridge", "damping"))
-    contexts = len(f)
-    flat = torch.cat([f.flatten(), g.flatten()])
-
-    def logits(both: Tensor) -> Tensor:
-        return both[: f.numel()].view_as(f) @ both[f.numel() :].view_as(g).T
-
-    jacobian = torch.autograd.functional.jacobian(logits, flat)
-    assert isinstance(jacobian, Tensor)
-    predicted = logits(flat).softmax(1)
-    curvature = torch.diag_embed(predicted) - predicted.unsqueeze(2) * predicted.unsqueeze(1)
-    weights = contexts * population.weights[0]
-    system = torch.einsum("d,dcx,dce,dey->xy", weights, jacobian, curvature, jacobian)
-    system += (ridge + damping) * torch.eye(len(flat), dtype=torch.float64)
-    residual = weights[:, None] * (predicted - population.conditional[0])
-    slope = torch.einsum("dcx,dc->x", jacobian, residual) + ridge * flat
-    expected = flat - torch.linalg.solve(system, slope)
-    newton = GaussNewton(population, state, ridge=1e-6, until=Until())
-    before = newton.objective.clone()
+    state.adaptive["damping"].fill_(1.0)  # enough that the first step is taken
+    ridge = state.adaptive["ridge"].clone()
+    here = settled(population, state, ridge)
+    hessian = reduced_hessian(
+        objective_of(population, 0, float(ridge)), here.embedding[0], here.unembedding[0]
+    )
+    values, vectors = torch.linalg.eigh(hessian)
+    assert float(values[0]) < 0  # what this is for
+    length = vectors.T @ here.slope_g[0].flatten() / (values.abs() + values.abs().max())
+    expected = here.unembedding[0] - (vectors @ length).view_as(here.unembedding[0])
+    newton = Newton(population, state, ridge=1e-6, until=Until())
+    before = newton.objective(ridge)
     newton.step()
-    found = torch.cat([table[0].flatten() for table in state.trained])
-    torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-9)
-    assert bool((newton.objective < before).all())
+    torch.testing.assert_close(state.unembedding[0], expected, rtol=1e-5, atol=1e-6)
+    assert bool((newton.objective(ridge) < before).all())
     assert float(state.adaptive["ridge"]) in (FIRST_RIDGE, pytest.approx(FIRST_RIDGE * FALL))
+
+
+def minimised(objective: Callable[[Tensor, Tensor], Tensor], tables: list[Tensor]) -> list[Tensor]:
+    """Oracle: L-BFGS on both tables of the dense loss."""
+    moved = [table.clone().requires_grad_() for table in tables]
+    down = torch.optim.LBFGS(
+        moved, max_iter=2000, tolerance_grad=1e-9, tolerance_change=0, line_search_fn="strong_wolfe"
+    )
+
+    def closure() -> Tensor:
+        down.zero_grad()
+        value = objective(*moved)
+        value.backward()  # pyright: ignore
+        return value
+
+    down.step(closure)  # pyright: ignore
+    return [table.detach() for table in moved]
+
+
+@pytest.mark.parametrize("ridge", [1e-1, 1e-2])
+def test_along_the_path_it_comes_where_a_plain_minimiser_comes(ridge: float) -> None:
+    """From the same start along the same ridges."""
+    population = batch(runs=2, low=0.3)
+    state = fresh(population, wide=True)
+    starts = [table.clone() for table in state.trained]
+    going(population, state, until=Until(gradient=1e-7), ridge=ridge)
+    assert bool((state.ended_at > 0).all())
+    for run in range(population.runs):
+        tables, level = [table[run] for table in starts], FIRST_RIDGE
+        while level > ridge:
+            tables, level = minimised(objective_of(population, run, level), tables), level * FALL
+        plain = objective_of(population, run, ridge)
+        expected = plain(*minimised(plain, tables))
+        found = plain(state.embedding[run], state.unembedding[run])
+        torch.testing.assert_close(found, expected, rtol=1e-7, atol=0.0)
 
 
 def test_no_step_raises_the_objective() -> None:
     population = batch(runs=8)
     state = fresh(population)
-    newton = GaussNewton(population, state, ridge=1e-4, until=Until())
-    for _ in range(60):
+    newton = Newton(population, state, ridge=1e-4, until=Until())
+    for _ in range(25):
         ridge, f, g = state.adaptive["ridge"].clone(), *(table.clone() for table in state.trained)
         newton.step()
-        now = state.adaptive["ridge"].clone()
-        state.adaptive["ridge"].copy_(ridge)
         loss = accurate_excess_loss(population, f, g)
         before = newton.contexts * loss + ridge / 2 * (f.square().sum((1, 2)) + g.square().sum((1, 2)))
-        assert bool((newton.objective <= before * (1 + 1e-12)).all())
-        state.adaptive["ridge"].copy_(now)
+        assert bool((newton.objective(ridge) <= before * (1 + 1e-12)).all())
 
 
 @pytest.mark.parametrize("network", ["cancer", "earthquake"])
 def test_a_skewed_network_is_finished_where_descent_is_not(network: str) -> None:
     population = Population.of([world(load_network(network))] * 3)
     tables = best_wide_start(
-        population, 5, init_scale=0.1, generators=[draws(population, number) for number in range(4)]
+        population, 5, init_scale=0.1, generators=[draws(population, number) for number in range(2)]
     )
     state = fresh(population, 5)
     for table, found in zip(state.trained, tables, strict=True):
@@ -163,8 +271,8 @@ def test_padding_takes_no_part() -> None:
     contexts, tokens = alone.context_index.shape[1], alone.token_index.shape[1]
     two.parameters[0].copy_(one.embedding[1:, :contexts])
     two.unembedding.copy_(one.unembedding[1:, :tokens])
-    first = GaussNewton(both, one, ridge=1e-6, until=Until())
-    second = GaussNewton(alone, two, ridge=1e-6, until=Until())
+    first = Newton(both, one, ridge=1e-6, until=Until())
+    second = Newton(alone, two, ridge=1e-6, until=Until())
     # What is padded pays a ridge too, so that the objective differs by it: it starts at 0.
     one.parameters[0][1, contexts:] = 0
     one.unembedding[1, tokens:] = 0
@@ -202,4 +310,4 @@ def test_a_system_too_large_to_solve_is_one_line() -> None:
     population = batch(runs=1, concepts=3)
     state = fresh(population, dim=600)
     with pytest.raises(InputError, match=r"at most 4096 unknowns, got 8 tokens × 600 dimensions"):
-        GaussNewton(population, state, ridge=1e-6, until=Until())
+        Newton(population, state, ridge=1e-6, until=Until())

@@ -21,7 +21,7 @@ from linrep.seeds import generator
 from linrep.training import checkpoint
 from linrep.training.encoder import Encoder, ShardedTable, encoder
 from linrep.training.monotone import Monotone
-from linrep.training.newton import LAST_RIDGE, GaussNewton
+from linrep.training.newton import LAST_RIDGE, Newton
 from linrep.training.rising import Rising
 from linrep.training.schedule import Schedule, schedule, snapshot_steps
 from linrep.training.state import STEP_SIZE, State, gathered, not_ended, start
@@ -150,7 +150,7 @@ def _adaptive(config: Config, population: Population) -> dict[str, Tensor]:
     """What the rule of a training's steps keeps, fresh; nothing where they are fixed, to the last."""
     training = config.training
     if training.optimizer == "newton":
-        return GaussNewton.fresh(population.runs, population.device)
+        return Newton.fresh(population.runs, population.device)
     if training.step_size == "auto":
         return Monotone.fresh(population.runs, population.device)
     ends = not_ended(population.runs, population.device) if _until(config).wanted else {}

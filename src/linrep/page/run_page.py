@@ -50,7 +50,7 @@ def _kicker(view: View) -> str:
         "gd": "gradient descent",
         "sgd": "stochastic gradient descent",
         "adam": "Adam",
-        "newton": "Gauss–Newton",
+        "newton": "Newton's method",
     }
     optimizer = name.get(str(training.get("optimizer")), "training")
     return f"A next-token predictor trained by {optimizer}"
@@ -65,9 +65,7 @@ def _start(model: dict[str, Any]) -> str:
 def _step_size(training: dict[str, Any]) -> str:
     size = training.get("step_size")
     if training.get("optimizer") == "newton":
-        return (
-            f"a whole Gauss–Newton step, damped where needed; ridge falling to {training['ridge']:g} at most"
-        )
+        return f"a whole Newton step, damped where needed; ridge falling to {training['ridge']:g} at most"
     if size == "auto":
         return "auto: each run's own, grown and halved so that its loss never rises"
     rate = f"{size or 0:g}, {training.get('schedule', 'constant')}"

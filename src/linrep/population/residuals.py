@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from linrep.population.gradient import PopulationGradient
@@ -27,6 +27,26 @@ SMALL = 1e-2
 """Below it exp(q) − 1 − q is its series, to 1e-13; above it the difference keeps as many digits."""
 MOST_STORED = 2**28
 """Bytes that stored targets may take; of larger worlds they are worked out again in every pass."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What is to be predicted in some contexts."""
+
+    p: Float64[Tensor, "runs rows tokens"]
+    """p(c | d)."""
+    log_p: Float64[Tensor, "runs rows tokens"]
+    """ln p, 0 where p is."""
+    inverse_p: Float64[Tensor, "runs rows tokens"]
+    """1/p, 0 where p is."""
+
+    def of(self, rows: Bool[Tensor, " rows"]) -> "Target":
+        """Of some of these contexts.
+
+        Args:
+            rows: Which ones.
+        """
+        return Target(p=self.p[:, rows], log_p=self.log_p[:, rows], inverse_p=self.inverse_p[:, rows])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +76,9 @@ class Residuals:
         runs, contexts = population.weights.shape
         tokens = population.token_index.shape[1]
         step = max(1, logits // (runs * tokens))
-        self._slices = [slice(start, min(start + step, contexts)) for start in range(0, contexts, step)]
+        self.slices = [slice(start, min(start + step, contexts)) for start in range(0, contexts, step)]
         stored = 3 * 8 * runs * contexts * tokens <= MOST_STORED
-        self._stored = [self._target(rows) for rows in self._slices] if stored else None
+        self._stored = [self._made(rows) for rows in self.slices] if stored else None
 
     def blocks(
         self, f: Float[Tensor, "runs contexts dim"], g: Float[Tensor, "runs tokens dim"]
@@ -69,21 +89,40 @@ class Residuals:
             f: F, float64.
             g: G, float64.
         """
-        mask = self.population.token_mask
         key = g.mT.contiguous()
-        for number, rows in enumerate(self._slices):
-            logits = f[:, rows] @ key
-            if mask is not None:
-                logits.masked_fill_(~mask.unsqueeze(1), -torch.inf)
-            target, log_p, inverse = self._target(rows) if self._stored is None else self._stored[number]
-            divergence, residual = _split(target, log_p, inverse, logits)
+        for number, rows in enumerate(self.slices):
+            target = self.target(number)
+            divergence, residual = self.against(target, f[:, rows], key)
             yield Block(
                 rows=rows,
                 weights=self.population.weights[:, rows],
-                target=target,
+                target=target.p,
                 divergence=divergence,
                 residual=residual,
             )
+
+    def target(self, number: int) -> Target:
+        """What is to be predicted in the contexts of one of ``slices``.
+
+        Args:
+            number: Which one.
+        """
+        return self._made(self.slices[number]) if self._stored is None else self._stored[number]
+
+    def against(
+        self, target: Target, f: Float[Tensor, "runs rows dim"], key: Float[Tensor, "runs dim tokens"]
+    ) -> tuple[Float64[Tensor, "runs rows"], Float64[Tensor, "runs rows tokens"]]:
+        """KL(p ‖ p̂) of each context, in nats, and p̂ − p.
+
+        Args:
+            target: Of these contexts.
+            f: Their embeddings, float64.
+            key: Gᵀ, laid by rows.
+        """
+        logits, mask = f @ key, self.population.token_mask
+        if mask is not None:
+            logits.masked_fill_(~mask.unsqueeze(1), -torch.inf)
+        return _split(target, logits)
 
     def gradient(
         self, embedding: Float[Tensor, "runs contexts dim"], unembedding: Float[Tensor, "runs tokens dim"]
@@ -120,18 +159,18 @@ class Residuals:
             excess_loss=team.total(loss), embedding=slope_f, unembedding=team.total(slope_g)
         )
 
-    def _target(self, rows: slice) -> tuple[Tensor, Tensor, Tensor]:
-        """p, ln p and 1/p of some contexts, the last two 0 where p is."""
+    def _made(self, rows: slice) -> Target:
         p = self.population.conditional_rows(rows.start, rows.stop)
         here = p > 0
-        return p, torch.where(here, p, 1.0).log(), torch.where(here, 1 / p, 0.0)
+        return Target(p=p, log_p=torch.where(here, p, 1.0).log(), inverse_p=torch.where(here, 1 / p, 0.0))
 
 
-def _split(p: Tensor, log_p: Tensor, inverse_p: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
+def _split(target: Target, logits: Tensor) -> tuple[Tensor, Tensor]:
     """KL(p ‖ softmax(logits)) and softmax(logits) − p along the last axis, from one exponential a logit.
 
     Where p = 0 both ``log_p`` and ``inverse_p`` are 0, so that all is finite there and p takes it out.
     """
+    p, log_p, inverse_p = target.p, target.log_p, target.inverse_p
     logits -= logits.amax(-1, keepdim=True)
     powers = logits.exp()
     total = powers.sum(-1, keepdim=True)

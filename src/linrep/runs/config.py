@@ -107,7 +107,7 @@ class TrainingConfig(Table):
 
     optimizer: Literal["gd", "sgd", "adam", "newton"] = "sgd"
     """gd: full-batch gradient descent; sgd: sampled contexts and tokens; adam: full-batch Adam; newton:
-    Gauss-Newton on both tables along a falling ridge."""
+    Newton's method on both tables along a falling ridge."""
     step_size: StepSize | None = None
     """Initial step size; by default 5 for sgd and for gd with a schedule, 0.01 for adam. "auto", the default
     for gd: every run finds its own, and its loss never rises. newton has none."""

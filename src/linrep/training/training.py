@@ -19,7 +19,7 @@ from linrep.population.gradient import Method, Population, population_gradient
 from linrep.training.dataset import Dataset
 from linrep.training.descent import Descent
 from linrep.training.monotone import Monotone
-from linrep.training.newton import LAST_RIDGE, GaussNewton
+from linrep.training.newton import LAST_RIDGE, Newton
 from linrep.training.rising import KEPT, ROSE, Rising
 from linrep.training.schedule import Schedule
 from linrep.training.state import STEP_SIZE, Optimizer, State
@@ -135,12 +135,12 @@ def steps_between_looks(population: Population, optimizer: Optimizer) -> int:
 
 def _descent(
     population: Population, state: State, optimizer: Optimizer, method: Method, until: Until, ridge: float
-) -> Descent | Monotone | GaussNewton | None:
+) -> Descent | Monotone | Newton | None:
     """What makes exact steps; None for sampled ones."""
     if optimizer == "sgd":
         return None
     if optimizer == "newton":
-        return GaussNewton(population, state, ridge=ridge, until=until)
+        return Newton(population, state, ridge=ridge, until=until)
     if optimizer == "gd" and STEP_SIZE in state.adaptive:
         return Monotone(population, state, method, until)
     return Descent(population, state, method)

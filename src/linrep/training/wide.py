@@ -16,7 +16,7 @@ from linrep.linalg import balanced
 from linrep.population.gradient import Method, Population
 from linrep.training.encoder import Table
 from linrep.training.monotone import Monotone
-from linrep.training.newton import GaussNewton
+from linrep.training.newton import Newton
 from linrep.training.state import State, start
 from linrep.training.until import Until
 
@@ -25,8 +25,8 @@ STEPS = 300
 RIDGE = 0.1
 """λ for each context. Without it half as many skewed worlds end below 1e-3 nats, with ten times as much the
 tables are too short to tell directions apart."""
-SCOUT_STEPS, SCOUT_RIDGE = 40, 1e-3
-"""Of the way down by which starts are compared."""
+SCOUT_STEPS, SCOUT_RIDGE, SCOUT_GRADIENT = 40, 1e-3, 1e-3
+"""Of the way down by which starts are compared: most steps, its ridge, and the gradient at which it ends."""
 
 Watch = Callable[[], None]
 
@@ -44,7 +44,7 @@ def best_wide_start(
     method: Method = "auto",
     watch: Watch = _unwatched,
 ) -> tuple[Float[Tensor, "runs contexts dim"], Float[Tensor, "runs tokens dim"]]:
-    """Of several wide starts of each run the one that Gauss-Newton brings lowest under a ridge.
+    """Of several wide starts of each run the one that Newton's method brings lowest under a ridge.
 
     Args:
         population: The batch of runs, all of it in this process.
@@ -87,13 +87,13 @@ def _depth(population: Population, f: Tensor, g: Tensor, watch: Watch) -> Tensor
         order=torch.Generator(),
         order_before=torch.Generator().get_state(),
         diverged_at=torch.full((len(f),), -1, dtype=torch.int64, device=f.device),
-        adaptive=GaussNewton.fresh(len(f), f.device),
+        adaptive=Newton.fresh(len(f), f.device),
     )
-    newton = GaussNewton(population, state, ridge=SCOUT_RIDGE, until=Until())
-    for _ in range(SCOUT_STEPS):
+    newton = Newton(population, state, ridge=SCOUT_RIDGE, until=Until(gradient=SCOUT_GRADIENT))
+    while state.step < SCOUT_STEPS and not state.over:
         watch()
         newton.step()
-    return newton.objective
+    return newton.objective(torch.full((len(f),), SCOUT_RIDGE, dtype=torch.float64, device=f.device))
 
 
 def wide_start(
