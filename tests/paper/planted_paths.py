@@ -35,10 +35,10 @@ def equal_loss(bent: float, *, known: float = 0.99, runs: int = 8) -> Numbers:
     cells: Cells = {}
     for world, gd in zip(worlds, (bent, known), strict=True):
         cells[world, "ridge path"] = {G: 0.98, LENGTH: 32.0, EXCESS: 0.0028, ALIGNMENT: 0.9, GAP: 0.3}
-        cells[world, "Gauss-Newton"] = {G: (gd + 0.98) / 2, LENGTH: 64.0, EXCESS: 0.0029, GAP: 0.3}
+        cells[world, "Newton"] = {G: (gd + 0.98) / 2, LENGTH: 64.0, EXCESS: 0.0029, GAP: 0.3}
         cells[world, "GD"] = {G: gd, LENGTH: 128.0, EXCESS: 0.003, GAP: 0.3}
         cells[world, "ridge path to 0.0003"] = {G: 0.9, LENGTH: 128.0, EXCESS: 0.0003, GAP: 0.3}
-    axes = {"world": worlds, "way": ["ridge path", "Gauss-Newton", "GD", "ridge path to 0.0003"]}
+    axes = {"world": worlds, "way": ["ridge path", "Newton", "GD", "ridge path to 0.0003"]}
     return numbers(axes, cells, null={G: 0.0}, runs=runs)
 
 

@@ -1,6 +1,6 @@
 r"""The ridge path of every run's world, and the norm at which a run is held against it.
 
-Each point of it is where Gauss-Newton came to rest under a ridge: tables that no others of their norm and
+Each point of it is where Newton came to rest under a ridge: tables that no others of their norm and
 width, near them, undercut. Norms are compared in the balanced gauge, in which every run can be read:
 :math:`\|F\|^2 + \|G\|^2 = 2 \|FG^\top\|_*` with G centred, the least of all tables with these logits.
 """
