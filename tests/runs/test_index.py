@@ -168,6 +168,20 @@ def test_flat_names_are_the_paths() -> None:
     assert dict(flat(nested)) == {"a.b.low": 1, "a.b.high": 2, "a.c.d": None}
 
 
+def test_how_runs_ended_can_be_asked_for() -> None:
+    shares = {"converged": 0.5, "on a plateau": 0.5}
+    nested = {"ended": {"criterion": "so", "per_run": [None, None], "shares": shares, "rate": [1.0, 2.0]}}
+    found = dict(flat(nested))
+    assert found == {
+        "ended.criterion": "so",
+        "ended.shares.converged": 0.5,
+        "ended.shares.on_a_plateau": 0.5,
+    }
+    table = pa.table({name: [value] for name, value in found.items()})
+    assert len(where(table, "ended.shares.on_a_plateau > 0.4")) == 1
+    assert len(where(table, "ended.shares.on_a_plateau > 0.6")) == 0
+
+
 RUNS = pa.table(
     {
         "run": list("abcdef"),

@@ -35,7 +35,10 @@ INDEX = ".index.parquet"
 RUN, STAMP = "run", "stamp"
 FORM = {b"linrep.index": b"1"}
 """Of the file; another form is not read."""
-LEFT_OUT = ("output", "figures", "spectrum")
+LEFT_OUT = (
+    *("output", "figures", "spectrum", "ending.ended_at"),
+    *("ended.target_nats", "ended.rate", "ended.floor_nats", "ended.best_nats"),
+)
 """Tables of a config or result that no row holds, beside whatever is told per concept or per run."""
 
 
@@ -80,7 +83,7 @@ def flat(fields: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
         {'model.dim': 4, 'range.low': 0.3, 'range.high': 0.7, 'concepts': 3}
     """
     for key, value in fields.items():
-        name = prefix + key
+        name = prefix + key.replace(" ", "_")  # so that an expression can name it
         if key == "per_concept" or name in LEFT_OUT:
             continue
         if isinstance(value, Mapping):

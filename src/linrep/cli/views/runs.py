@@ -60,6 +60,12 @@ def overview(result: "Result") -> "Iterator[Table | str]":
         yield risen[0]
     gap = final.log_odds_gap_nats
     yield f"excess loss {_number(final.excess_loss_nats.median)} nats (median); {summary.ended.words}"
+    if len(summary.ended.medians) > 1:
+        apart = [
+            f"{_number(group.linearity_unembedding)} ({word})"
+            for word, group in summary.ended.medians.items()
+        ]
+        yield f"the table above is over all runs; median linearity of g apart: {', '.join(apart)}"
     if gap is not None:
         yield (
             f"log-odds gap: RMSE {_number(gap.rmse)} nats, against {_number(gap.rmse_of_zero)} "
