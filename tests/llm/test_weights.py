@@ -207,9 +207,10 @@ def test_a_way_of_packing_that_the_library_does_not_know_unpacks_nothing(tokeniz
             read(tmp_path)
 
 
-def test_an_adapter_and_a_gguf_file_say_what_they_are(tmp_path):
+def test_an_adapter_and_a_gguf_file_say_what_they_are(tmp_path, monkeypatch):
     (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "owner/base"}')
-    with pytest.raises(InputError, match=r"is an adapter of owner/base.*merge_and_unload") as error:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"is an adapter of owner/base, .* pip install peft") as error:
         locate(tmp_path)
     one_line(error)
     (tmp_path / "adapter_config.json").unlink()

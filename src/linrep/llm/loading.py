@@ -16,6 +16,7 @@ from torch import nn
 
 from linrep.errors import InputError
 from linrep.llm.accounting import NOT_READ, Account, account, brief
+from linrep.llm.adapter import merged
 from linrep.llm.architecture import Architecture, architecture, kind_of_model, require_next_word
 from linrep.llm.checkpoint import stored_tensors
 from linrep.llm.source import (
@@ -26,6 +27,7 @@ from linrep.llm.source import (
     estimate_bytes,
     library,
     locate,
+    locate_tokenizer,
     refuse_pickle,
     trust,
 )
@@ -55,6 +57,8 @@ class LanguageModel:
 def load_tokenizer(source: Source) -> Any:
     """The model's tokenizer; an InputError if the folder holds none."""
     options = source.options
+    if source.adapter is not None and any(source.adapter.glob("tokenizer*")):
+        return load_tokenizer(locate_tokenizer(source.adapter, options))
     _require_packages(source)
     tokenizer = library(
         source.location,
@@ -127,6 +131,8 @@ def load_model(source: str | Path | Source, options: LoadOptions | None = None) 
         ),
     )
     _require_read(source, laid_out, told)
+    if source.adapter is not None:
+        model = merged(model, source.adapter)
     if options.device_map is None:
         model = model.to(options.device)
     return wrap(model, tokenizer, name=source.name, revision=source.revision, notes=notes)

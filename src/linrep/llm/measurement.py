@@ -143,6 +143,9 @@ def _open(
         }
         return lm, lm.tokenizer, model_table(lm, table=table), about
     source = locate(model, load)
+    if source.adapter is not None:
+        # What an adapter does to a table is known only once both are put together.
+        return _open(load_model(source), table, load, in_full=True)
     tokenizer = load_tokenizer(source)
     read = read_table(source, tokenizer, table=table)
     notes = list(read.notes)

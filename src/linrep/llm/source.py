@@ -3,10 +3,11 @@
 Only safetensors are read: pickle runs code. Every way a source can fail is one line that says what was tried.
 """
 
+import importlib.util
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -61,6 +62,8 @@ class Source:
     revision: str | None
     config: Any
     options: LoadOptions
+    adapter: Path | None = None
+    """The folder of an adapter that is laid over it."""
 
     @property
     def location(self) -> str:
@@ -103,6 +106,8 @@ def locate(name: str | Path, options: LoadOptions | None = None) -> Source:
     """
     options = options or LoadOptions()
     path = Path(name)
+    if is_adapter(path) and importlib.util.find_spec("peft") is not None:
+        return replace(locate(adapter_base(path), options), name=path.name, adapter=path)
     if path.exists():
         _require_folder(path)
         config = library(name, lambda auto: auto.AutoConfig.from_pretrained(path, **trust(options)))
@@ -136,17 +141,20 @@ def _require_folder(path: Path) -> None:
         )
     if (path / "config.json").is_file():
         return
-    if (path / ADAPTER).is_file():
+    if is_adapter(path):
         base = adapter_base(path)
         raise InputError(
-            f"model {name}: is an adapter of {base}, not a model; put both together, with "
-            f"PeftModel.from_pretrained(model, {str(name)!r}).merge_and_unload().save_pretrained(new) "
-            "(pip install peft), and give the new folder"
+            f"model {name}: is an adapter of {base}, and needs a package that is not here: pip install peft"
         )
     raise InputError(
         f"model {name}: expected a model folder with config.json, found none; "
         "save one with model.save_pretrained(folder) and tokenizer.save_pretrained(folder)"
     )
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether a folder holds an adapter, and no model."""
+    return (folder / ADAPTER).is_file() and not (folder / "config.json").is_file()
 
 
 def adapter_base(folder: Path) -> str:
