@@ -68,7 +68,7 @@ def test_where_the_control_is_not_determined_nothing_is() -> None:
 
 def test_equal_loss_says_what_the_norm_has_to_do_with_it() -> None:
     finding = asked("equal-loss", equal_loss(0.6)).finding
-    assert "earthquake: 0.38 [0.38, 0.38] (ridge path 0.98, Newton 0.79, GD 0.60)" in finding
+    assert "0.38 [0.38, 0.38] in earthquake (ridge path 0.98, Newton 0.79, GD 0.60)" in finding
     # Two doublings of the norm from path to GD, and the path itself falls by 0.08 over them.
     assert "longer tables are more bent: per doubling of the norm linearity changes by −0.19" in finding
     assert "at equal norm runs lie −0.22 [−0.22, −0.22] from the ridge path" in finding

@@ -38,6 +38,7 @@ RULE = (
     "is above in one, by 95 % intervals; and “undecided” unless it is below in the control, where exactly "
     "linear tables represent everything."
 )
+CAPTION = f"A dot a run, at {LEVEL:g} nats of excess loss; the line is the ridge path, from 0.01 nats down."
 Table = Float64[Tensor, "ways runs"]
 
 
@@ -49,7 +50,7 @@ def answer(numbers: Numbers) -> Answer:
         apart, line = _apart(part)
         if apart.runs[0]:
             effects.append(below(f"straightest less most bent, {world}", apart, SAME, cosine))
-            ways.append(f"{world}: {effects[-1].measured} ({line})")
+            ways.append(f"{effects[-1].measured} in {world} ({line})")
     worlds = [held for held in effects if not held.name.endswith(CONTROL)]
     known = [held for held in effects if held.name.endswith(CONTROL)]
     if not worlds:
@@ -64,8 +65,8 @@ def answer(numbers: Numbers) -> Answer:
         f"{_measured(longer)}; at equal norm runs lie {_measured(beside)} from the ridge path.",
         rule=RULE,
         effects=(*worlds, *known),
-        would_change="Ways to the same loss that end with other tables, or a world in which they agree; a "
-        "smaller loss, at which fewer ways arrive.",
+        would_change="Ways that agree in skewed worlds whose concepts depend on each other; at a smaller "
+        "loss fewer of them arrive.",
     )
 
 
@@ -136,15 +137,12 @@ def figures(numbers: Numbers) -> list[Block]:
     return [
         chart(
             f"equal-loss-{index}",
-            f"{world}, at {LEVEL:g} nats",
+            world,
             [*_dots(part), *_path(part)],
             x="norm of both tables, balanced",
             y="linearity of g",
-            log_x=True,
             size="third",
-            caption="A dot a run. The line is the ridge path, as far as it was followed."
-            if not index
-            else "",
+            caption="" if index else CAPTION,
         )
         for index, (world, part) in enumerate(numbers.each(WORLD))
     ]
@@ -173,7 +171,13 @@ def _path(part: Numbers) -> Iterator[Series]:
     x = norms[order].tolist()
     linear = stacked(path, "linearity", G).nanmean(1)[order].tolist()
     yield Series(
-        name="ridge path, further", colour="--predicted", x=x, points=means(linear), plain=True, dash="dash"
+        name="ridge path, further",
+        colour="--both",
+        x=x,
+        points=means(linear),
+        plain=True,
+        dash="dash",
+        marker="x",
     )
     yield control("random pairs", "--null", x, [path[at].spread("linearity", G, kind="null") for at in order])
 

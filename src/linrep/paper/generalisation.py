@@ -54,8 +54,7 @@ def answer(numbers: Numbers) -> Answer:
         f"RMSE being {_ends(odds)} times that of predicting zero{_table(numbers)}.",
         rule=RULE,
         effects=(*directions, *odds),
-        would_change="A network or a training whose logits stay small where it has not been: what these say "
-        "of a concept that is open is as large as of one that is known.",
+        would_change="A network or a training whose logits stay small where it has not been.",
     )
 
 
