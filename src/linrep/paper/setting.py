@@ -30,7 +30,7 @@ NUMBERS = (
     ("end", "1 % of the excess loss of tables that know nothing", OURS),
     ("start", "normal, standard deviation 0.1", OURS),
     ("what is left out", "half of the contexts, or a quarter of the concept vectors, at random", OURS),
-    ("runs", "8 worlds in every cell", OURS),
+    ("runs", "8 worlds in every cell, 16 at m = 3", OURS),
 )
 """What is set, to what, and by whom."""
 _PAPERS, _OURS = (listed([name for name, _, whose in NUMBERS if whose == each]) for each in (PAPER, OURS))
