@@ -132,6 +132,32 @@ def test_sampled_pairs_are_their_own_run_key_and_bits() -> None:
     assert gap[0] > 2 * gap[1], "both measured against the true distribution, which 30 pairs miss"
 
 
+def test_full_batch_steps_on_samples_go_down_their_loss_and_leave_the_true_one_behind() -> None:
+    """Where the true distribution is known there is no such loss."""
+    gd: dict[str, Any] = {"optimizer": "gd", "step_size": "auto", "steps": 300}
+    few, true = linrep.run(config(training=gd | {"samples": 40})), linrep.run(config(training=gd))
+    trace: Any = few.trace
+    seen = trace[trace["measure"] == "sample_excess_loss_nats"]
+    own = seen.pivot_table(index="step", columns="run", values="value")
+    assert (own.diff().iloc[1:] <= 0).all(axis=None)
+    final = few.summary.final.excess_loss_nats.per_run
+    assert all(loss is not None and loss > 3 * last for loss, last in zip(final, own.iloc[-1], strict=True))
+    assert "sample_excess_loss_nats" not in set(true.trace["measure"])
+    assert equal(few, linrep.run(config(training=gd | {"samples": 40})))
+    assert few.key != true.key
+
+
+def test_how_a_run_on_samples_ended_is_judged_by_their_loss() -> None:
+    settings = {"runs": 1, "world": {"kind": "random", "concepts": 2}, "model": {"start": "wide"}}
+    training = {"optimizer": "gd", "step_size": "auto", "samples": 40, "steps": 1500}
+    found = linrep.run({**settings, "training": training, "compute": {"threads": 1}}).summary
+    (target,), (true,) = found.ended.target_nats, found.final.excess_loss_nats.per_run
+    assert found.ended.per_run == ("converged",)
+    assert target is not None
+    assert true is not None
+    assert true > 100 * target, "forty pairs are learned, the distribution is not"
+
+
 NETWORK = {"encoder": "transformer", "width": 8, "layers": 1, "heads": 2}
 
 
@@ -140,6 +166,7 @@ NETWORK = {"encoder": "transformer", "width": 8, "layers": 1, "heads": 2}
     [
         {},
         {"training": {"samples": 50}},
+        {"training": {"optimizer": "gd", "step_size": "auto", "samples": 50, "steps": 200}},
         {"model": NETWORK, "training": {"samples": 50, "step_size": 0.01, "steps": 60}},
         {"model": NETWORK, "training": {"optimizer": "adam", "step_size": 0.01, "steps": 60}},
     ],

@@ -83,6 +83,23 @@ def test_training_on_samples_draws_what_one_process_draws():
     assert (everything.embedding - exact.embedding).abs().max() > 1e-2, "50 pairs are another teacher"
 
 
+def test_full_batch_steps_on_samples_are_of_one_process():
+    training = {"optimizer": "gd", "step_size": "auto", "steps": 10, "samples": 50}
+    answers = on_ranks(2, lambda team: refused(config(training=training), team))
+    assert (
+        answers
+        == ["training.samples: expected optimizer 'sgd' with several processes, got 'gd'; start one"] * 2
+    )
+
+
+def refused(settings, team):
+    try:
+        run_shared(settings, team)
+    except InputError as error:
+        return str(error)
+    return "accepted"
+
+
 def stopped_at(looks, team, out, optimizer, how):
     """Train until the last rank has been asked ``looks`` times, then ``how``."""
     asked = []

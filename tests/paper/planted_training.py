@@ -1,5 +1,7 @@
 """Planted numbers of the experiments about training itself: rates, methods, what is left out of the data."""
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 from linrep.paper.implicit_bias import ANGLE, GROWTH
@@ -90,6 +92,37 @@ def optimizers(adam: float, *, apart: float = 0.0, aligned: float | None = None,
     return numbers(axes, cells, null={G: 0.0, ALIGNMENT: 0.0}, runs=RUNS, held=held)
 
 
+def overfitting(
+    slope: float,
+    level: float = 0.1,
+    *,
+    apart: float = 0.0,
+    zero: float = 3.0,
+    rising: tuple[int, ...] = (100,),
+    left: int = 0,
+) -> Numbers:
+    """Sampling adds a gap of N to the ``slope`` to the ``level`` of the true distribution."""
+    falls, rises = [2.0, 1.0, 0.5, 0.1], [2.0, 1.0, 0.5, 1.5]
+
+    def gap(n: int) -> Callable[[int], float]:
+        def of(run: int) -> float:
+            # Runs differ in their slopes, and in their levels too.
+            own, base = slope + apart * (1 - 2 * (run % 2)), level * (1 + 0.1 * run)
+            return math.hypot(base, 2.0 * (n / 1000) ** own)
+
+        return of
+
+    sizes = (100, 1000, 10_000, 100_000, 1_000_000)
+    cells: dict[tuple[str, ...], Any] = {
+        (str(n),): {GAP: gap(n), EXCESS: rises if n in rising else falls, G: 0.9} for n in sizes
+    }
+    cells["true distribution",] = {GAP: lambda run: level * (1 + 0.1 * run), EXCESS: falls, G: 0.95}
+    held = {("true distribution",): left}
+    return numbers(
+        {"pairs": [label for (label,) in cells]}, cells, null={G: 0.0, GAP: zero}, runs=RUNS, held=held
+    )
+
+
 PLANTED_TRAINING = {
     "implicit-bias": (
         implicit_bias(-1.0),
@@ -99,6 +132,7 @@ PLANTED_TRAINING = {
     "incomplete-contexts": (kept(0.97), kept(0.93, apart=0.05), kept(0.5)),
     "incomplete-tokens": (kept(0.97), kept(0.93, apart=0.05), kept(0.97, f=0.5)),
     "log-odds": (log_odds(3.0), log_odds(1.05, apart=0.3), log_odds(0.7)),
+    "overfitting": (overfitting(-0.5), overfitting(-0.5, apart=0.2), overfitting(-0.2)),
     "optimizers": (optimizers(0.96), optimizers(0.93, apart=0.05), optimizers(0.8)),
 }
 """A yes, an undecided and a no of each."""

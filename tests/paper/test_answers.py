@@ -1,6 +1,5 @@
 """Every answer sentence follows from its numbers: planted results flip it."""
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +12,7 @@ from linrep.paper.record import Answer
 from linrep.runs.summary import END_WORDS
 from linrep.sweeps.numbers import Numbers
 
-from .planted import EXCESS, GAP, G, numbers
+from .planted import EXCESS, G, numbers
 from .planted_directions import (
     PLANTED_DIRECTIONS,
     dimension,
@@ -27,23 +26,6 @@ from .planted_paths import PLANTED_PATHS
 from .planted_training import PLANTED_TRAINING
 
 PREDICTED = ("predicted_linearity", "unembedding")
-
-
-def overfitting(
-    slope: float, level: float = 0.1, *, zero: float = 3.0, rising: tuple[int, ...] = (100,)
-) -> Numbers:
-    """Sampling adds a gap of N to the ``slope`` to the ``level`` of the true distribution."""
-    falls, rises = [2.0, 1.0, 0.5, 0.1], [2.0, 1.0, 0.5, 1.5]
-    cells: dict[tuple[str, ...], Any] = {
-        (str(n),): {
-            GAP: math.hypot(level, 2.0 * (n / 1000) ** slope),
-            EXCESS: rises if n in rising else falls,
-            G: 0.9,
-        }
-        for n in (100, 1000, 10_000, 100_000, 1_000_000)
-    }
-    cells["true distribution",] = {GAP: level, EXCESS: falls, G: 0.95}
-    return numbers({"pairs": [label for (label,) in cells]}, cells, null={G: 0.0, GAP: zero})
 
 
 def complexity(fast: float, bent: float = 1.0, small: float = 3.0, stored: float = 6.0) -> Numbers:
@@ -65,7 +47,6 @@ PLANTED = {
     **PLANTED_PATHS,
     **PLANTED_DIRECTIONS,
     "complexity": (complexity(5.5), complexity(5.5, bent=0.6), complexity(7.0)),
-    "overfitting": (overfitting(-0.5), overfitting(-0.7), overfitting(0.2)),
 }
 
 
@@ -133,37 +114,6 @@ def test_what_is_mere_overhead_is_not_fitted() -> None:
     planted = complexity(5.5)
     small = planted.frame[planted.frame["world.concepts"].isin(["4", "5", "6", "7"])]
     assert experiment("complexity").answer(Numbers(axes=planted.axes, frame=small)).standing == "undecided"
-
-
-def test_the_law_is_read_where_log_odds_are_matched_and_overfitting_is_named() -> None:
-    def found(**planted: Any) -> str:
-        return experiment("overfitting").answer(overfitting(-0.5, **planted)).finding
-
-    assert "from N = 1,000 to 1,000,000 like N^(−0.50) [−0.50, −0.50]; 1,000,000 pairs leave 0.12" in found()
-    assert "N = 100 overfit." in found()
-    late = found(zero=1.0, rising=(100, 1_000_000))
-    assert "from N = 10,000 to 1,000,000 like N^(−0.50) [−0.50, −0.50], from 1,000 to 10,000 like" in late
-    assert "N = 100 and 1,000,000 overfit." in late
-    assert "no N overfits." in found(rising=())
-
-
-def test_the_most_pairs_must_reach_the_level_and_beat_predicting_zero() -> None:
-    study = experiment("overfitting")
-    assert study.answer(overfitting(-0.5, 0.09)).standing == "yes"
-    assert study.answer(overfitting(-0.5, 0.01)).standing == "undecided"
-    worse = study.answer(overfitting(-0.5, zero=0.01))
-    assert worse.standing == "no"
-    assert worse.finding.startswith("at only 0 N is the gap below that of predicting zero")
-
-
-def test_what_sampling_adds_joins_the_numbers_of_one_run() -> None:
-    """Runs of different size share a slope; one that diverged at some N leaves the others' alone."""
-    study, planted = experiment("overfitting"), overfitting(-0.5)
-    frame = planted.frame.copy()
-    frame.loc[frame["measure"] == "log_odds_gap_nats", "value"] *= 1 + 0.1 * frame["run"]
-    for kept in (frame, frame[(frame["run"] != 0) | (frame["pairs"] != "10000")]):
-        found = study.answer(replace(planted, frame=kept)).finding
-        assert "like N^(−0.50) [−0.50, −0.50]" in found
 
 
 def test_runs_are_told_apart_by_how_they_ended() -> None:

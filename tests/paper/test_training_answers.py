@@ -1,5 +1,7 @@
 """Of the experiments about training itself: what their sentences quote, and what they may not rest on."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from linrep.paper.optimizers import chosen
 from linrep.paper.paired import growth_exponent, of_runs, paired_difference
 
 from .planted import G, numbers
-from .planted_training import PLANTED_TRAINING, implicit_bias, kept, log_odds, optimizers
+from .planted_training import PLANTED_TRAINING, implicit_bias, kept, log_odds, optimizers, overfitting
 
 
 def test_sentences_quote_rates_with_their_intervals_and_constants() -> None:
@@ -55,6 +57,32 @@ def test_a_time_is_that_from_which_on_a_share_is_passed() -> None:
     assert np.isnan(float(times(clock, np.ones((5, 1)), 0.5)[0]))
 
 
+def test_the_law_is_read_where_log_odds_are_matched_and_overfitting_is_named() -> None:
+    def found(**planted: Any) -> str:
+        return experiment("overfitting").answer(overfitting(-0.5, **planted)).finding
+
+    assert "from N = 1,000 to 1,000,000 like N to the power of −0.50 [−0.50, −0.50]" in found()
+    assert "N = 100 overfit." in found()
+    late = found(zero=1.0, rising=(100, 1_000_000))
+    assert "from N = 10,000 to 1,000,000 like N to the power of −0.50 [−0.50, −0.50]" in late
+    assert "N = 100 and 1,000,000 overfit." in late
+    assert "no N overfits." in found(rising=())
+
+
+def test_the_most_pairs_must_reach_the_level_and_beat_predicting_zero() -> None:
+    study = experiment("overfitting")
+    far = study.answer(overfitting(-0.5, 0.01))
+    assert [effect.standing for effect in far.effects] == ["yes", "no"]
+    assert study.answer(overfitting(-0.5, zero=0.01)).standing == "undecided"
+
+
+def test_what_sampling_adds_joins_the_numbers_of_one_run() -> None:
+    """A run that did not come to rest at some N leaves the others' slope alone."""
+    answer = experiment("overfitting").answer(overfitting(-0.5, left=2))
+    assert answer.effects[0].effect.runs == (6,)
+    assert answer.effects[0].measured == "−0.50 [−0.50, −0.50]"
+
+
 @pytest.mark.parametrize("left", [5, 8])
 def test_too_few_converged_runs_are_undecided(left: int) -> None:
     for name, planted in (
@@ -62,6 +90,7 @@ def test_too_few_converged_runs_are_undecided(left: int) -> None:
         ("incomplete-contexts", kept(0.97, left=left)),
         ("log-odds", log_odds(3.0, left=left)),
         ("optimizers", optimizers(0.96, left=left)),
+        ("overfitting", overfitting(-0.5, left=left)),
     ):
         assert experiment(name).answer(planted).standing == "undecided", name
 

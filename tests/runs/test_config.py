@@ -59,10 +59,11 @@ WORLD = {"kind": "random", "concepts": 3}
             "training.optimizer: expected 'gd', 'sgd', 'adam' or 'newton'",
         ),
         (
-            {"world": WORLD, "training": {"optimizer": "gd", "samples": 7}},
-            "samples: needs optimizer 'sgd', got 'gd'",
+            {"world": WORLD, "training": {"optimizer": "gd", "step_size": 1.0, "samples": 7}},
+            "samples: needs optimizer 'sgd', or 'gd' at step_size 'auto', got 'gd'",
         ),
         ({"world": WORLD, "training": {"optimizer": "adam", "samples": 7}}, "leave it out"),
+        ({"world": WORLD, "training": {"optimizer": "newton", "samples": 7}}, "got 'newton'"),
         (
             {"world": WORLD, "training": {"samples": 0}},
             "training.samples: expected greater than or equal to 1",

@@ -72,7 +72,7 @@ def judge(
 
     Args:
         worlds: One for each run.
-        excess: Loss at the last step, in nats; NaN for diverged runs.
+        excess: Loss at the last step, in nats, of what was trained on; NaN for diverged runs.
         ending: Gradient, and who came to what was asked for.
         rate: By :func:`linrep.laboratory.rate.rate_of`; NaN where there is none.
         config: Resolved.
@@ -93,7 +93,9 @@ def judge(
     rest |= stopped & torch.tensor(config.training.until_gradient is not None)
     best = _best(worlds, excess)
     floor = torch.full_like(excess, torch.nan)
-    for run in (rest & (excess > target)).nonzero()[:, 0].tolist():
+    # Floors are those of worlds: nobody knows one of a sample.
+    known = config.training.samples is None
+    for run in (rest & (excess > target) & known).nonzero()[:, 0].tolist():
         floor[run] = _floor(
             worlds[run], dim, float(excess[run]), price[run], known=_known(worlds, floor, run)
         )

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from linrep.laboratory.trajectory import History, step_sizes
+from linrep.laboratory.trajectory import SAMPLE_LOSS, History, step_sizes
 from linrep.runs.config import Config
 from linrep.runs.trace import Series
 
@@ -51,7 +51,8 @@ def rate_of(config: Config, history: History) -> Float64[Tensor, " runs"]:
         history: What was measured, on rank 0.
     """
     steps = torch.tensor(history.steps)
-    excess = torch.stack([row[Series("excess_loss_nats")] for row in history.rows])
+    series = SAMPLE_LOSS if SAMPLE_LOSS in history.rows[0] else Series("excess_loss_nats")
+    excess = torch.stack([row[series] for row in history.rows])
     if Series("time") in history.rows[0]:
         time = torch.stack([row[Series("time")] for row in history.rows])
     else:

@@ -21,7 +21,7 @@ from linrep.laboratory.rising import rises
 from linrep.laboratory.ruler import excess_loss
 from linrep.laboratory.stage import stages_of
 from linrep.laboratory.summary import summarise
-from linrep.laboratory.trajectory import DIRECTIONS, SNAPSHOTS, Progress, step_sizes, trajectory
+from linrep.laboratory.trajectory import DIRECTIONS, SAMPLE_LOSS, SNAPSHOTS, Progress, step_sizes, trajectory
 from linrep.laboratory.turning import turns
 from linrep.population.sharding import ALONE, Team
 from linrep.runs import folder as run_folder
@@ -99,6 +99,11 @@ def run_shared(
     if team.ranks > 1 and (config.model.start == "wide" or config.training.optimizer == "newton"):
         asked = "model.start = 'wide'" if config.model.start == "wide" else "training.optimizer = 'newton'"
         raise InputError(f"{asked}: needs the whole world in one process, got {team.ranks}; start one")
+    if team.ranks > 1 and config.training.samples and config.training.optimizer != "sgd":
+        raise InputError(
+            "training.samples: expected optimizer 'sgd' with several processes, got "
+            f"{config.training.optimizer!r}; start one"
+        )
     built = worlds(config)
     config = resolve(config, built)
     key = run_key(config, data_hash(config))
@@ -141,7 +146,8 @@ def _train_and_measure(
         part, history = trajectory(config, stages, partial, progress, stop)
         last = stages[-1]
         loss = excess_loss(last.population, part, config.compute.method)
-        end = ending(last.population, part, config.compute.method)
+        # How it ended is a question about what it was trained on.
+        end = ending(last.trained_on, part, config.compute.method)
         risen = rises(config, last.population, part)
         state = gathered(part, last.population.shard)
         if last.ruler is None or state is None:
@@ -156,6 +162,7 @@ def _train_and_measure(
             config=config,
             slope=rate_of(config, history),
             ending=end,
+            sample_loss=history.rows[-1].get(SAMPLE_LOSS),
             rises=risen,
             held_out=apart,
         )

@@ -8,6 +8,7 @@ from linrep.laboratory.build import shifted
 from linrep.laboratory.gauge import keeps_gauge
 from linrep.laboratory.held_out import HeldOut
 from linrep.laboratory.ruler import BatchRuler
+from linrep.population.empirical import EmpiricalPopulation
 from linrep.population.gradient import Population
 from linrep.population.sharding import ALONE, Team
 from linrep.runs.config import Config
@@ -26,6 +27,8 @@ class Stage:
     population: Population
     dataset: Dataset | None
     """Where training knows sampled pairs alone: these, drawn from the population."""
+    trained_on: Population
+    """What full-batch steps descend on: the population, or the frequencies of the sampled pairs."""
     ruler: BatchRuler | None
     """On rank 0, which measures for all."""
     apart: HeldOut | None
@@ -53,12 +56,14 @@ def stages_of(config: Config, built: tuple[World, ...], team: Team = ALONE) -> l
             turns = not keeps_gauge(config)
             ruler = BatchRuler(worlds, seed=config.seed, settings=config.measure, balanced=turns)
         apart = HeldOut(worlds, config) if ruler is not None and config.contexts.held_out else None
+        dataset = _dataset(config, population)
         found.append(
             Stage(
                 until=until,
                 worlds=worlds,
                 population=population,
-                dataset=_dataset(config, population),
+                dataset=dataset,
+                trained_on=_trained_on(config, population, dataset),
                 ruler=ruler,
                 apart=apart,
             )
@@ -72,3 +77,9 @@ def _dataset(config: Config, population: Population) -> Dataset | None:
         return None
     draws = [generator(config.seed, "samples", run) for run in range(config.runs)]
     return Dataset.of(population, samples, generators=draws)
+
+
+def _trained_on(config: Config, population: Population, dataset: Dataset | None) -> Population:
+    if dataset is None or config.training.optimizer == "sgd":
+        return population
+    return EmpiricalPopulation.of_pairs(population, dataset.contexts, dataset.tokens)

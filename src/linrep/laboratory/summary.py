@@ -55,6 +55,7 @@ def summarise(
     config: Config,
     slope: Float64[Tensor, " runs"],
     ending: Ending,
+    sample_loss: Float64[Tensor, " runs"] | None = None,
     rises: Rises | None = None,
     held_out: HeldOut | None = None,
 ) -> Summary:
@@ -69,12 +70,15 @@ def summarise(
         config: Resolved.
         slope: How fast each run still moves, by :func:`linrep.laboratory.rate.rate_of`.
         ending: How training came to its end.
+        sample_loss: Excess loss of the sampled pairs, where full-batch steps know them alone: by it, not by
+            the true distribution's, runs are judged.
         rises: Whether the loss rose under fixed steps.
         held_out: What was measured apart, where contexts are held out.
     """
     prices = _prices(ruler.worlds)
     price = [None] * len(ruler.worlds) if prices is None else prices.per_run
-    judged = judge(ruler.worlds, loss, ending, slope, config, price)
+    own = loss if sample_loss is None else sample_loss
+    judged = judge(ruler.worlds, own, ending, slope, config, price)
     found = measured(
         ruler,
         *ruler.tables(state),

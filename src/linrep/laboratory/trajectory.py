@@ -34,6 +34,8 @@ Progress = Callable[[int, int, float], None]
 
 SNAPSHOTS, DIRECTIONS = Series("snapshots"), Series("directions")
 """In a history, beside the measures: unembeddings of the first runs, and all mean steering directions."""
+SAMPLE_LOSS = Series("sample_excess_loss_nats")
+"""Of the sampled pairs, where full-batch steps know them alone."""
 TRACED = ("time", "ridge")
 """Of what a rule keeps to choose its steps, in the trace: the sum of each run's steps; newton's ridge."""
 SNAPSHOT_BYTES = 64 * 2**20
@@ -83,7 +85,7 @@ def trajectory(
         DivergedError: When every run diverged.
         KeyboardInterrupt: When stopped; a checkpoint is left.
     """
-    population = stages[0].population
+    population = stages[0].trained_on
     state, rate = _start(config, population), step_sizes(config)
     wanted = snapshot_steps(
         config.training.steps, config.training.snapshots, config.shift and config.shift.step
@@ -214,7 +216,7 @@ def _under_way(
     settings = config.training
     for stage in stages:
         for _ in train(
-            stage.population,
+            stage.trained_on,
             state,
             optimizer=settings.optimizer,
             schedule=rate,
@@ -243,6 +245,8 @@ def _observed(config: Config, stage: Stage, state: State, rate: Schedule) -> dic
     loss = excess_loss(stage.population, state, config.compute.method)
     whole = gathered(state, stage.population.shard)
     row: dict[Series, Tensor] = {}
+    if stage.trained_on is not stage.population:
+        row[SAMPLE_LOSS] = excess_loss(stage.trained_on, state, config.compute.method)
     if stage.ruler is not None and whole is not None:
         row |= stage.ruler.observe(whole, loss, _sizes(state, rate))
         row |= {Series(name): state.adaptive[name].cpu().clone() for name in TRACED if name in state.adaptive}

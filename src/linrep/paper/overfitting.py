@@ -1,106 +1,119 @@
 """N sampled pairs in place of the true distribution: how far log-odds end from the true ones, against N."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from jaxtyping import Float64
+from torch import Tensor
 
+from linrep.intervals import Effect, average, jackknife_interval
 from linrep.page.chart import Series, chart, colour, control, means
 from linrep.page.numbers import cosine, count, listed, short
 from linrep.page.shell import Block
-from linrep.paper.record import (
-    ALIGNMENT,
-    EXCESS,
-    LINEARITY_G,
-    LOG_ODDS,
-    Answer,
-    Experiment,
-    Standing,
-    nothing,
-)
+from linrep.paper.effects import Held, below, judged, within
+from linrep.paper.ended import mean_over
+from linrep.paper.paired import converged_runs, growth_exponent, of_runs
+from linrep.paper.record import ALIGNMENT, EXCESS, LINEARITY_G, LOG_ODDS, Answer, Column, Experiment, nothing
 from linrep.paper.yardsticks import gap_lines
-from linrep.seeds import generator
 from linrep.sweeps.numbers import Numbers, Spread, spread
 
 PAIRS, TRUE = "pairs", "true distribution"
-GAP, LOSS, G = "log_odds_gap_nats", "excess_loss_nats", "unembedding"
-REACHED, NEAR, RISEN, RESAMPLES = 1.25, 0.1, 1.1, 1000
+GAP, LOSS, SAMPLE, G = "log_odds_gap_nats", "excess_loss_nats", "sample_excess_loss_nats", "unembedding"
+REACHED, LAW, RISEN = 1.25, (-0.6, -0.4), 1.1
 AXIS, CAPTION = "sampled pairs N", "Median and 10 to 90 % over runs."
 RULE = (
-    "What sampling adds to the gap is √(gap² − level²), the level being what the same run leaves after "
-    "training on the true distribution, and the difference its median over runs. The law is asymptotic: the "
-    "slope of ln added on ln N is fitted over those N whose median gap is below predicting zero; in brackets "
-    f"95 % of {RESAMPLES:,} resamples of the runs. “Yes” if it is within {NEAR} of −1/2 and the most pairs "
-    f"leave at most {REACHED} of the level, “undecided” if at least the brackets lie below 0, else “no”. N "
-    f"pairs overfit if the median excess loss ends above {RISEN} of its lowest over training."
-)
-Squares = NDArray[np.float64]
-"""Of each run: gap² − level²."""
+    "Of runs that came to rest on their own sample, and on the true distribution from the same start: what "
+    "sampling adds to the gap is √(gap² − level²), the level being what the same run leaves on the true "
+    "distribution, its square averaged over runs. The law is asymptotic: the slope of ln added on ln N is "
+    "fitted over those N whose mean gap is below that of predicting zero. “Yes” if it lies between "
+    f"{LAW[0]:g} and {LAW[1]:g} and the most pairs leave less than {REACHED} of the level, “no” if one "
+    f"interval lies outside. N pairs overfit if the median excess loss ends above {RISEN} of its lowest."
+).replace("-", "−")
 
 
 def answer(numbers: Numbers) -> Answer:
-    """The slope where log-odds are matched at all, the one before, and what the most pairs leave."""
+    """The slope where log-odds are matched at all, and what the most pairs leave."""
     cells, whole = _cells(numbers), numbers.of(**{PAIRS: TRUE})
-    squares = added(cells, whole)
-    if not squares:
+    late = [n for n, cell in cells.items() if mean_over(cell, GAP).value < cell.mean(GAP, kind="null")]
+    if not late:
         return nothing(RULE)
-    most, level = max(cells), _median(whole)
-    left, zero = _median(cells[most]), _median(cells[most], "null")
-    late = [n for n in squares if _median(cells[n]) < _median(cells[n], "null")]
-    over = [n for n in cells if overfits(cells[n])]
-    early = [n for n in squares if n not in over and n <= min(late, default=most)]
-    standing: Standing = "no"
-    words = [f"at only {len(late)} N is the gap below that of predicting zero"]
-    if len(late) > 1:
-        slope, low, high = exponent({n: squares[n] for n in late})
-        if abs(slope + 0.5) <= NEAR and left <= REACHED * level:
-            standing = "yes"
-        elif high < 0:
-            standing = "undecided"
-        words = [
-            f"what sampling adds to the gap falls from N = {count(late[0])} to {count(late[-1])} like "
-            f"N^({cosine(slope)}) [{cosine(low)}, {cosine(high)}]"
-        ]
-    if len(early) > 1:
-        slope, _, _ = exponent({n: squares[n] for n in early})
-        words.append(f"from {count(early[0])} to {count(early[-1])} like N^({cosine(slope)})")
-    ends = (
-        f"{count(most)} pairs leave {short(left)} nats, where the true distribution leaves {short(level)} "
-        f"and predicting zero {short(zero)}"
+    most = max(late)
+    effects: tuple[Held, ...] = (
+        within(
+            "exponent in N of what sampling adds to the log-odds gap",
+            exponent(cells, late, whole),
+            LAW,
+            cosine,
+        ),
+        below(f"gap after {count(most)} pairs over that after all", ratio(cells[most], whole), REACHED),
     )
-    last = f"N = {listed([count(n) for n in over])} overfit" if over else "no N overfits"
-    return Answer(standing=standing, finding=f"{', '.join(words)}; {ends}; {last}.", rule=RULE)
+    over = [n for n, cell in cells.items() if overfits(cell)]
+    level, zero = short(mean_over(whole, GAP).value), short(whole.mean(GAP, kind="null"))
+    finding = (
+        f"what sampling adds to the gap falls from N = {count(late[0])} to {count(most)} like N to the power "
+        f"of {effects[0].measured} (predicted −1/2); {count(most)} pairs leave {effects[1].measured} times "
+        f"what the true distribution leaves, {level} nats (predicting zero {zero}); "
+        f"{f'N = {listed([count(n) for n in over])} overfit' if over else 'no N overfits'}."
+    )
+    return Answer(
+        standing=judged(effects),
+        finding=finding,
+        rule=RULE,
+        effects=effects,
+        would_change="So many pairs that what they add is small beside what dependence leaves unlearned, or "
+        "so few that tokens are missing from the sample.",
+    )
 
 
-def added(cells: dict[int, Numbers], whole: Numbers) -> dict[int, Squares]:
-    """What sampling adds to the squared gap, by N, of the runs that stayed finite at every N."""
-    import pandas as pd
+def exponent(cells: Mapping[int, Numbers], chosen: Sequence[int], whole: Numbers) -> Effect:
+    """Slope on ln N of half the logarithm of what sampling adds to the squared gap.
 
-    gaps: Any = pd.DataFrame({n: _ends(cell) for n, cell in (*cells.items(), (0, whole))}).dropna()
-    return {n: (gaps[n] ** 2 - gaps[0] ** 2).to_numpy(np.float64) for n in cells} if len(gaps) else {}
-
-
-def exponent(squares: dict[int, Squares]) -> tuple[float, float, float]:
-    """Slope of ln √(median of squares) on ln N, and its interval over resampled runs."""
-    table = np.array(list(squares.values()))
-    runs = table.shape[1]
-    draws = torch.randint(runs, (RESAMPLES, runs), generator=generator(0, "bootstrap")).numpy()
-    medians = np.column_stack([np.median(table, 1), np.median(table[:, draws], 2)])
+    Args:
+        cells: By N.
+        chosen: The N over which it is fitted.
+        whole: The same runs on the true distribution.
+    """
+    runs = _at_rest([*(cells[n] for n in chosen), whole])
+    squares = added(cells, chosen, whole, runs)
+    at = torch.tensor(list(chosen), dtype=torch.float64)[:, None].expand_as(squares)
     # Nothing added, or less, is a fall without bound.
-    roots = 0.5 * np.log(np.maximum(medians, np.finfo(float).tiny))
-    slopes = np.polyfit(np.log(list(squares)), roots, 1)[0]
-    low, high = np.quantile(slopes[1:], [0.025, 0.975])
-    return float(slopes[0]), float(low), float(high)
+    found = growth_exponent(at, squares.clamp_min(torch.finfo(torch.float64).tiny))
+    interval = found.interval95
+    half = None if interval is None else (interval[0] / 2, interval[1] / 2)
+    return Effect(value=found.value / 2, interval95=half, runs=found.runs)
+
+
+def added(
+    cells: Mapping[int, Numbers], chosen: Sequence[int], whole: Numbers, runs: Sequence[int]
+) -> Float64[Tensor, "chosen runs"]:
+    """What sampling adds to the squared gap of these runs: gap² − level²."""
+    gaps = of_runs([*(cells[n] for n in chosen), whole], (GAP, ""), runs)
+    return gaps[:-1].square() - gaps[-1].square()
+
+
+def ratio(cell: Numbers, whole: Numbers) -> Effect:
+    """Mean gap of runs over that of the same runs on the true distribution, by leaving runs out."""
+    found, level = of_runs([cell, whole], (GAP, ""), _at_rest([cell, whole]))
+    runs = len(found)
+    if not runs:
+        return average(found)
+    value = float(found.mean() / level.mean())
+    left_out = (found.sum() - found) / (level.sum() - level)
+    return Effect(value=value, interval95=jackknife_interval(value, [left_out]), runs=(runs,))
 
 
 def overfits(cell: Numbers) -> bool:
     """Whether excess loss, the median over runs, rises again while training goes on."""
-    middle = np.nanmedian(cell.over_steps(LOSS)[1], 1)
+    seen = torch.tensor(cell.over_steps(LOSS)[1])
+    middle = seen.nanquantile(0.5, 1)
     return bool(middle[-1] > RISEN * middle[1:].min())
+
+
+def _at_rest(cells: Sequence[Numbers]) -> list[int]:
+    """Runs that converged in all of these."""
+    return sorted(set.intersection(*({*converged_runs(cell)} for cell in cells)))
 
 
 def figures(numbers: Numbers) -> list[Block]:
@@ -159,7 +172,8 @@ def _gap_against_pairs(cells: dict[int, Numbers], whole: Numbers) -> list[Series
     untrained = _middle([part.spread(GAP, at="start") for part in parts])
     lines.append(control("untrained", "--predicted", x, untrained))
     lines.append(_level("true distribution", x, _median(whole)))
-    roots = {n: math.sqrt(s) for n, each in added(cells, whole).items() if (s := float(np.median(each))) > 0}
+    squares = {n: added(cells, [n], whole, _at_rest([cell, whole])) for n, cell in cells.items()}
+    roots = {n: math.sqrt(s) for n, each in squares.items() if (s := float(each.mean())) > 0}
     if roots:
         sampled = means(list(roots.values()))
         lines.append(
@@ -190,19 +204,13 @@ def _cells(numbers: Numbers) -> dict[int, Numbers]:
     return dict(sorted((int(label), cell) for label, cell in numbers.each(PAIRS) if label != TRUE))
 
 
-def _ends(cell: Numbers) -> Any:
-    """The gap of each run at the end."""
-    rows = cell.frame[(cell.frame["measure"] == GAP) & (cell.frame["kind"] == "value")]
-    return rows[rows["step"] == rows["step"].max()].set_index("run")["value"]
-
-
 def _median(cell: Numbers, kind: str = "value") -> float:
     found = cell.spread(GAP, kind=kind).median
     return math.nan if found is None else found
 
 
 def _middle(points: Sequence[Spread]) -> list[Spread]:
-    """Stuck runs and unseen tokens are far from the rest: medians, not means."""
+    """Runs that are not at rest, and unseen tokens, are far from the rest: medians, not means."""
     return [replace(each, mean=each.median) for each in points]
 
 
@@ -215,5 +223,11 @@ EXPERIMENT = Experiment(
     name="overfitting",
     answer=answer,
     figures=figures,
-    columns=(LOG_ODDS, EXCESS, LINEARITY_G, ALIGNMENT),
+    columns=(
+        LOG_ODDS,
+        EXCESS,
+        Column(title="on the sample (nats)", measure=SAMPLE, write=short),
+        LINEARITY_G,
+        ALIGNMENT,
+    ),
 )

@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -180,17 +181,20 @@ class Population:
 
     def select(self, runs: Tensor) -> "Population":
         """The population of some of the runs, given by index or mask, in that order."""
-        return replace(
-            self,
-            shard=self.shard.select(runs),
-            joint=self.joint[runs],
-            context_index=self.context_index[runs],
-            weights=self.weights[runs],
-            token_index=self.token_index[runs],
-            token_mask=None if self.token_mask is None else self.token_mask[runs],
-            normaliser=self.normaliser[runs],
-            entropy=self.entropy[runs],
-        )
+        return replace(self, **self._of(runs))
+
+    def _of(self, runs: Tensor) -> dict[str, Any]:
+        """What differs for some of the runs, by field."""
+        return {
+            "shard": self.shard.select(runs),
+            "joint": self.joint[runs],
+            "context_index": self.context_index[runs],
+            "weights": self.weights[runs],
+            "token_index": self.token_index[runs],
+            "token_mask": None if self.token_mask is None else self.token_mask[runs],
+            "normaliser": self.normaliser[runs],
+            "entropy": self.entropy[runs],
+        }
 
     @property
     def runs(self) -> int:

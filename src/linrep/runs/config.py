@@ -116,8 +116,8 @@ class TrainingConfig(Table):
     batch_size: Count | None = None
     """Contexts, each with one sampled token, in a step of sgd; by default 100."""
     samples: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
-    """Pairs of context and token drawn once for each run, which sgd then draws from; by default it draws from
-    the true distribution."""
+    """Pairs of context and token drawn once for each run: sgd draws from them, gd at step size "auto" goes by
+    their frequencies; by default both know the true distribution."""
     schedule: Literal["constant", "geometric", "cosine"] = "constant"
     final_step_size: Positive | None = None
     """Step size at the last step, for geometric (required) and cosine (default 0)."""
@@ -155,9 +155,10 @@ class TrainingConfig(Table):
 
     @model_validator(mode="after")
     def _samples_are_drawn_from(self) -> "TrainingConfig":
-        if self.samples is not None and self.optimizer != "sgd":
+        if self.samples is not None and self.optimizer != "sgd" and self.step_size != AUTO:
             raise ValueError(
-                f"samples: needs optimizer 'sgd', got '{self.optimizer}'; leave it out, or train with sgd"
+                f"samples: needs optimizer 'sgd', or 'gd' at step_size 'auto', got '{self.optimizer}'; leave "
+                "it out, or train with one of these"
             )
         return self
 
