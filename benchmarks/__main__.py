@@ -13,7 +13,19 @@ from linrep.errors import InputError
 from linrep.files import one_line_errors
 from linrep.laboratory.machine import keep_freed_memory
 
-BENCHMARKS = ("gradient", "profile", "growth", "training", "sweep", "store", "cli", "lm", "coverage", "ruler")
+BENCHMARKS = (
+    "gradient",
+    "profile",
+    "growth",
+    "training",
+    "sweep",
+    "store",
+    "cli",
+    "lm",
+    "coverage",
+    "ruler",
+    "finish",
+)
 
 
 def main(words: list[str]) -> int:

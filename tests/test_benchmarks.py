@@ -40,6 +40,7 @@ RATIOS = {
     "store": "--runs 2 --repeats 1",
     "coverage": "--units 5 --repetitions 3",
     "ruler": "--repeats 1",
+    "finish": "--concepts 2 --runs 1 --networks --skewed 1 --watched 1",
 }
 
 SWEEP = "--cells 2 --concepts 2 --runs 1 --steps 5 --repeats 1"
