@@ -17,7 +17,7 @@ from linrep.llm.loading import load_model, load_tokenizer, wrap
 from linrep.llm.source import locate
 from linrep.llm.weights import read_table
 
-from .tiny import TEXTS, byte_tokenizer, save, tiny
+from .tiny import TEXTS, byte_tokenizer, save, tiny, word_tokenizer
 
 Weights = dict[str, Tensor]
 PAIRS = {"a-b": [("king", "queen"), ("man", "woman")]}
@@ -205,3 +205,17 @@ def test_a_pair_in_memory_with_a_head_made_at_random_says_so(tokenizer, tmp_path
     assert wrap(tiny("llama", tokenizer), tokenizer).notes == ()
     (note,) = wrap(lacking, tokenizer).notes
     assert note.startswith("lm_head.weight did not come from the checkpoint")
+
+
+def test_equal_calls_give_equal_bytes(capsys, tmp_path):
+    words = [word for number in range(12) for word in (f"low{number}", f"high{number}")]
+    tokenizer = word_tokenizer(words)
+    save(tmp_path / "m", tiny("llama", tokenizer), tokenizer)
+    (tmp_path / "[low - high].txt").write_text("".join(f"low{i}\thigh{i}\n" for i in range(12)))
+    said = []
+    for _ in range(2):
+        command = ["lm", "measure", str(tmp_path / "m"), "--pairs", str(tmp_path / "[low - high].txt")]
+        assert execute([*command, "--draws", "50", "--json", "--quiet"]) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    assert json.loads(said[0])["model"]["notes"] == []

@@ -216,8 +216,8 @@ def wrap(
     notes = [*notes, *anew]
     if head is not None and not head.weight.is_floating_point():
         raise InputError(
-            f"model {name or ''}: its head is quantised ({head.weight.dtype}); load it dequantised, for "
-            "example with quantization_config=None or the head in llm_int8_skip_modules"
+            f"model {name or ''}: its head is quantised ({head.weight.dtype}); give a "
+            "checkpoint whose head is not (its name in llm_int8_skip_modules)"
         )
     if getattr(model.config, "quantization_config", None) is not None and head is not None:
         notes.append(f"the model is quantised; its head is not ({head.weight.dtype})")
