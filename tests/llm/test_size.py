@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
-from transformers import LlamaConfig
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from .tiny import word_tokenizer
 
@@ -23,13 +23,16 @@ def llama_shaped(folder: Path) -> Path:
     """
     tokenizer = word_tokenizer([f"word{i}" for i in range(ROWS - 5)])
     tokenizer.save_pretrained(folder)
-    LlamaConfig(
+    config = LlamaConfig(
         vocab_size=ROWS,
         hidden_size=DIM,
         num_hidden_layers=32,
         tie_word_embeddings=False,
         architectures=["LlamaForCausalLM"],
-    ).save_pretrained(folder)
+    )
+    config.save_pretrained(folder)
+    with torch.device("meta"):
+        names = [name for name in LlamaForCausalLM(config).state_dict() if name != "lm_head.weight"]
     draw = torch.Generator().manual_seed(0)
     head = torch.empty(ROWS, DIM, dtype=torch.float16)
     scale = torch.linspace(0.2, 2, DIM)
@@ -43,7 +46,7 @@ def llama_shaped(folder: Path) -> Path:
     index = {
         "metadata": {"total_size": 13_476_831_232},
         "weight_map": {
-            "model.embed_tokens.weight": "model-00001-of-00002.safetensors",
+            **dict.fromkeys(names, "model-00001-of-00002.safetensors"),
             "lm_head.weight": "model-00002-of-00002.safetensors",
         },
     }
