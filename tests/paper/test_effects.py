@@ -52,6 +52,12 @@ def test_an_answer_says_where_too_few_runs_converged() -> None:
     )
 
 
+def test_many_effects_without_an_interval_are_counted() -> None:
+    held = tuple(above(name, FEW, 0.5) for name in "abc")
+    answer = Answer(standing=judged(held), finding="it is.", rule="r", effects=held)
+    assert answer.few == "Too few runs converged for 3 of 3 intervals."
+
+
 def test_an_average_is_of_what_is_there() -> None:
     found = average(torch.tensor([0.1, 0.2, torch.nan], dtype=torch.float64))
     assert (found.value, found.interval95, found.runs) == (pytest.approx(0.15), None, (2,))

@@ -11,6 +11,8 @@ from linrep.paper.effects import UNIT, Held, Standing
 from linrep.runs.result import Result
 from linrep.sweeps.numbers import Numbers, Row
 
+FEW = 2
+"""Most effects without an interval that are named."""
 WORDS: dict[Standing, str] = {"yes": "Yes: ", "no": "No: ", "undecided": "Undecided: ", "note": ""}
 
 
@@ -35,6 +37,8 @@ class Answer:
     def few(self) -> str:
         """Where too few runs converged for an interval; empty where there are enough."""
         few = [each.name for each in self.effects if each.effect.interval95 is None]
+        if len(few) > FEW:
+            return f"Too few runs converged for {len(few)} of {len(self.effects)} intervals."
         return f"Too few runs converged for an interval: {listed(few)}." if few else ""
 
     @property

@@ -21,6 +21,8 @@ from linrep.paper.table import as_markdown
 
 INDEX = "README.md"
 CLAIMS = "claims.md"
+MOST_ROWS = 16
+"""Of a table that stands open."""
 READING = (
     "Mean over the runs that converged of each run's mean over concepts, with its 95 % interval (Student's "
     "t); in brackets, over all runs, where none converged."
@@ -61,18 +63,18 @@ def page_text(report: Report, *, drawn: bool = True) -> str:
         report.converged,
         f"*What would change the answer:* {answer.would_change}" if answer.would_change else "",
         f"![{'; '.join(block.title for block in shown)}]({name}.svg)" if shown else "",
-        " ".join(block.caption for block in shown if block.caption),
+        " ".join(dict.fromkeys(block.caption for block in shown if block.caption)),
     ]
     if answer.effects:
         rests = [(each.name, each.measured, each.bound, each.count, each.standing) for each in answer.effects]
         parts += [
             "## What the answer rests on",
-            as_markdown(("effect", "mean [95 %]", "claimed", "runs", "as claimed"), rests),
+            _table(("effect", "mean [95 %]", "claimed", "runs", "as claimed"), rests, "effects"),
         ]
     parts += [
         f"*Rule.* {answer.rule}",
         "## Every cell",
-        as_markdown(titles, body),
+        _table(titles, body, "cells"),
         f"{READING} Every measure, with its null and before training: [{name}.csv]({name}.csv).",
         "\n".join(f"- Not in the table: {text}" for text in report.failed),
         f"Made by `linrep reproduce {name}{' --quick' if sweep.quick else ''}`. [All results]({INDEX})",
@@ -135,6 +137,14 @@ def machine() -> str:
 
     system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     return f"{processor()}, {system}, torch {torch.__version__}"
+
+
+def _table(titles: Sequence[str], body: Sequence[Sequence[str]], what: str) -> str:
+    """A Markdown table; a long one is folded away."""
+    text = as_markdown(titles, body)
+    if len(body) <= MOST_ROWS:
+        return text
+    return f"<details>\n<summary>All {len(body)} {what}</summary>\n\n{text}\n\n</details>"
 
 
 def _quick(quick: bool) -> str:
