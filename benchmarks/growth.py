@@ -57,9 +57,7 @@ def section(found: list[Row]) -> str:
     columns = ("fused", "extra_bytes", "tensor_bytes")
     concepts = [float(row["concepts"]) for row in found]
     fits = {
-        column: [cost.growth(concepts, [float(row[column]) for row in found]).factor]
-        if len(found) > 1
-        else []
+        column: [cost.growth(concepts, [float(row[column]) for row in found]).value] if len(found) > 1 else []
         for column in columns
     }
     lines = [
