@@ -2,10 +2,15 @@
 
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 import linrep
 from linrep.cli import app
+from linrep.cli import runs as commands
+from linrep.laboratory.build import worlds
+from linrep.runs.config import Config
+from linrep.runs.toml import load
 
 
 def test_the_demo_is_a_cube_in_every_run(tmp_path: Path) -> None:
@@ -24,3 +29,21 @@ def test_the_demo_is_a_cube_in_every_run(tmp_path: Path) -> None:
 def test_another_demo_is_one_line() -> None:
     ran = CliRunner().invoke(app, ["demo", "alarm"])
     assert ran.exit_code == 2
+
+
+def test_asia_says_how_long_it_takes_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Config] = []
+
+    def noted(config: Path, *_: object, **__: object) -> int:
+        seen.append(load(config))
+        return 0
+
+    monkeypatch.setattr(commands, "_run", noted)
+    ran = CliRunner().invoke(app, ["demo", "asia"])
+    assert ran.exit_code == 0, ran.output
+    assert ran.stderr.strip() == "asia: 5,103 contexts of 8 concepts, trained to the bottom; a minute or two"
+    (config,) = seen
+    assert len(worlds(config)[0].codes) == 5103
+    assert (config.training.optimizer, config.model.start) == ("newton", "wide")
+    assert not CliRunner().invoke(app, ["demo", "asia", "--quiet"]).stderr
+    assert not CliRunner().invoke(app, ["demo"]).stderr

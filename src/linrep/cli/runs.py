@@ -34,7 +34,10 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     world: Annotated[
-        Demo, typer.Argument(help="cube: three concepts, a few seconds; asia: a published network, minutes.")
+        Demo,
+        typer.Argument(
+            help="cube: three concepts, a few seconds; asia: a published network, a minute or two."
+        ),
     ] = Demo.CUBE,
     out: Annotated[Path, typer.Option("--out", help="Folder for the run and its page.")] = Path("demo"),
     quiet: Quiet = False,
@@ -42,6 +45,8 @@ def demo(
     """Train on a small world and draw the page: three concepts become a cube."""
     from importlib.resources import as_file, files
 
+    if world == Demo.ASIA and not quiet:
+        typer.echo("asia: 5,103 contexts of 8 concepts, trained to the bottom; a minute or two", err=True)
     with as_file(files("linrep.cli") / "demos" / f"{world.value}.toml") as config:
         _run(config, [], out, Printing(quiet=quiet), force=False, page=True)
 
