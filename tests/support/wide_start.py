@@ -7,18 +7,21 @@ import time
 import linrep
 from linrep.training.monotone import Monotone
 
-config, out = json.loads(sys.argv[1]), sys.argv[2]
-step, steps = Monotone.step, [0]
+
+def main(config: str, out: str) -> None:
+    step, steps = Monotone.step, [0]
+
+    def told(self: Monotone) -> None:
+        steps[0] += 1
+        if steps[0] == 150:
+            sys.stdout.write("half way\n")
+            sys.stdout.flush()
+            time.sleep(60)
+        step(self)
+
+    Monotone.step = told
+    linrep.run(json.loads(config), out=out, progress=False)
 
 
-def told(self: Monotone) -> None:
-    steps[0] += 1
-    if steps[0] == 150:
-        sys.stdout.write("half way\n")
-        sys.stdout.flush()
-        time.sleep(60)
-    step(self)
-
-
-Monotone.step = told
-linrep.run(config, out=out, progress=False)
+if __name__ == "__main__":
+    main(*sys.argv[1:])

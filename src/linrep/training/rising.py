@@ -63,7 +63,7 @@ def place_in_window(step: int, steps: int) -> int | None:
 
     Example:
         >>> [place_in_window(step, 160) for step in range(5, 13)]
-        [None, None, 0, 1, 2, None, None, 0]
+        [None, 0, 1, 2, None, 0, 1, 2]
     """
     spacing = max(3, steps // WINDOWS)
     number, within = divmod(step, spacing)
