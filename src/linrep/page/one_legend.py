@@ -8,7 +8,13 @@ from linrep.page.shell import Block
 
 KEYS = {"solid": "", "dash": "dashed", "dot": "dotted", "dashdot": "dashed"}
 """Classes of a legend's keys by the dash of a line."""
-SYMBOLS = {"circle-open": "ring", "diamond": "diamond", "diamond-open": "diamond", "square": "square", "x": "cross"}
+SYMBOLS = {
+    "circle-open": "ring",
+    "diamond": "diamond",
+    "diamond-open": "diamond",
+    "square": "square",
+    "x": "cross",
+}
 """And of points."""
 Look = tuple[str, str]
 """Colour, named as in the palette, and class of the key."""

@@ -21,6 +21,8 @@ WIDTH = 7.2
 COLUMNS = 6
 SPANS = {"small": (2, 2.0), "third": (2, 2.0), "half": (3, 2.3), "wide": (6, 2.3)}
 """Columns of each size of block, and inches from row to row."""
+LEGEND = 0.6
+"""Inches that a figure of one row gains for the legend below."""
 DASHES = {"solid": "-", "dash": (0, (4, 2)), "dot": (0, (1, 1.6)), "dashdot": "-."}
 SHAPES = {"circle": "o", "square": "s", "diamond": "D", "cross": "P", "x": "x"}
 SLANTED = 34
@@ -44,6 +46,8 @@ def figure(blocks: Sequence[Block]) -> Any:
         return None
     lines = _lines(plots)
     heights = [max(SPANS[block.size][1] for block in line) for line in lines]
+    if len(lines) == 1:  # Else the legend would take half of the only row.
+        heights = [heights[0] + LEGEND]
     drawn = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
     cells = drawn.add_gridspec(len(lines), COLUMNS, height_ratios=heights)
     panels: list[Panel] = []

@@ -13,7 +13,7 @@ from linrep.files import one_line_errors, write_file
 from linrep.laboratory.machine import processor
 from linrep.page.numbers import count
 from linrep.page.print_plot import figure, first_row
-from linrep.page.print_style import save
+from linrep.page.print_style import STYLE, save
 from linrep.paper.catalogue import NAMES
 from linrep.paper.record import WORDS
 from linrep.paper.report import Report, deciding, records, share
@@ -36,10 +36,13 @@ def write_results(report: Report, folder: Path) -> Path:
         report: Finished.
         folder: Made if it is not there.
     """
+    from matplotlib import rc_context
+
     name = report.experiment.name
     with one_line_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        drawn = figure(first_row(report.experiment.figures(report.numbers)))
+        with rc_context(STYLE):
+            drawn = figure(first_row(report.experiment.figures(report.numbers)))
         save({} if drawn is None else {name: drawn}, folder, ["svg"])
         write_file(folder / f"{name}.csv", report.csv().encode())
         write_file(folder / f"{name}.md", page_text(report, drawn=drawn is not None).encode())
