@@ -13,7 +13,12 @@ from linrep.llm.source import Kind, Source, library, trust
 
 HEADED = ("CAUSAL_LM", "IMAGE_TEXT_TO_TEXT", "MULTIMODAL_LM", "SEQ_TO_SEQ_CAUSAL_LM", "MASKED_LM")
 """Tasks of the library whose models have a head over tokens."""
-OWN_CODE = ("AutoModelForCausalLM", "AutoModelForImageTextToText", "AutoModelForMaskedLM", "AutoModel")
+OWN_CODE: dict[str, Kind] = {
+    "AutoModelForCausalLM": "causal",
+    "AutoModelForImageTextToText": "causal",
+    "AutoModelForMaskedLM": "masked",
+    "AutoModel": "encoder",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +62,7 @@ def _architecture(transformers: Any, source: Source) -> Architecture:
     chosen = next((name for name in OWN_CODE if name in own_code), None)
     if options.trust_remote_code and chosen is not None:
         family = getattr(transformers, chosen)
-        kind: Kind = {OWN_CODE[2]: "masked", OWN_CODE[3]: "encoder"}.get(chosen, "causal")  # type: ignore[assignment]
+        kind = OWN_CODE[chosen]
     else:
         family, kind = _native(transformers, config)
 
