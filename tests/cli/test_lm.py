@@ -121,6 +121,30 @@ def test_pairs_alone_are_read_from_the_files_and_the_model_is_never_run(
     assert err == ""
 
 
+def test_the_papers_figures_on_one_page(
+    capsys: pytest.CaptureFixture[str], toy: Path, tmp_path: Path
+) -> None:
+    words = ("lm", "paper", toy, "--pairs", toy / "pairs", "--draws", 100)
+    data = ("--contexts", toy / "contexts.jsonl", "--out", tmp_path / "p")
+    code, out, err = linrep(capsys, *words, *data, "--json", "--figures", tmp_path / "f")
+    found = json.loads(out)
+    assert code == 0
+    assert err.endswith(f"page  {(tmp_path / 'p' / 'page.html').resolve()}\n")
+    for name in ("linearity", "alignment"):
+        number = found["figures"][name]["number"]
+        assert number["inner"] == "euclid"
+        assert number["low"] > number["null_high"]
+    assert found["figures"]["winograd"]["absent"].startswith("no Winograd pair has two referents")
+    names = {
+        f"{name}.{end}" for name in ("linearity", "overlap", "alignment") for end in ("pdf", "svg", "png")
+    }
+    assert {path.name for path in (tmp_path / "f").iterdir()} == names
+    code, out, _ = linrep(capsys, *words, "--weights-only", "--out", tmp_path / "w", "--inner", "causal")
+    assert code == 0
+    assert "Not measured: the model was not run" in out
+    assert (tmp_path / "w" / "page.html").is_file()
+
+
 def test_words_on_a_terminal(capsys: pytest.CaptureFixture[str], toy: Path) -> None:
     code, out, _ = linrep(capsys, "lm", "measure", toy, "--pairs", toy / "pairs", "--inner", "euclid")
     assert code == 0

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from linrep.cli.lm_options import Hub, Inner, Loading, Model, Tokens, Words, numbers, require_folder, talking
+from linrep.cli.lm_options import (
+    Hub,
+    Inner,
+    InnerName,
+    Loading,
+    Model,
+    Tokens,
+    Words,
+    numbers,
+    require_folder,
+    talking,
+)
 from linrep.cli.options import Json, Measured, Printing, Seed, grouped
 from linrep.errors import InputError
 
@@ -21,10 +32,18 @@ Contexts = Annotated[
     typer.Option("--contexts", metavar="FILE|builtin", help="Paired contexts; the model is then run."),
 ]
 
+Draws = Annotated[int, typer.Option("--draws", min=50, help="Resamples, and draws of each null.")]
+BatchSize = Annotated[
+    int, typer.Option("--batch-size", min=1, help="Contexts at once; halved when memory ends.")
+]
+Cache = Annotated[
+    Path | None, typer.Option("--cache", help="Keep states here; an interrupted reading goes on.")
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands under ``lm``."""
-    for command in (measure, steer, data, toy):
+    for command in (measure, paper, steer, data, toy):
         lm.command()(grouped(command))
     app.add_typer(lm)
 
@@ -70,11 +89,9 @@ class Ruler:
     inner: Inner = "causal"
     centred: Annotated[bool, typer.Option(help="Covariance about the mean.")] = True
     shrinkage: Annotated[float, typer.Option(help="Mix the covariance with the identity.")] = 0.0
-    draws: Annotated[int, typer.Option(min=50, help="Resamples, and draws of each null.")] = 400
-    batch_size: Annotated[int, typer.Option(min=1, help="Contexts at once; halved when memory ends.")] = 32
-    cache: Annotated[
-        Path | None, typer.Option("--cache", help="Keep states here; an interrupted reading goes on.")
-    ] = None
+    draws: Draws = 400
+    batch_size: BatchSize = 32
+    cache: Cache = None
 
     def options(self, layer: str | None, policy: "TokenPolicy") -> "MeasureOptions":
         """As the library takes them."""
@@ -137,6 +154,66 @@ def measure(
             result = replace(result, beside=beside_tables(source.folder, opened))
         page = None if out is None else save(result, out)
     printing.tell(result.json, lambda: views.show_measurement(result, page))
+
+
+def paper(
+    model: Model,
+    words: Words,
+    loading: Loading,
+    printing: Printing,
+    contexts: Annotated[
+        str, typer.Option("--contexts", metavar="FILE|builtin", help="Paired contexts.")
+    ] = "builtin",
+    winograd: Annotated[
+        str, typer.Option("--winograd", metavar="FILE|builtin", help="Winograd pairs.")
+    ] = "builtin",
+    weights_only: Annotated[
+        bool, typer.Option("--weights-only", help="Read one tensor, run nothing: the first two figures.")
+    ] = False,
+    inner: Annotated[
+        InnerName, typer.Option("--inner", help="Of the headlines; the others stand in one table.")
+    ] = "euclid",
+    draws: Draws = 400,
+    batch_size: BatchSize = 32,
+    cache: Cache = None,
+    seed: Seed = 0,
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for page.html, result.json and tables.", show_default=True)
+    ] = Path("lm-paper"),
+    figures: Annotated[
+        Path | None,
+        typer.Option("--figures", metavar="DIR", help="Also write every figure as PDF, SVG and PNG here."),
+    ] = None,
+) -> None:
+    """The paper's figures of LLaMA-2, of any model: one page, in the paper's order."""
+    from linrep import llm
+    from linrep.cli.views import lm as views
+    from linrep.llm.source import locate
+    from linrep.page.lm.paper import save, save_figures
+    from linrep.progress import counting_bar
+
+    require_folder(out)
+    require_folder(figures)
+    load = loading.load_options()
+    with talking(quiet=printing.quiet) as say:
+        say(views.estimate(locate(model, load), in_full=not weights_only))
+        with counting_bar("contexts", quiet=printing.quiet) as advance:
+            found = llm.paper(
+                model,
+                words.pairs,
+                None if weights_only else contexts,
+                None if weights_only else winograd,
+                seed=seed,
+                options=llm.MeasureOptions(
+                    inner=inner, policy=words.policy(), draws=draws, batch_size=batch_size, cache=cache
+                ),
+                load=load,
+                progress=advance,
+            )
+    written = [save(found, out), *([] if figures is None else save_figures(found, figures))]
+    if printing.as_json:
+        typer.echo(f"page  {written[0].resolve()}", err=True)
+    printing.tell(found.json, lambda: views.show_paper(found, written))
 
 
 def steer(

@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from linrep.llm import LoadOptions, TokenPolicy
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A Hub id, or a folder with config.json.")]
-Inner = Annotated[
-    Literal["euclid", "causal", "random"], typer.Option("--inner", help="Inner product of the numbers.")
-]
+InnerName = Literal["euclid", "causal", "random"]
+Inner = Annotated[InnerName, typer.Option("--inner", help="Inner product of the numbers.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,8 @@ from .loading import LanguageModel as LanguageModel
 from .loading import load_model as load_model
 from .measurement import measure as measure
 from .options import MeasureOptions as MeasureOptions
+from .replication import LMPaper as LMPaper
+from .replication import paper as paper
 from .result import LMResult as LMResult
 from .source import LoadOptions as LoadOptions
 from .tokens import TokenPolicy as TokenPolicy

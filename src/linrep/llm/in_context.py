@@ -170,8 +170,8 @@ def alignment_rows(geometry: ContextGeometry, words: WordGeometry) -> tuple[list
 
     `alignment` is the mean cosine between every Δf_i and every Δg_i; `alignment_direction` the mean cosine of
     the Δf_i with the mean direction of concept i, whose null are mean directions of as many random word
-    pairs; `alignment_other` the largest with any other concept's direction, and `alignment_rank` the place of
-    the matching direction among all (1 = first).
+    pairs; `alignment_other` the largest with any other concept's direction, `alignment_unrelated` the mean
+    |cosine| with all of them, and `alignment_rank` the place of the matching direction among all (1 = first).
     """
     names, inner = words.tokens.concepts, words.inner.name
     # Every Δf of a context concept (row) with every Δg of a word concept (column): there may be more of the
@@ -202,6 +202,7 @@ def alignment_rows(geometry: ContextGeometry, words: WordGeometry) -> tuple[list
         ]
         if len(others):
             rows.append(about.row("alignment_other", float(others.max())))
+            rows.append(about.row("alignment_unrelated", float(others.abs().mean())))
     return rows, matrices
 
 

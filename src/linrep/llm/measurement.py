@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import linrep
 from linrep.llm.in_context import context_pairs
-from linrep.llm.inner import InnerProduct, causal_from_covariance, covariance, euclid, turned
+from linrep.llm.inner import InnerName, InnerProduct, causal_from_covariance, covariance, euclid, turned
 from linrep.llm.inputs import (
     ContextsInput,
     PairsInput,
@@ -24,7 +25,7 @@ from linrep.llm.loading import LanguageModel, load_model, load_tokenizer, wrap
 from linrep.llm.options import MeasureOptions
 from linrep.llm.result import LMResult
 from linrep.llm.source import LoadOptions, locate
-from linrep.llm.state_reader import StateReader
+from linrep.llm.state_reader import StateReader, StatesRead
 from linrep.llm.states import Progress
 from linrep.llm.tokens import TokenPairs, tokenise_pairs
 from linrep.llm.weights import TableName, VocabularyTable, model_table, read_table
@@ -76,9 +77,72 @@ def measure(
         :cite:`jiang:24,park:24`; docs/theory, section 2.
     """
     options = options or MeasureOptions()
-    records = as_contexts(contexts)
-    sentences = as_winograd(winograd)
-    words = as_pairs(pairs)
+    read = read_model(
+        model,
+        pairs,
+        contexts,
+        winograd,
+        seed=seed,
+        squares=squares,
+        options=options,
+        load=load,
+        progress=progress,
+    )
+    return read.under(options.inner)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRead:
+    """All that was asked of a model, read once: its table, its words and its states."""
+
+    table: VocabularyTable
+    tokenizer: Any
+    geometries: Mapping[InnerName, WordGeometry]
+    overlap: Mapping[InnerName, tuple[list[Row], dict[str, Matrix]]]
+    squares: Sequence[WordSquares]
+    states: StatesRead | None
+    """None where the model was not run."""
+    summary: Mapping[str, Any]
+    """What does not depend on the inner product."""
+
+    def under(self, inner: InnerName) -> LMResult:
+        """Everything measured in one gauge; overlap in all three, for their heat maps."""
+        rows: list[Row] = []
+        matrices: dict[str, Matrix] = {}
+        for name, geometry in self.geometries.items():
+            found, matrix = self.overlap[name]
+            rows += found
+            matrices |= matrix
+            if name == inner:
+                rows += linearity_rows(geometry)
+                rows += interaction_rows(self.table, self.tokenizer, geometry, self.squares)
+        summary = {**self.summary, "inner": self.geometries[inner].inner.record()}
+        if self.states is not None:
+            more, more_matrices, told = self.states.measure(self.geometries[inner])
+            rows += more
+            matrices |= more_matrices
+            summary |= told
+        return LMResult(summary=summary, rows=tuple(rows), matrices=matrices)
+
+
+def read_model(
+    model: Model,
+    pairs: PairsInput,
+    contexts: ContextsInput,
+    winograd: WinogradInput,
+    *,
+    seed: int,
+    squares: SquaresInput,
+    options: MeasureOptions,
+    load: LoadOptions | None,
+    progress: Progress | None,
+) -> ModelRead:
+    """Read what is asked of a model, as :func:`measure` is given it, for any inner product.
+
+    Raises:
+        InputError: As :func:`measure`.
+    """
+    records, sentences, words = as_contexts(contexts), as_winograd(winograd), as_pairs(pairs)
     in_full = bool(records) or sentences is not None or options.layer is not None
     lm, tokenizer, table, about = _open(model, options.table, load, in_full=in_full)
     if lm is not None and lm.kind == "encoder" and in_full:
@@ -86,18 +150,20 @@ def measure(
             "no head: states are means over tokens, and are not aligned with the input table"
         )
     tokens = tokenise_pairs(tokenizer, words, usable=table.usable, policy=options.policy)
-    gauges = _gauges(table, options, seed)
-    geometries = {
+    geometries: dict[InnerName, WordGeometry] = {
         name: word_geometry(table, tokens, inner, seed=seed, draws=options.draws)
-        for name, inner in gauges.items()
+        for name, inner in _gauges(table, options, seed).items()
     }
-    rows, matrices = _word_rows(geometries, table, tokenizer, as_squares(squares, pairs), options)
+    states, warnings = None, list[str]()
+    if lm is not None and in_full:
+        reader = StateReader(lm, tokens, table, options, seed, progress)
+        states, warnings = reader.read(context_pairs(records), sentences), reader.warnings
     summary: dict[str, Any] = {
         "linrep": linrep.__version__,
         "seed": seed,
         "model": about,
         "table": _table_record(table),
-        "inner": gauges[options.inner].record(),
+        "inner": {},
         "data": {
             "pairs": provenance(pairs),
             "contexts": provenance(contexts),
@@ -105,16 +171,17 @@ def measure(
             "hash": _data_hash(words, records, sentences),
         },
         "tokens": _token_record(tokens),
-        "warnings": list[str](),
+        "warnings": warnings,
     }
-    if lm is not None and in_full:
-        reader = StateReader(lm, tokens, table, options, seed, progress)
-        more, more_matrices = reader.measure(
-            geometries[options.inner], context_pairs(records), sentences, summary
-        )
-        rows += more
-        matrices |= more_matrices
-    return LMResult(summary=summary, rows=tuple(rows), matrices=matrices)
+    return ModelRead(
+        table=table,
+        tokenizer=tokenizer,
+        geometries=geometries,
+        overlap={name: orthogonality_rows(geometry) for name, geometry in geometries.items()},
+        squares=as_squares(squares, pairs),
+        states=states,
+        summary=summary,
+    )
 
 
 def open_model(model: Model, load: LoadOptions | None = None) -> LanguageModel:
@@ -153,7 +220,7 @@ def _open(
     return None, tokenizer, read, about
 
 
-def _gauges(table: VocabularyTable, options: MeasureOptions, seed: int) -> dict[str, InnerProduct]:
+def _gauges(table: VocabularyTable, options: MeasureOptions, seed: int) -> dict[InnerName, InnerProduct]:
     """The three inner products; the covariance is accumulated once for two of them."""
     cov = covariance(table.vectors, table.usable, centred=options.centred)
     causal = causal_from_covariance(
@@ -164,25 +231,6 @@ def _gauges(table: VocabularyTable, options: MeasureOptions, seed: int) -> dict[
         "causal": causal,
         "random": turned(causal, generator=generator(seed, "inner")),
     }
-
-
-def _word_rows(
-    geometries: dict[str, WordGeometry],
-    table: VocabularyTable,
-    tokenizer: Any,
-    squares: Sequence[WordSquares],
-    options: MeasureOptions,
-) -> tuple[list[Row], dict[str, Matrix]]:
-    rows: list[Row] = []
-    matrices: dict[str, Matrix] = {}
-    for name, geometry in geometries.items():
-        found, matrix = orthogonality_rows(geometry)
-        rows += found
-        matrices |= matrix
-        if name == options.inner:
-            rows += linearity_rows(geometry)
-            rows += interaction_rows(table, tokenizer, geometry, squares)
-    return rows, matrices
 
 
 def _table_record(table: VocabularyTable) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from linrep.geometry import (
 )
 from linrep.geometry.additive import energy_by_degree
 from linrep.geometry.moments import Moments
-from linrep.intervals import mean_interval
+from linrep.intervals import jackknife_interval, mean_interval
 from linrep.llm.inner import InnerProduct
 from linrep.llm.resampling import (
     NONE,
@@ -164,6 +164,44 @@ def orthogonality_rows(geometry: WordGeometry) -> tuple[list[Row], dict[str, Mat
             about = Subject(table="unembedding", inner=inner, layer="", concept=name, pairs=int(counts[i]))
             rows.append(about.row(metric, float(others[i]), null=null))
     return rows, matrices
+
+
+def overlap_row(geometry: WordGeometry) -> Row:
+    r"""Mean |cosine| of different concepts' mean directions, over all pairs of concepts.
+
+    Naively: ``orthogonality_mean[i < j].mean()``. Its interval leaves out concepts, its null deals the rows
+    of all concepts anew: what as many directions of random pairs show among themselves.
+    """
+    names, counts = geometry.tokens.concepts, geometry.moments.count
+    about = Subject(
+        concept="", table="unembedding", inner=geometry.inner.name, pairs=int(counts[: len(names)].sum())
+    )
+    if len(names) < 2:
+        return about.row("orthogonality_mean", float("nan"))
+    drawn = torch.stack(
+        [
+            geometry.pool.directions(
+                geometry.pairs,
+                concept,
+                draws=geometry.draws,
+                generator=generator(geometry.seed, "null", 5, concept),
+            ).to(torch.float32)
+            for concept in range(len(names))
+        ],
+        dim=1,
+    )
+    null = torch.stack([_mean_overlap((each @ each.mT).abs().to(torch.float64)) for each in drawn])
+    matrix = orthogonality_mean(geometry.moments)[0]
+    every = torch.arange(len(names))
+    left_out = torch.stack([_mean_overlap(matrix[every != i][:, every != i]) for i in range(len(names))])
+    value = float(_mean_overlap(matrix))
+    between = jackknife_interval(value, [left_out], within=(0, 1)) or NONE
+    return about.row("orthogonality_mean", value, between, Null.of(null))
+
+
+def _mean_overlap(matrix: Float64[Tensor, "concepts concepts"]) -> Float64[Tensor, ""]:
+    """Mean over what is off the diagonal, and exists."""
+    return matrix[~torch.eye(len(matrix), dtype=torch.bool)].nanmean()
 
 
 def interaction_rows(

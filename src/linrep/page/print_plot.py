@@ -96,7 +96,7 @@ def _panel(axes: Any, block: Block, mark: str) -> Panel:
     panel = Panel(axes=axes, span=span, title=wrapped(mark + unescape(block.title), span))
     axes.set_title(plain(panel.title), loc="left")
     if data and data[0]["type"] == "heatmap":
-        _heat(axes, data[0], layout)
+        _heat(axes, data[0], layout, narrow=span < SPANS["half"][0])
         return panel
     if data and data[0]["type"] == "bar":
         panel.lines.update(draw_bars(axes, data, width=1 - layout["bargap"]))
@@ -190,12 +190,23 @@ def _axis(axis: Any, given: Spec, names: Sequence[str] | None) -> None:
         axis.set_ticks(range(len(names)), [plain(unescape(name)) for name in names], **slant)
         ends(-0.5, len(names) - 0.5)
     elif given.get("tickvals") is not None:
-        axis.set_ticks(given["tickvals"], given.get("ticktext"))
+        _ticks(axis, given)
     elif given.get("type") != "log" and given.get("dtick"):
         axis.set_major_locator(MultipleLocator(given["dtick"]))
 
 
-def _heat(axes: Any, trace: Spec, layout: Spec) -> None:
+def _ticks(axis: Any, given: Spec) -> None:
+    """A tick for each given place; its names slanted, or left out, where the page does so."""
+    named = given.get("ticktext")
+    if named is None:
+        axis.set_ticks(given["tickvals"])
+        return
+    names = [plain(unescape(text)) if given.get("showticklabels", True) else "" for text in named]
+    slant: dict[str, Any] = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
+    axis.set_ticks(given["tickvals"], names, **(slant if given.get("tickangle") else {}))
+
+
+def _heat(axes: Any, trace: Spec, layout: Spec, *, narrow: bool) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
     stops = [(at, _colour(name)) for at, name in trace["colorscale"]]
@@ -209,13 +220,13 @@ def _heat(axes: Any, trace: Spec, layout: Spec) -> None:
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     for axis, given in ((axes.xaxis, layout["xaxis"]), (axes.yaxis, layout["yaxis"])):
-        axis.set_ticks(given["tickvals"], [plain(unescape(text)) for text in given["ticktext"]])
+        _ticks(axis, given)
         axis.set_label_text(plain(unescape((given.get("title") or {}).get("text", ""))))
     axes.set_anchor("W")
     beside = axes.inset_axes((1.05, 0.1, 0.05, 0.8))
-    # A square leaves it room: panels above and below stay as wide as they are.
-    beside.set_in_layout(not square)
-    bar = axes.figure.colorbar(image, cax=beside, ticks=trace["colorbar"]["tickvals"])
+    # A square leaves it room, but in a narrow place: panels above and below stay as wide as they are.
+    beside.set_in_layout(not square or narrow)
+    bar = axes.figure.colorbar(image, cax=beside, ticks=trace["colorbar"].get("tickvals"))
     bar.outline.set_visible(False)
 
 

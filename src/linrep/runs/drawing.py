@@ -18,6 +18,8 @@ DRAWINGS = {
     "trace plot": "linrep.page.reading:trace_plot",
     "runs page": "linrep.page.runs_page:render",
     "matrix plot": "linrep.page.matrix:figure",
+    "lm paper page": "linrep.page.lm.paper:render",
+    "lm paper figures": "linrep.page.lm.paper:save_figures",
     "push plot": "linrep.page.lm.steer:figure",
     "sweep page": "linrep.paper.user_sweep:sweep_page",
     "sweep plot": "linrep.paper.user_sweep:sweep_plot",

@@ -1,5 +1,6 @@
 """A language model measured, or steered, in a terminal."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,7 +8,7 @@ from linrep.page.lm.view import View
 from linrep.page.numbers import ABSENT, cosine, short
 
 if TYPE_CHECKING:
-    from linrep.llm import LMResult, SteerResult
+    from linrep.llm import LMPaper, LMResult, SteerResult
     from linrep.llm.source import Source
 
 
@@ -45,6 +46,22 @@ def show_measurement(result: "LMResult", page: Path | None) -> None:
         console.print(escape(f"{line.standing:>6}  {line.claim} {line.detail}".rstrip()), soft_wrap=True)
     if page is not None:
         console.print(f"page  {page.resolve()}", soft_wrap=True, highlight=False)
+
+
+def show_paper(found: "LMPaper", written: Sequence[Path]) -> None:
+    """The findings in the paper's order, one line each, and where page and figures lie."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    from linrep.page.lm.paper import Seen, lines, title
+
+    console = Console()
+    console.print(escape(title(Seen(found))), soft_wrap=True, highlight=False)
+    for line in lines(found):
+        console.print(escape(f"{line.standing:>9}  {line.claim} {line.detail}"), soft_wrap=True)
+    for path in written:
+        kind = "page" if path.suffix == ".html" else "figure"
+        console.print(f"{kind}  {path.resolve()}", soft_wrap=True, highlight=False)
 
 
 def show_steering(result: "SteerResult", page: Path | None) -> None:

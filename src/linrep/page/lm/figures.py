@@ -19,7 +19,7 @@ SIGNED = [[0, "--embedding"], [0.5, "--heat-0"], [1, "--unembedding"]]
 def concept_dots(view: View) -> Block:
     """Linearity of every concept, most linear first, with interval and null."""
     words = {name: view.row("linearity", name, table="unembedding") for name in view.concepts}
-    order = sorted(view.concepts, key=lambda name: _rank(words[name]))
+    order = sorted(view.concepts, key=lambda name: rank(words[name]))
     order += [name for name in view.context_concepts if name not in order]
     series = [("word pairs g", "--unembedding", -0.14, [words.get(name) for name in order])]
     if view.context_concepts:
@@ -32,7 +32,7 @@ def concept_dots(view: View) -> Block:
         caption="Mean cosine between a concept's steering vectors, 95 % interval; grey: 95 % of draws of "
         "random pairs. Word pairs: interval over pairs. Contexts: over frames and swapped words.",
         alt=f"Dots with intervals, one for each of {len(order)} concepts, beside the range of random pairs.",
-        spec=_dots(order, series, "mean cosine"),
+        spec=dots(order, series, "mean cosine"),
         size="wide",
     )
 
@@ -40,7 +40,7 @@ def concept_dots(view: View) -> Block:
 def alignment_dots(view: View) -> Block | None:
     """Cosine of states' differences with the matching direction, and with the nearest other."""
     names = [name for name in view.shared if view.row("alignment_direction", name)]
-    order = sorted(names, key=lambda name: _rank(view.row("alignment_direction", name)))
+    order = sorted(names, key=lambda name: rank(view.row("alignment_direction", name)))
     if not order:
         return None
     own = [view.row("alignment_direction", name) for name in order]
@@ -52,7 +52,7 @@ def alignment_dots(view: View) -> Block | None:
         caption="Mean cosine of Δf with a concept's mean Δg direction, 95 % interval; grey: 95 % of mean "
         "directions of random word pairs. Cross: the nearest direction of any other concept.",
         alt="Dots with intervals for the matching concept and crosses for the nearest other, by concept.",
-        spec=_dots(
+        spec=dots(
             order,
             [("matching concept", "--unembedding", 0.0, own), ("nearest other", "--embedding", 0.0, other)],
             "cosine",
@@ -62,25 +62,36 @@ def alignment_dots(view: View) -> Block | None:
     )
 
 
-def _rank(row: Row | None) -> float:
+def rank(row: Row | None) -> float:
+    """Largest first, what is absent last."""
     return 2.0 if row is None else -row.value
 
 
-def _dots(
+def dots(
     names: Sequence[str],
     series: Sequence[tuple[str, str, float, Sequence[Row | None]]],
     axis: str,
     symbols: Sequence[str] = ("circle", "square"),
+    null: str = RANDOM,
 ) -> dict[str, Any]:
+    """Estimates by name with their intervals, each beside the range of its null.
+
+    Args:
+        names: Along the axis, one place each.
+        series: Name, colour, shift from the place, and a row for each name.
+        axis: What is measured.
+        symbols: One a series.
+        null: What the range is called.
+    """
     traces: list[Trace] = []
     for (name, colour, shift, rows), symbol in zip(series, symbols, strict=False):
         at = [(i + shift, row) for i, row in enumerate(rows) if row is not None]
         nulls = [(x, row.null) for x, row in at if math.isfinite(row.null.low)]
         if nulls:
-            places, ends = [x for x, _ in nulls], [null for _, null in nulls]
-            first = not any(trace["name"] == RANDOM for trace in traces)
-            low, high = [null.low for null in ends], [null.high for null in ends]
-            traces += null_ranges(places, low, high, RANDOM, listed=first)
+            places, ends = [x for x, _ in nulls], [end for _, end in nulls]
+            first = not any(trace["name"] == null for trace in traces)
+            low, high = [end.low for end in ends], [end.high for end in ends]
+            traces += null_ranges(places, low, high, null, listed=first)
         given = Estimates(
             name=name,
             colour=colour,

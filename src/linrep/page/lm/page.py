@@ -44,14 +44,14 @@ def render(result: LMResult) -> str:
         Section(id="contexts", title="In context", blocks=_contexts(view)),
         Section(id="depth", title="Depth", blocks=figures.by_depth(view)),
         Section(id="tables", title="Beside tables", intro=_beside_words(view), blocks=_beside(view)),
-        Section(id="tokens", title="Tokens", blocks=[_tokens(view)]),
+        Section(id="tokens", title="Tokens", blocks=[token_table(view)]),
     ]
     page = Page(
         title=verdict.title(view),
         kicker=_kicker(view),
         lines=verdict.lines(view),
         thresholds=verdict.THRESHOLDS,
-        facts=_facts(view),
+        facts=facts(view),
         sections=[section for section in sections if section.blocks],
         footer=f"linrep {linrep.__version__}. Similarities are cosines; log-odds are in nats.",
     )
@@ -63,7 +63,8 @@ def _kicker(view: View) -> str:
     return said if view.place else f"{said}; read from its files, never run"
 
 
-def _facts(view: View) -> list[tuple[str, str]]:
+def facts(view: View) -> list[tuple[str, str]]:
+    """What was measured and how, for the foot of a page."""
     model, table, tokens = (view.summary[name] for name in ("model", "table", "tokens"))
     data, inner = view.summary["data"], view.summary["inner"]
     rows, dim = table["shape"]
@@ -295,7 +296,8 @@ def _beside(view: View) -> list[Block]:
     ]
 
 
-def _tokens(view: View) -> Block:
+def token_table(view: View) -> Block:
+    """Word pairs kept and dropped, with the reasons."""
     tokens = view.summary["tokens"]
     by_concept: dict[str, Counter[str]] = {name: Counter() for name in tokens["kept"]}
     for concept, _, _, reason in tokens["dropped"]:
