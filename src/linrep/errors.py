@@ -19,6 +19,10 @@ class InputError(ValueError):
     """
 
 
+class InputWarning(UserWarning):
+    """Something the user gave was mended before it was used. The command line prints it once, as one line."""
+
+
 class DivergedError(RuntimeError):
     """Training left the finite numbers. The command line prints it as one line and exits with 1.
 

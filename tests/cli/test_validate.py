@@ -12,7 +12,7 @@ from linrep.cli.validate import validate
 from linrep.laboratory.run import run
 from linrep.runs.store import Store
 from linrep.runs.toml import load
-from linrep.worlds.network import network_path
+from linrep.worlds.network_file import network_path
 
 CONFIG = """
 runs = 2

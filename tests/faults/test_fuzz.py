@@ -37,7 +37,8 @@ from linrep.runs.store import PROVENANCE, RESULT, SNAPSHOTS, TABLES, Store, file
 from linrep.runs.toml import load
 from linrep.sweeps.file import load_sweep
 from linrep.vectors.reading import frame_of, read_vectors
-from linrep.worlds.network import network_path, read_bif
+from linrep.worlds.network import read_bif
+from linrep.worlds.network_file import network_path
 from tests.support.mutations import damaged, damaged_data
 
 TIMES = int(os.environ.get("LINREP_FUZZ", "0"))

@@ -30,7 +30,7 @@ from linrep.runs.keys import key_of
 from linrep.runs.store import Store
 from linrep.runs.toml import parse
 from linrep.training.encoder import encoder
-from linrep.worlds.network import network_path
+from linrep.worlds.network_file import network_path
 
 TINY: dict[str, Any] = {
     "runs": 3,

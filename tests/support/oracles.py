@@ -10,15 +10,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from linrep.worlds.concepts import ConceptModel
-from linrep.worlds.network import network_path
+from linrep.worlds.network_file import content, network_path
 
 
 @functools.cache
 def pgmpy_network(name: str):
-    """A shipped network as pgmpy reads it, past our own reader."""
+    """A published network as pgmpy reads it, past our own reader."""
     from pgmpy.readwrite import BIFReader
 
-    return BIFReader(network_path(name)).get_model()
+    path = network_path(name)
+    return BIFReader(string=content(path, str(path)).decode()).get_model()
 
 
 def vectors(sizes: Sequence[int]) -> list[tuple[int, ...]]:

@@ -86,7 +86,7 @@ def test_cells_on_an_executor_end_in_the_serial_bits_and_are_found_again(tmp_pat
 def test_a_relative_network_file_is_found_from_anywhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from linrep.worlds.network import network_path
+    from linrep.worlds.network_file import network_path
 
     (tmp_path / "mine.bif").write_bytes(network_path("cancer").read_bytes())
     monkeypatch.chdir(tmp_path)

@@ -20,7 +20,8 @@ from linrep.worlds.concepts import (
     require_enumerable,
 )
 from linrep.worlds.contexts import world
-from linrep.worlds.network import NETWORKS, load_network
+from linrep.worlds.network import load_network
+from linrep.worlds.network_file import NETWORKS
 from tests.support import oracles
 from tests.support.strategies import Tables, tables
 

@@ -29,7 +29,8 @@ from linrep.worlds.contexts import (
     token_list,
     world,
 )
-from linrep.worlds.network import NETWORKS, load_network
+from linrep.worlds.network import load_network
+from linrep.worlds.network_file import NETWORKS
 from linrep.worlds.tokens import ravel, unravel
 from tests.support import oracles
 from tests.support.strategies import Tables, tables

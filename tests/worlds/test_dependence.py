@@ -15,7 +15,8 @@ from linrep.runs.toml import parse
 from linrep.worlds.categories import categorical
 from linrep.worlds.concepts import ConceptModel, from_tables
 from linrep.worlds.dependence import marginals, total_correlation, with_dependence
-from linrep.worlds.network import NETWORKS, load_network
+from linrep.worlds.network import load_network
+from linrep.worlds.network_file import NETWORKS
 from tests.support import oracles
 from tests.support.strategies import Tables, tables
 

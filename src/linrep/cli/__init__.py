@@ -4,15 +4,18 @@ Only typer and the standard library are imported here; each command imports what
 that ``linrep --help`` answers at once.
 """
 
+import contextlib
 import os
 import sys
-from typing import Annotated, cast
+import warnings
+from collections.abc import Generator
+from typing import Annotated, Any, cast
 
 import typer
 
 from linrep import __version__
 from linrep.cli import experiments, lm, runs, theory, vectors
-from linrep.errors import DivergedError, InputError, LostError
+from linrep.errors import DivergedError, InputError, InputWarning, LostError
 
 OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -62,6 +65,30 @@ def main() -> None:
 
 def execute(arguments: list[str]) -> int:
     """Run one command line; returns the exit code (0 ok, 1 failure, 2 usage, 130 interrupted)."""
+    with _warnings_in_one_line():
+        return _executed(arguments)
+
+
+@contextlib.contextmanager
+def _warnings_in_one_line() -> Generator[None, None, None]:
+    """What was mended in what the user gave is said once; other warnings are shown as ever."""
+    said: set[str] = set()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", InputWarning)
+        as_ever = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if not issubclass(category, InputWarning):
+                as_ever(message, category, *where, **more)
+            elif FIRST and str(message) not in said:
+                said.add(str(message))
+                typer.echo(f"linrep: {message}", err=True)
+
+        warnings.showwarning = show
+        yield
+
+
+def _executed(arguments: list[str]) -> int:
     try:
         if SHARED and arguments[:1] not in (["run"], ["demo"]):
             raise InputError(

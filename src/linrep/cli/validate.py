@@ -19,7 +19,7 @@ from linrep.runs.config import Config
 from linrep.runs.formats import parquet_schema, tensor_shapes
 from linrep.runs.keys import run_key
 from linrep.runs.store import ANSWER, CONFIG, PROVENANCE, RESULT, SNAPSHOTS, TABLES, WORLDS, Store
-from linrep.runs.toml import is_sweep, parse, read_toml
+from linrep.runs.toml import is_sweep, parse, read_toml, with_network_beside
 from linrep.runs.world_config import CategoricalWorld, NetworkWorld, TablesWorld
 from linrep.sweeps.file import Sweep, parse_sweep
 from linrep.sweeps.grid import Coordinates, configs, require_distinct
@@ -70,7 +70,7 @@ def validate(path: Path | str) -> Checked:
         What it is; an error is in the record, not raised.
 
     Example:
-        >>> from linrep.worlds.network import network_path
+        >>> from linrep.worlds.network_file import network_path
         >>> found = validate(network_path("asia"))
         >>> found.kind, found.about
         ('network', '8 concepts, 8 edges, 6,561 contexts')
@@ -85,6 +85,8 @@ def validate(path: Path | str) -> Checked:
 
 def _reader(path: Path) -> Callable[[Path], Checked]:
     suffix = path.suffix.lower()
+    if suffix == ".gz":
+        suffix = "".join(path.suffixes[-2:]).lower()
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; check the path")
     if not path.is_file():
@@ -138,10 +140,10 @@ def _folder(path: Path) -> Checked:
 def _toml(path: Path) -> Checked:
     fields = read_toml(path, missing="check the path")
     if not is_sweep(fields):
-        return _config(path, parse(fields, source=str(path)))
-    sizes = [_cells(parse_sweep(fields, name=path.stem, source=str(path)))]
+        return _config(path, parse(with_network_beside(fields, path), source=str(path)))
+    sizes = [_cells(parse_sweep(fields, name=path.stem, source=str(path), file=path))]
     if "quick" in fields:
-        sizes.append(_cells(parse_sweep(fields, name=path.stem, source=str(path), quick=True)))
+        sizes.append(_cells(parse_sweep(fields, name=path.stem, source=str(path), file=path, quick=True)))
     about = _many(sizes[0], "cell") + (f", {sizes[1]:,} with --quick" if len(sizes) > 1 else "")
     return Checked(file=str(path), kind="sweep", about=about)
 
@@ -290,6 +292,7 @@ def _many(number: int, what: str) -> str:
 READERS: dict[str, Callable[[Path], Checked]] = {
     ".toml": _toml,
     ".bif": _network,
+    ".bif.gz": _network,
     ".safetensors": _tensors,
     ".npz": _vectors,
     ".npy": _vectors,

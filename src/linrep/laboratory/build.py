@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import replace
-from pathlib import Path
 from typing import assert_never
 
 import torch
@@ -33,7 +32,8 @@ from linrep.worlds.codes import parse_contexts
 from linrep.worlds.concepts import ConceptModel, chain, drawn, from_tables, independent, random_dag
 from linrep.worlds.contexts import World, world
 from linrep.worlds.dependence import with_dependence
-from linrep.worlds.network import load_network, network_path
+from linrep.worlds.network import load_network
+from linrep.worlds.network_file import content, network_path
 from linrep.worlds.tokens import affine_rank, token_fraction, token_list
 from linrep.worlds.truth import distinct
 
@@ -106,10 +106,11 @@ def resolve(config: Config, built: tuple[World, ...]) -> Config:
 
 
 def data_hash(config: Config) -> str | None:
-    """SHA-256 of the file a config reads, or None when it reads none."""
+    """SHA-256 of the file a config reads, unpacked, or None when it reads none."""
     if not isinstance(config.world, NetworkWorld):
         return None
-    return hashlib.sha256(Path(network_path(config.world.network)).read_bytes()).hexdigest()
+    path = network_path(config.world.network)
+    return hashlib.sha256(content(path, str(path))).hexdigest()
 
 
 def drawn_per_run(config: Config) -> bool:

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from linrep.errors import InputError, shown
 from linrep.runs.config import Config
-from linrep.runs.toml import is_sweep, parse, read_toml
+from linrep.runs.toml import is_sweep, parse, read_toml, with_network_beside
 from linrep.worlds import contexts as context_sets
 from linrep.worlds.concepts import ConceptModel
-from linrep.worlds.network import load_network, network_path
+from linrep.worlds.network import load_network
+from linrep.worlds.network_file import network_path
 from linrep.worlds.truth import World
 
 
@@ -33,7 +34,7 @@ def checked(config: Any = None, *, world: Any = None, dim: int | None = None, **
         >>> checked({"world": {"kind": "chain", "concepts": 3}, "runs": 9}, dim=4, runs=2).model.dim
         4
     """
-    fields = fields_of(config)
+    fields = fields_of(config, world=world is None and "world" not in tables)
     if world is not None:
         fields |= world_fields(world)
     if dim is not None:
@@ -53,8 +54,12 @@ def checked(config: Any = None, *, world: Any = None, dim: int | None = None, **
     return parse(fields)
 
 
-def fields_of(config: Any) -> dict[str, Any]:
+def fields_of(config: Any, *, world: bool = True) -> dict[str, Any]:
     """A config as plain data that may be changed.
+
+    Args:
+        config: As :func:`checked` takes it.
+        world: Whether its world is wanted: a file that it names is then looked for.
 
     Raises:
         InputError: No config.
@@ -74,7 +79,7 @@ def fields_of(config: Any) -> dict[str, Any]:
     fields = read_toml(path, missing="`linrep init` writes a config, or give a world: linrep.run(world=…)")
     if is_sweep(fields):
         raise InputError(f"{path}: expected the config of a run, got a sweep; `linrep sweep {path}` runs it")
-    return fields
+    return with_network_beside(fields, path) if world else fields
 
 
 def is_config(given: Any) -> TypeGuard[Config | Mapping[str, Any] | str | Path]:

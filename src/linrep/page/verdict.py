@@ -13,6 +13,7 @@ from linrep.page.rising import rising_words
 from linrep.page.shell import Line, Standing
 from linrep.page.view import View
 from linrep.runs.summary import LogOdds
+from linrep.worlds.network_file import stem
 
 HIGH = 0.95
 """A cosine or share from here on counts as reached."""
@@ -85,7 +86,7 @@ def world_name(view: View) -> str:
     world: Mapping[str, Any] = view.config.get("world") or {}
     kind, m = str(world.get("kind", "")), len(view.names)
     if kind == "network":
-        return str(world.get("network", kind)).replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".bif")
+        return stem(str(world.get("network", kind)))
     words = {"random": "Random graphs of", "chain": "A chain of", "independent": "Independent,"}
     words["categorical"] = "Categorical worlds of"
     return f"{words.get(kind, 'A world of')} {m} concept{'' if m == 1 else 's'}"

@@ -3,10 +3,10 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from linrep.runs.config import Config
+from linrep.worlds.network_file import stem
 
 LATER: dict[str, dict[str, Any]] = {
     "world": {"dependence": 1.0},
@@ -46,7 +46,7 @@ def key_of(fields: Mapping[str, Any], data_hash: str | None) -> str:
             name: value for name, value in given.items() if name not in later or value != later[name]
         }
     world = content["world"]
-    name = Path(world["network"]).stem if world["kind"] == "network" else str(world["kind"])
+    name = stem(world["network"]) if world["kind"] == "network" else str(world["kind"])
     if data_hash is not None:
         content["world"] = {**world, "network": data_hash}
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

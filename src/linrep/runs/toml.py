@@ -1,6 +1,7 @@
 """From a TOML file and dotted overrides to a checked config, or to one clear line; and back to TOML."""
 
 import difflib
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from linrep.errors import InputError, short, shown
 from linrep.runs.config import Config
 from linrep.runs.world_config import ContextsConfig, TokensConfig, WorldConfig
+from linrep.worlds.network_file import NETWORKS, named
 
 LARGEST_BYTES = 2**23
 """Largest file that is read; what a person writes is far smaller."""
@@ -113,6 +115,36 @@ def _within(value: Any) -> list[Any]:
     return [each for each in inner if isinstance(each, Mapping | list)]
 
 
+def with_network_beside(fields: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Plain data whose network, if it names a file, is looked for beside the config's own file, then here.
+
+    Args:
+        fields: Of a config; changed in place.
+        path: Of the file that it was read from.
+
+    Returns:
+        The same.
+
+    Raises:
+        InputError: There is no such file; names both places.
+    """
+    name = _network(fields)
+    if not isinstance(name, str) or not name or "\0" in name or named(name) is not None:
+        return fields
+    beside = path.parent / name
+    if os.path.exists(beside):
+        fields["world"] = {**fields["world"], "network": str(beside)}
+    elif not os.path.exists(name):
+        where = f"beside the config, in {short(str(path.parent.absolute()))}"
+        here = f", nor in the current folder, {short(os.getcwd())}"
+        raise InputError(
+            f"{path}: world.network: expected one of {', '.join(NETWORKS)}, a network of pgmpy such as "
+            f"alarm, or a BIF file, got {shown(name)}; there is no such file {where}"
+            f"{here if path.parent.absolute() != Path.cwd() else ''}"
+        )
+    return fields
+
+
 def load(path: Path | str, overrides: Sequence[str] = ()) -> Config:
     """Read a config file and apply dotted overrides such as ``training.steps=5000``.
 
@@ -139,9 +171,18 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Config:
     fields = read_toml(path, missing=f"`linrep init {path}` writes a commented one")
     if is_sweep(fields):
         raise InputError(f"{path}: expected the config of a run, got a sweep; `linrep sweep {path}` runs it")
+    written = _network(fields)
     for override in overrides:
         apply_override(fields, override)
-    return parse(fields, source=str(path))
+    # What is named on the command line lies where that is typed.
+    return parse(
+        with_network_beside(fields, path) if _network(fields) == written else fields, source=str(path)
+    )
+
+
+def _network(fields: Mapping[str, Any]) -> Any:
+    world = fields.get("world")
+    return world.get("network") if isinstance(world, Mapping) else None
 
 
 def parse(fields: Mapping[str, Any], *, source: str = "config") -> Config:

@@ -47,7 +47,7 @@ class NetworkWorld(_Dependent):
 
     kind: Literal["network"]
     network: str
-    """asia, cancer, earthquake, or the path of a .bif file."""
+    """asia, cancer, earthquake, one of pgmpy's, such as survey, or the path of a .bif or .bif.gz file."""
 
 
 class IndependentWorld(_Drawn):

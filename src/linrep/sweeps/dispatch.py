@@ -15,7 +15,7 @@ from linrep.runs.world_config import NetworkWorld
 from linrep.sweeps import worker
 from linrep.sweeps.board import Board, hung
 from linrep.sweeps.worker import End
-from linrep.worlds.network import network_path
+from linrep.worlds.network_file import network_path
 
 Task = Future[tuple[str, str]]
 

@@ -76,6 +76,8 @@ class Sweep:
     axes: tuple[Axis, ...]
     source: str
     """Named in errors."""
+    file: Path | None = None
+    """It was read from: networks are looked for beside it."""
     quick: bool = False
 
 
@@ -105,11 +107,16 @@ def load_sweep(path: Path | str, *, quick: bool = False) -> Sweep:
     fields = read_toml(path, missing="give a sweep file with [base] and [axes]")
     if "world" in fields and not is_sweep(fields):
         raise InputError(f"{path}: expected a sweep, got the config of a run; `linrep run {path}` runs it")
-    return parse_sweep(fields, name=path.stem, source=str(path), quick=quick)
+    return parse_sweep(fields, name=path.stem, source=str(path), file=path, quick=quick)
 
 
 def parse_sweep(
-    fields: Mapping[str, Any], *, name: str = "sweep", source: str = "sweep", quick: bool = False
+    fields: Mapping[str, Any],
+    *,
+    name: str = "sweep",
+    source: str = "sweep",
+    file: Path | None = None,
+    quick: bool = False,
 ) -> Sweep:
     """Check the form of a sweep given as plain data.
 
@@ -117,6 +124,7 @@ def parse_sweep(
         fields: As read from TOML.
         name: What the sweep is called.
         source: Named in errors.
+        file: It was read from, if it was: networks are looked for beside it.
         quick: Apply the ``quick`` table.
 
     Raises:
@@ -158,6 +166,7 @@ def parse_sweep(
         base=base,
         axes=built,
         source=source,
+        file=file,
         quick=quick,
     )
 

@@ -9,7 +9,7 @@ from linrep.errors import InputError, short, shown
 from linrep.laboratory.build import data_hash, resolve, worlds
 from linrep.runs.config import Config
 from linrep.runs.keys import run_key
-from linrep.runs.toml import parse
+from linrep.runs.toml import parse, with_network_beside
 from linrep.sweeps.file import Axis, Sweep, set_key
 
 Coordinates = tuple[tuple[str, str], ...]
@@ -95,6 +95,8 @@ def configs(sweep: Sweep, *, threads: int | None = None) -> Iterator[tuple[Coord
         for key, value in (change for point in points for change in point.changes):
             set_key(fields, key, value, sweep.source)
         coordinates = tuple((axis.name, point.label) for axis, point in zip(sweep.axes, points, strict=True))
+        if sweep.file is not None:
+            with_network_beside(fields, sweep.file)
         words = ", ".join(f"{short(axis)} = {short(label)}" for axis, label in coordinates)
         config = parse(fields, source=f"{sweep.source}: cell {words}")
         if config.compute.threads is None and threads is not None:

@@ -1,35 +1,64 @@
 """The text of a BIF file, checked for what pgmpy's reader lets pass: missing, doubled, unknown, left open.
 
-pgmpy reads the probabilities, but skips what it does not recognise and fills missing rows with zeros. So the
-text is taken apart here first, in one linear pass, and handed on in plain form, with every row spelled out.
+That reader skips what it does not recognise, fills missing rows with zeros, and knows neither quotes nor
+``default`` rows of roots. So the text is read here, in one pass, and every error names the line.
 """
 
 import itertools
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from linrep.errors import InputError, counted, short, shown
+from linrep.worlds.network_words import Word, Words, listed
+from linrep.worlds.probabilities import ROW_TOLERANCE
 
 STATE_ONE = "state_one"
 """Property that names the state counted as 1, written where the rule for names would choose the other."""
 
+FURTHEST = 0.05
+"""How far a row may sum from 1 however few its digits are; what is further is no rounding."""
+
+UNSAID = 5e-7
+"""Up to here a row is scaled without a word: so far off are sums of numbers of six digits and more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Numbers as written, and where."""
+
+    written: tuple[str, ...]
+    line: int
+
 
 @dataclass(slots=True)
 class Variable:
-    """What a file says about one variable; rows are numbers as text, one row per parent configuration."""
+    """What a file says about one variable."""
 
     name: str
+    line: int
+    """Of its declaration; of its probabilities as long as it has none."""
     states: tuple[str, ...] = ()
     state_one: str | None = None
     parents: tuple[str, ...] = ()
-    rows: dict[tuple[str, ...], list[str]] = field(default_factory=dict[tuple[str, ...], list[str]])
-    default: list[str] | None = None
-    flat: list[str] | None = None
+    rows: dict[tuple[str, ...], Numbers] = field(default_factory=dict[tuple[str, ...], Numbers])
+    """By the states of the parents."""
+    default: Numbers | None = None
+    flat: Numbers | None = None
     """A ``table`` entry: the whole table in one list, the variable's own state slowest."""
     declared: bool = False
-    tabled: bool = False
+    tabled: int | None = None
+    """Line of its probabilities."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """A row that sums to 1 only to the digits written."""
+
+    name: str
+    line: int
+    total: float
 
 
 def parse(text: str, source: str) -> dict[str, Variable]:
@@ -40,240 +69,262 @@ def parse(text: str, source: str) -> dict[str, Variable]:
         source: What an error message calls it.
 
     Raises:
-        InputError: One line naming the file and, where there is one, the variable and the row.
+        InputError: One line naming the file, the line and, where there is one, the variable and the row.
     """
-    words = _Words(text, source)
+    words = Words(text, source)
     variables: dict[str, Variable] = {}
     for word in words:
-        if word == "network":
-            words.skip_block()
-        elif word == "variable":
+        if word.text == "network":
+            _network(words)
+        elif word.text == "variable":
             _variable(words, variables)
-        elif word == "probability":
+        elif word.text == "probability":
             _probability(words, variables)
         else:
-            raise InputError(
-                f"{source}: expected network, variable or probability, got '{short(word)}'; "
-                "is this a BIF file?"
+            raise words.error(
+                f"expected network, variable or probability, got '{short(word.text)}'; is this a BIF file?"
             )
     if not variables:
         raise InputError(f"{source}: expected a network with variables, got none; is this a BIF file?")
     for variable in variables.values():
-        _check_states(variable, source)
+        _check_states(variable, words)
     for variable in variables.values():
-        _check(variable, variables, source)
+        _check(variable, variables, words)
     return variables
 
 
-def plain(variables: dict[str, Variable]) -> str:
-    """The same network in the one form that pgmpy reads reliably: numbered names, every row spelled out."""
-    number = {name: f"v{i}" for i, name in enumerate(variables)}
-    state = {name: {label: f"s{i}" for i, label in enumerate(own.states)} for name, own in variables.items()}
-    blocks: list[str] = []
-    for name, own in variables.items():
-        listed = ", ".join(state[name].values())
-        blocks.append(
-            f"variable {number[name]} {{\n  type discrete [ {len(own.states)} ] {{ {listed} }};\n}}\n"
+def table(
+    variable: Variable, variables: dict[str, Variable], source: str, scaled: list[Scaled]
+) -> list[list[float]]:
+    """The probabilities of a variable, a row for each configuration of its parents, the last varying fastest.
+
+    Args:
+        variable: One of those parsed.
+        variables: All of them.
+        source: What an error message calls the file.
+        scaled: Grows by the rows that had to be scaled.
+
+    Raises:
+        InputError: A row that sums to 1 not even to the digits written.
+    """
+    size = len(variable.states)
+    states = [variables[parent].states for parent in variable.parents]
+    found: list[list[float]] = []
+    for index, labels in enumerate(itertools.product(*states)):
+        if variable.flat is not None:
+            rows = len(variable.flat.written) // size
+            numbers = Numbers(variable.flat.written[index::rows], variable.flat.line)
+        else:
+            numbers = variable.rows.get(labels) or variable.default
+        assert numbers is not None, "the file was checked"
+        row = f", row ({short(', '.join(labels))})" if labels else ""
+        where = f"{source}, line {numbers.line}: variable '{short(variable.name)}'{row}"
+        found.append(_row(numbers, variable.name, where, scaled))
+    return found
+
+
+def _row(numbers: Numbers, name: str, where: str, scaled: list[Scaled]) -> list[float]:
+    values = [float(number) for number in numbers.written]
+    if min(values) < 0 or max(values) > 1 + ROW_TOLERANCE:
+        raise InputError(f"{where}: probabilities must lie in [0, 1], got {shown(values)}")
+    total = math.fsum(values)
+    if abs(total - 1) < 1e-12:
+        return values
+    if abs(total - 1) > _tolerance(numbers.written):
+        raise InputError(
+            f"{where}: probabilities must sum to 1, got {shown(values)}, which sum to {total:.12g}"
         )
-    for name, own in variables.items():
-        head = " | ".join(filter(None, [number[name], ", ".join(number[parent] for parent in own.parents)]))
-        lines = [f"table {', '.join(own.flat)};"] if own.flat is not None else []
-        for labels, row in own.rows.items():
-            where = ", ".join(state[parent][label] for parent, label in zip(own.parents, labels, strict=True))
-            lines.append(f"({where}) {', '.join(row)};")
-        blocks.append(f"probability ( {head} ) {{\n" + "\n".join(lines) + "\n}\n")
-    return "network plain {\n}\n" + "".join(blocks)
+    if abs(total - 1) > UNSAID:
+        scaled.append(Scaled(name, numbers.line, total))
+    return [value / total for value in values]
 
 
-class _Words:
-    """The words and marks of a file, comments and quotes removed, with errors that name the file."""
-
-    def __init__(self, text: str, source: str) -> None:
-        self.source = source
-        self._words = iter(re.findall(r"[{}()|,;\[\]]|[^\s{}()|,;\[\]]+", _without_comments(text, source)))
-
-    def __iter__(self) -> Iterator[str]:
-        return self._words
-
-    def next(self, where: str) -> str:
-        word = next(self._words, None)
-        if word is None:
-            raise InputError(f"{self.source}: {where}: the file ends too early; is a closing brace missing?")
-        return word
-
-    def until(self, mark: str, where: str) -> list[str]:
-        """The words before a mark; no other bracket may come between."""
-        words: list[str] = []
-        while (word := self.next(where)) != mark:
-            if word in "{}();[]":
-                raise InputError(f"{self.source}: {where}: expected '{mark}', got '{short(word)}'")
-            words.append(word)
-        return words
-
-    def expect(self, mark: str, where: str) -> None:
-        if (word := self.next(where)) != mark:
-            raise InputError(f"{self.source}: {where}: expected '{mark}', got '{short(word)}'")
-
-    def skip_block(self) -> None:
-        while self.next("network") != "{":
-            pass
-        depth = 1
-        while depth:
-            depth += {"{": 1, "}": -1}.get(self.next("network"), 0)
+def _tolerance(written: Sequence[str]) -> float:
+    """How far a row may sum from 1: each number by one of the last digit that any of them has."""
+    digits = max(-int(Decimal(number).as_tuple().exponent) for number in written)
+    # With a little room, for the sum of decimals is not exact.
+    return min(FURTHEST, max(ROW_TOLERANCE, 1.000001 * len(written) * 10.0**-digits))
 
 
-def _without_comments(text: str, source: str) -> str:
-    parts: list[str] = []
-    start, mark = 0, re.compile(r'"[^"\n]*"|//[^\n]*|/\*')
-    while found := mark.search(text, start):
-        parts.append(text[start : found.start()])
-        start = found.end()
-        if found[0].startswith('"'):
-            parts.append(f" {found[0][1:-1]} ")
-        elif found[0] == "/*":
-            start = text.find("*/", start) + 2
-            if start == 1:
-                raise InputError(f"{source}: a comment opened with /* is never closed; close it with */")
-            parts.append(" ")
-    return "".join([*parts, text[start:]])
+def _network(words: Words) -> None:
+    while not words.next("network").is_mark("{"):
+        pass
+    depth = 1
+    while depth:
+        word = words.next("network")
+        if word.text == "property" and not word.quoted:
+            words.property("network")
+        elif word.is_mark("{}"):
+            depth += 1 if word.text == "{" else -1
 
 
-def _variable(words: _Words, variables: dict[str, Variable]) -> None:
-    name = _one(words.until("{", "variable"), "variable name", words.source)
+def _variable(words: Words, variables: dict[str, Variable]) -> None:
+    opened = words.line
+    name = _one(words.until("{", "variable"), "variable name", words)
     where = f"variable '{short(name)}'"
     # Put last, in the order of declaration, even if its probabilities came first.
-    variable = variables[name] = variables.pop(name, Variable(name))
+    variable = variables[name] = variables.pop(name, Variable(name, opened))
     if variable.declared:
-        raise InputError(f"{words.source}: {where} is declared twice; rename one")
-    variable.declared = True
-    while (word := words.next(where)) != "}":
-        if word == "property":
-            key, _, value = " ".join(words.until(";", where)).partition("=")
-            variable.state_one = value.strip() if key.strip() == STATE_ONE else variable.state_one
-        elif word == "type":
-            words.until("[", where)
-            count = words.until("]", where)
-            words.expect("{", where)
-            variable.states = _names(words.until("}", where))
-            words.expect(";", where)
-            if count != [str(len(variable.states))]:
-                raise InputError(
-                    f"{words.source}: {where} announces {short(' '.join(count))} states, "
-                    f"got {len(variable.states)} ({short(', '.join(variable.states))}); correct the number"
-                )
+        raise words.error(f"{where} is declared twice; rename one", opened)
+    variable.declared, variable.line = True, opened
+    while not (word := words.next(where)).is_mark("}"):
+        if word.text == "property" and not word.quoted:
+            key, _, value = words.property(where).partition("=")
+            if key.strip() == STATE_ONE:
+                variable.state_one = value.strip().removeprefix('"').removesuffix('"')
+        elif word.text == "type":
+            variable.states = _states(words, where)
         else:
-            raise InputError(f"{words.source}: {where}: expected type or property, got '{short(word)}'")
+            raise words.error(f"{where}: expected type or property, got '{short(word.text)}'")
 
 
-def _probability(words: _Words, variables: dict[str, Variable]) -> None:
+def _states(words: Words, where: str) -> tuple[str, ...]:
+    kind = words.until("[", where)
+    if listed(kind) != "discrete":
+        raise words.error(f"{where}: expected type discrete, got '{listed(kind)}'; make its values states")
+    count = words.until("]", where)
+    words.expect("{", where)
+    states = _names(words.until("}", where))
+    words.expect(";", where)
+    if listed(count) != str(len(states)):
+        raise words.error(
+            f"{where} announces {listed(count)} states, got {len(states)} ({short(', '.join(states))}); "
+            "correct the number"
+        )
+    return states
+
+
+def _probability(words: Words, variables: dict[str, Variable]) -> None:
+    opened = words.line
     words.expect("(", "probability")
     head = words.until(")", "probability")
-    bar = head.index("|") if "|" in head else 1
-    name = _one(head[:bar], "variable name in a probability block", words.source)
+    bar = next((i for i, word in enumerate(head) if word.is_mark("|")), 1)
+    name = _one(head[:bar], "variable name in a probability block", words)
     where = f"probability of '{short(name)}'"
     # Not declared so far is no error yet: the declaration may follow.
-    variable = variables.setdefault(name, Variable(name))
-    if variable.tabled:
-        raise InputError(f"{words.source}: variable '{short(name)}' has two probability blocks; remove one")
-    variable.tabled = True
+    variable = variables.setdefault(name, Variable(name, opened))
+    if variable.tabled is not None:
+        raise words.error(f"variable '{short(name)}' has two probability blocks; remove one", opened)
+    variable.tabled = opened
     variable.parents = _names(head[bar:])
-    words.expect("{", where)
-    while (word := words.next(where)) != "}":
-        if word == "(":
+
+    def entry(word: Word) -> None:
+        if word.is_mark("("):
             labels = _names(words.until(")", where))
+            row = f"row ({short(', '.join(labels))})"
             if labels in variable.rows:
-                raise InputError(
-                    f"{words.source}: {where} has two rows for ({short(', '.join(labels))}); remove one"
-                )
-            variable.rows[labels] = _numbers(words, f"{where}, row ({short(', '.join(labels))})")
-        elif word == "table":
+                raise words.error(f"{where} has two rows for ({short(', '.join(labels))}); remove one")
+            variable.rows[labels] = _numbers(words, f"{where}, {row}")
+        elif word.text == "table":
             variable.flat = _numbers(words, where)
-        elif word == "default":
+        elif word.text == "default":
             variable.default = _numbers(words, f"{where}, default")
-        elif word == "property":
-            words.until(";", where)
         else:
-            raise InputError(f"{words.source}: {where}: expected table or (states), got '{short(word)}'")
+            raise words.error(f"{where}: expected table or (states), got '{short(word.text)}'")
+
+    words.block(where, entry)
 
 
-def _numbers(words: _Words, where: str) -> list[str]:
-    numbers = [word for word in words.until(";", where) if word != ","]
+def _numbers(words: Words, where: str) -> Numbers:
+    line = words.line
+    numbers = tuple(word.text for word in words.until(";", where) if not word.is_mark(","))
     for number in numbers:
         try:
             finite = math.isfinite(float(number)) and number.isascii() and "_" not in number
         except ValueError:
             finite = False
         if not finite:
-            raise InputError(f"{words.source}: {where}: expected probabilities, got '{short(number)}'")
-    return numbers
+            raise words.error(f"{where}: expected probabilities, got '{short(number)}'")
+    return Numbers(numbers, line)
 
 
-def _one(words: Sequence[str], what: str, source: str) -> str:
-    if len(words) != 1:
-        raise InputError(f"{source}: expected one word as {what}, got '{short(' '.join(words))}'")
-    return words[0]
-
-
-def _names(words: Sequence[str]) -> tuple[str, ...]:
-    return tuple(word for word in words if word not in {",", "|"})
-
-
-def _check_states(variable: Variable, source: str) -> None:
-    what = f"{source}: variable '{short(variable.name)}'"
-    if not variable.declared:
-        raise InputError(f"{what} has probabilities but is not declared; declare it or remove them")
-    if len(variable.states) != 2 or len(set(variable.states)) != 2:
-        listed = short(", ".join(variable.states)) or "none"
-        raise InputError(
-            f"{what} must have two different states, got {len(variable.states)}: {listed}; merge them"
+def _one(words: Sequence[Word], what: str, of: Words) -> str:
+    if len(words) != 1 or words[0].is_mark():
+        raise of.error(
+            f"expected one word as {what}, got '{listed(words)}'; put it in quotes if it has spaces"
         )
-    if variable.state_one not in (None, *variable.states):
-        listed = short(", ".join(variable.states))
-        raise InputError(f"{what}: {STATE_ONE} must be one of {listed}, got {shown(variable.state_one)}")
+    return words[0].text
 
 
-def _check(variable: Variable, variables: dict[str, Variable], source: str) -> None:
-    what = f"{source}: variable '{short(variable.name)}'"
-    if not variable.tabled or not (variable.rows or variable.flat or variable.default):
-        raise InputError(f"{what} has no probabilities; add a probability block")
+def _names(words: Sequence[Word]) -> tuple[str, ...]:
+    return tuple(word.text for word in words if not word.is_mark(",|"))
+
+
+def _check_states(variable: Variable, words: Words) -> None:
+    what = f"variable '{short(variable.name)}'"
+    states = variable.states
+    if not variable.declared:
+        raise words.error(
+            f"{what} has probabilities but is not declared; declare it or remove them", variable.line
+        )
+    if len(states) < 2 or len(set(states)) < len(states):
+        raise words.error(
+            f"{what} must have two or more different states, got {len(states)}: "
+            f"{short(', '.join(states)) or 'none'}",
+            variable.line,
+        )
+    if len(states) == 2 and variable.state_one not in (None, *states):
+        raise words.error(
+            f"{what}: {STATE_ONE} must be one of {short(', '.join(states))}, got {shown(variable.state_one)}",
+            variable.line,
+        )
+
+
+def _check(variable: Variable, variables: dict[str, Variable], words: Words) -> None:
+    what = f"variable '{short(variable.name)}'"
+    if variable.tabled is None or not (variable.rows or variable.flat or variable.default):
+        raise words.error(
+            f"{what} has no probabilities; add a probability block", variable.tabled or variable.line
+        )
     for parent in variable.parents:
         if parent not in variables or not variables[parent].declared:
-            raise InputError(f"{what} has the undefined parent '{short(parent)}'; declare it or remove it")
+            raise words.error(
+                f"{what} has the undefined parent '{short(parent)}'; declare it or remove it", variable.tabled
+            )
     configurations = math.prod(len(variables[parent].states) for parent in variable.parents)
     if variable.flat is not None:
-        _check_flat(variable, configurations, what)
+        _check_flat(variable, variable.flat, configurations, words)
     else:
-        _check_rows(variable, variables, configurations, what)
+        _check_rows(variable, variables, configurations, words)
 
 
-def _check_flat(variable: Variable, configurations: int, what: str) -> None:
-    assert variable.flat is not None
+def _check_flat(variable: Variable, flat: Numbers, configurations: int, words: Words) -> None:
+    what = f"variable '{short(variable.name)}'"
     if variable.rows or variable.default:
-        raise InputError(f"{what} has both a table and rows; keep one")
-    if len(variable.flat) != 2 * configurations:
-        raise InputError(
-            f"{what} needs a table of {counted(2 * configurations)} probabilities, got {len(variable.flat)}"
+        raise words.error(f"{what} has both a table and rows; keep one", flat.line)
+    needed = len(variable.states) * configurations
+    if len(flat.written) != needed:
+        raise words.error(
+            f"{what} needs a table of {counted(needed)} probabilities, got {len(flat.written)}", flat.line
         )
 
 
-def _check_rows(variable: Variable, variables: dict[str, Variable], configurations: int, what: str) -> None:
+def _check_rows(
+    variable: Variable, variables: dict[str, Variable], configurations: int, words: Words
+) -> None:
+    what = f"variable '{short(variable.name)}'"
     states = [variables[parent].states for parent in variable.parents]
-    for labels, row in variable.rows.items():
-        where = f"row ({short(', '.join(labels))})"
-        known = len(labels) == len(states) and all(
-            label in own for label, own in zip(labels, states, strict=True)
+    for labels, row in _rows(variable):
+        where = "default row" if labels is None else f"row ({short(', '.join(labels))})"
+        known = labels is None or (
+            len(labels) == len(states)
+            and all(label in own for label, own in zip(labels, states, strict=True))
         )
         if not known:
-            raise InputError(f"{what}: {where} names no states of its parents")
-        if len(row) != 2:
-            raise InputError(f"{what}, {where}: expected 2 probabilities, got {len(row)}")
-    if len(variable.rows) == configurations:
+            raise words.error(f"{what}: {where} names no states of its parents", row.line)
+        if len(row.written) != len(variable.states):
+            raise words.error(
+                f"{what}, {where}: expected {len(variable.states)} probabilities, got {len(row.written)}",
+                row.line,
+            )
+    if len(variable.rows) == configurations or (variable.default is not None and configurations <= 2**20):
         return
-    if variable.default is None or configurations > 2**20:
-        missing = next(labels for labels in itertools.product(*states) if labels not in variable.rows)
-        named = ", ".join(f"{p}={label}" for p, label in zip(variable.parents, missing, strict=True))
-        raise InputError(f"{what} has no row for {short(named) or 'its probabilities'}; add it")
-    if len(variable.default) != 2:
-        raise InputError(f"{what}, default row: expected 2 probabilities, got {len(variable.default)}")
-    for labels in itertools.product(*states):
-        variable.rows.setdefault(labels, variable.default)
+    missing = next(labels for labels in itertools.product(*states) if labels not in variable.rows)
+    named = ", ".join(f"{p}={label}" for p, label in zip(variable.parents, missing, strict=True))
+    raise words.error(f"{what} has no row for {short(named) or 'its probabilities'}; add it", variable.tabled)
+
+
+def _rows(variable: Variable) -> Iterator[tuple[tuple[str, ...] | None, Numbers]]:
+    yield from variable.rows.items()
+    if variable.default is not None:
+        yield None, variable.default
