@@ -162,7 +162,7 @@ def beside(result: Result) -> Beside:
         prediction=prediction,
         reason=reason,
         sentence=_sentence(result, prediction, reason),
-        levels=_levels(geometry) if geometry is not None else {},
+        levels=levels(geometry) if geometry is not None else {},
         rates=_rates(result, prediction),
         spectrum=geometry.spectrum or () if geometry is not None else (),
         singular_values=_singular_values(result, prediction),
@@ -206,9 +206,18 @@ def _symmetric(result: Result) -> bool:
     )
 
 
-def _levels(g: LimitGeometry) -> dict[Key, float]:
-    """What each measure of the trace tends to; only what theory gives."""
-    levels: dict[Key, float | None] = {
+def levels(g: LimitGeometry) -> dict[Key, float]:
+    """What each measure of the trace tends to; only what theory gives.
+
+    Args:
+        g: Of a prediction.
+
+    Example:
+        >>> from linrep.theory.limits import predict
+        >>> round(levels(predict(2).geometry)["alignment", ""], 3)
+        0.587
+    """
+    found: dict[Key, float | None] = {
         ("linearity", "embedding"): g.linearity_embedding,
         ("linearity", "unembedding"): g.linearity_unembedding,
         ("alignment", ""): g.alignment,
@@ -220,7 +229,7 @@ def _levels(g: LimitGeometry) -> dict[Key, float]:
         ("additive_share", "unembedding"): g.additive_share_unembedding,
         ("log_odds_gap_nats", ""): 0.0,
     }
-    return {key: level for key, level in levels.items() if level is not None}
+    return {key: level for key, level in found.items() if level is not None}
 
 
 def _rates(result: Result, prediction: Prediction | None) -> dict[Key, Rate]:

@@ -179,6 +179,18 @@
     });
   });
 
+  document.querySelectorAll("[data-more]").forEach((button) => {
+    const block = document.getElementById(button.dataset.more);
+    const all = button.textContent;
+    button.hidden = false;
+    block.classList.add("short");
+    button.addEventListener("click", () => {
+      const short = block.classList.toggle("short");
+      button.setAttribute("aria-expanded", String(!short));
+      button.textContent = short ? all : "Fewer rows";
+    });
+  });
+
   const unfold = () => {
     const folded = document.getElementById(location.hash.slice(1))?.querySelector(":scope > .folded");
     if (folded) folded.open = true;

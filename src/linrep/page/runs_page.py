@@ -1,4 +1,4 @@
-"""The page of many runs: one dot a run, medians, the grid of medians, what varies, and the numbers."""
+"""The page of many runs: what they come to, one dot a run, the grid of medians, the numbers, what varies."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,14 +6,25 @@ from typing import Any
 import linrep
 from linrep.errors import InputError
 from linrep.page.concept_table import to_csv
-from linrep.page.numbers import count, finite, short
-from linrep.page.runs_plot import MOST_COLOURS, Cell, Dot, grid, ordered, scatter, words, written
-from linrep.page.shell import Block, Line, Page, Section, assemble
+from linrep.page.dots import Cell, ordered
+from linrep.page.numbers import count, short
+from linrep.page.runs_dots import Drawn, K, M, dots_of, ended_words, rows_of
+from linrep.page.runs_headline import headline, lines
+from linrep.page.runs_plot import MOST_COLOURS, grid, scatter, words, writer, written
+from linrep.page.shell import Block, Page, Section, assemble
 from linrep.runs.config import Config
 from linrep.runs.failures import Failure
 from linrep.runs.index import RunTable
 
+Fields = dict[str, list[Any]]
+"""Of the config, with their values in order."""
+BESIDE = ("runs", "training.until_excess", "training.until_gradient", "training.snapshots")
+"""Numbers of the config that no one asks what a run comes to by."""
 MOST_ROWS = 200
+MOST_IN_FILE = 2_000
+"""Rows of the file that the page carries."""
+MOST_WIDTHS = 6
+"""Lines k = m that can be told apart."""
 
 
 def render(
@@ -36,54 +47,52 @@ def render(
     varies = _varying(table)
     x = x or _across(varies)
     colour = colour or _colour(table, varies, x)
-    columns = [_column(table, field) for field in ("run", x, y)]
-    colours = [""] * len(table) if colour is None else _column(table, colour)
-    dots: list[Dot] = [
-        (run, across, up, shade)
-        for run, across, given, shade in zip(*columns, colours, strict=True)
-        if across is not None and (up := finite(given)) is not None
-    ]
-    if not dots:
+    found = dots_of(table, x, y, colour)
+    if not found.dots:
         raise InputError(
             f"page: none of {len(table)} runs has both {x} and a number {y}; choose other fields"
         )
-    low, high = (f(dots, key=lambda dot: dot[2]) for f in (min, max))
-    missing = len(table) - len(dots)
-    notes = [f"{count(missing)} runs without {words(x)} or {words(y)} are not drawn."] if missing else []
-    notes += [f"Failed cells of sweeps in this folder: {count(len(failed))}, named below."] if failed else []
+    figures = [
+        scatter(found, x, y, colour, _widths(table) if x == K else []),
+        *grid(found.dots, x, y, colour, _equal(table, x, colour)),
+    ]
     return assemble(
         Page(
-            title=f"{words(y)[0].upper()}{words(y)[1:]} against {words(x)}",
-            kicker=f"{count(len(dots))} runs compared",
-            lines=[
-                Line(
-                    standing="note",
-                    claim=f"{word} {words(y)}: {short(dot[2])}.",
-                    detail=f"{words(x)} {written(dot[1])}, run {dot[0]}.",
-                )
-                for word, dot in (("Largest", high), ("Smallest", low))
-            ]
-            + [Line(standing="note", claim=note) for note in notes],
+            title=headline(found.dots, x, y),
+            kicker=f"{count(len(table))} runs compared",
+            lines=lines(found, len(failed), y, x),
             sections=[
-                Section(
-                    id="drawn",
-                    title="Figures",
-                    blocks=[scatter(dots, x, y, colour), *grid(dots, x, y, colour)],
-                ),
-                Section(id="varies", title="What varies", blocks=[_what_varies(varies)]),
-                Section(
-                    id="runs",
-                    title="Runs",
-                    blocks=[_runs(table, [x, y, *([colour] if colour else [])], varies)],
-                ),
+                Section(id="drawn", title="Figure", blocks=figures),
+                Section(id="runs", title="Runs", blocks=[_runs(table, found, x, y, colour, varies)]),
+                Section(id="varies", title="What varies", blocks=[_what_varies(varies)], folded=True),
                 *([Section(id="failed", title="Failed", blocks=[_failed(failed)])] if failed else []),
             ],
-            footer=f"linrep {linrep.__version__}.",
+            footer=f"linrep {linrep.__version__}. f: embedding of contexts, g: unembedding of tokens.",
         )
     )
 
 
-def _varying(table: RunTable) -> dict[str, list[Any]]:
+def _widths(table: RunTable) -> list[int]:
+    """The numbers of concepts for which k = m is drawn; none where they are too many to be told apart."""
+    found = sorted(set(_optional(table, M)) - {None})
+    return found if len(found) <= MOST_WIDTHS else []
+
+
+def _equal(table: RunTable, x: str, colour: str | None) -> set[tuple[Any, Any]]:
+    """Cells in which every run is as wide as it has concepts; none where neither field is the width."""
+    if colour is None or K not in (x, colour):
+        return set()
+    widths, concepts = _optional(table, K), _optional(table, M)
+    cells = list(zip(_column(table, x), _column(table, colour), strict=True))
+    unequal = {cell for cell, k, m in zip(cells, widths, concepts, strict=True) if k != m}
+    return set(cells) - unequal
+
+
+def _optional(table: RunTable, name: str) -> list[Any]:
+    return table[name].to_pylist() if name in table.column_names else [None] * len(table)
+
+
+def _varying(table: RunTable) -> Fields:
     """Fields of the config with more than one value, and their values in order; seeds are no choice."""
     found: dict[str, list[Any]] = {}
     for name in table.column_names:
@@ -94,12 +103,14 @@ def _varying(table: RunTable) -> dict[str, list[Any]]:
     return found
 
 
-def _across(varies: dict[str, list[Any]]) -> str:
+def _across(varies: Fields) -> str:
+    """The number with the most values, of those that say what is trained, if any, and not for how long."""
     numbers = [name for name, values in varies.items() if not isinstance(values[0], str | bool)]
-    return max(numbers, key=lambda name: len(varies[name]), default=next(iter(varies), "seed"))
+    asked = [name for name in numbers if name not in BESIDE and not name.startswith(("compute.", "measure."))]
+    return max(asked or numbers, key=lambda name: len(varies[name]), default=next(iter(varies), "seed"))
 
 
-def _colour(table: RunTable, varies: dict[str, list[Any]], x: str) -> str | None:
+def _colour(table: RunTable, varies: Fields, x: str) -> str | None:
     """The field of the config with the most values that colours can tell apart, x not settling them."""
     across = _column(table, x)
     others = [
@@ -118,7 +129,7 @@ def _column(table: RunTable, name: str) -> list[Any]:
     return table[name].to_pylist()
 
 
-def _what_varies(varies: dict[str, list[Any]]) -> Block:
+def _what_varies(varies: Fields) -> Block:
     def shown(values: list[Any]) -> str:
         names = [written(value) for value in values]
         return ", ".join(names if len(names) <= 12 else [*names[:6], "…", *names[-5:]])
@@ -132,20 +143,38 @@ def _what_varies(varies: dict[str, list[Any]]) -> Block:
     )
 
 
-def _runs(table: RunTable, asked: Sequence[str], varies: dict[str, list[Any]]) -> Block:
-    head = list(dict.fromkeys(["run", *asked, *varies]))
-    body = list(zip(*(table[name].to_pylist() for name in head), strict=True))
+def _runs(table: RunTable, found: Drawn, x: str, y: str, colour: str | None, varies: Fields) -> Block:
+    """A row a dot, six columns at most; the file has a row a run, with what varies."""
+    several = any(dot.of > 1 for dot in found.dots)
+    write = writer(y)
+    rows = [
+        [
+            dot.run,
+            written(dot.across),
+            *([_cell(dot.shade, colour in varies)] if colour else []),
+            write(dot.up),
+            *([f"{count(dot.seeds)} of {count(dot.of)}"] if several else []),
+            dot.ended,
+        ]
+        for dot in found.dots[:MOST_ROWS]
+    ]
+    head: list[str] = list(dict.fromkeys(["run", x, *([colour] if colour else []), y, *varies]))
+    body = [[*(row[name] for name in head), ended_words(row)] for row in rows_of(table)]
     return Block(
         id="table",
         kind="table",
-        title="Runs and what they differ in",
-        caption=_cut(body),
-        columns=head,
-        rows=[
-            [_cell(value, field in varies) for field, value in zip(head, row, strict=True)]
-            for row in body[:MOST_ROWS]
+        title="Every run, its seeds that ended alike together" if several else "Every run",
+        caption=_cut(found.dots, len(body)),
+        columns=[
+            "run",
+            words(x),
+            *([words(colour)] if colour else []),
+            words(y),
+            *(["seeds"] if several else []),
+            "ended",
         ],
-        download=("runs.csv", to_csv(head, body)),
+        rows=rows,
+        download=("runs.csv", to_csv([*head, "ended"], body[:MOST_IN_FILE])),
     )
 
 
@@ -156,15 +185,19 @@ def _failed(failed: Sequence[Failure]) -> Block:
         id="failures",
         kind="table",
         title="Cells of sweeps that could not be finished",
-        caption=_cut(body),
+        caption=_cut(body, len(body)),
         columns=head,
         rows=body[:MOST_ROWS],
         download=("failed.csv", to_csv(head, body)),
     )
 
 
-def _cut(body: Sequence[object]) -> str:
-    return f"The first {MOST_ROWS} of {count(len(body))}; the file has all." if len(body) > MOST_ROWS else ""
+def _cut(shown: Sequence[object], runs: int) -> str:
+    """What is not in the table, or not in the file."""
+    said = f"The first {count(MOST_ROWS)} of {count(len(shown))}. " if len(shown) > MOST_ROWS else ""
+    if runs > MOST_IN_FILE:
+        said += f"The file has the first {count(MOST_IN_FILE)} runs; `linrep runs --csv` has all."
+    return said.strip()
 
 
 def _cell(value: Cell, exact: bool) -> str:

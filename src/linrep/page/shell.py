@@ -15,6 +15,8 @@ WORDY = 24
 """A column of a table with a longer cell is one of words; an interval behind a number is not counted."""
 MANY = 12
 """A table of more columns is set closer, its cells in two lines where the page has no room for one."""
+FIRST, SLACK = 5, 3
+"""Rows of a table that are seen before the rest is asked for; one of a few more is seen whole."""
 
 
 Standing = Literal["yes", "partly", "no", "undecided", "note"]
@@ -44,6 +46,16 @@ class Block:
     download: tuple[str, str] | None = None
     """File name and content behind a download button."""
     size: Literal["small", "third", "half", "wide"] = "half"
+
+    @property
+    def first(self) -> int:
+        """table: how many rows are seen before the others are asked for.
+
+        Example:
+            >>> [Block(id="t", kind="table", title="", rows=[("",)] * rows).first for rows in (8, 9)]
+            [8, 5]
+        """
+        return FIRST if len(self.rows) > FIRST + SLACK else len(self.rows)
 
     @property
     def wordy(self) -> frozenset[int]:

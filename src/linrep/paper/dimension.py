@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterator
 
+from linrep.page.axis_words import point, title
 from linrep.page.chart import Series, chart, control, means, numeric
 from linrep.page.numbers import cosine, listed
 from linrep.page.shell import Block
-from linrep.paper.axis_words import point, title
 from linrep.paper.effects import Held, above, judged
 from linrep.paper.measured import Cells, run_dots
 from linrep.paper.paired import Key, paired_difference

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from linrep.page.axis_words import title
 from linrep.page.chart import chart, colour, control
 from linrep.page.numbers import cosine
 from linrep.page.shell import Block
-from linrep.paper.axis_words import title
 from linrep.paper.effects import UNIT, Held, above, below, judged
 from linrep.paper.ended import mean_over
 from linrep.paper.measured import Cells, measured_line

@@ -8,10 +8,10 @@ from torch import Tensor
 
 from linrep import geometry
 from linrep.intervals import average
+from linrep.page.axis_words import point, title
 from linrep.page.chart import Dash, Series, chart, numeric
 from linrep.page.numbers import cosine, short
 from linrep.page.shell import Block
-from linrep.paper.axis_words import point, title
 from linrep.paper.effects import UNIT, Held, below, judged
 from linrep.paper.ended import CONVERGED
 from linrep.paper.paired import by_run, geometric_mean

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from linrep.intervals import average
+from linrep.page.axis_words import title
 from linrep.page.chart import chart, colour, control, numeric
 from linrep.page.numbers import cosine, short
 from linrep.page.shell import Block
-from linrep.paper.axis_words import title
 from linrep.paper.effects import Held, below, judged
 from linrep.paper.measured import measured_line
 from linrep.paper.own_control import slopes

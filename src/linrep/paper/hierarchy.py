@@ -12,10 +12,10 @@ import torch
 
 from linrep.intervals import ANYWHERE
 from linrep.laboratory.shapes import DEVIATION, OVERLAP, SHARE, hierarchies
+from linrep.page import axis_words
 from linrep.page.chart import Series, chart, colour, numeric
 from linrep.page.numbers import cosine, listed, short
 from linrep.page.shell import Block
-from linrep.paper import axis_words
 from linrep.paper.effects import UNIT, Held, below, judged
 from linrep.paper.ended import mean_over
 from linrep.paper.orthogonality import inner_products

@@ -7,10 +7,10 @@ from torch import Tensor
 
 from linrep import geometry
 from linrep.llm.inner import causal_from_covariance, covariance, euclid, turned
+from linrep.page.axis_words import title
 from linrep.page.chart import Series, chart, means
 from linrep.page.numbers import cosine, short
 from linrep.page.shell import Block
-from linrep.paper.axis_words import title
 from linrep.paper.cross_products import cross_products
 from linrep.paper.effects import UNIT, Held, above, below, judged, within
 from linrep.paper.ended import mean_over

@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 
 from linrep.intervals import Interval, mean_interval
+from linrep.page import axis_words
 from linrep.page.concept_table import to_csv
 from linrep.page.numbers import count
-from linrep.paper import axis_words
 from linrep.paper.ended import CONVERGED
 from linrep.paper.record import Column
 from linrep.sweeps.numbers import At, Numbers, Spread, spread

@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from linrep.page import axis_words
 from linrep.page.chart import Series, chart, colour, heatmap, numeric
 from linrep.page.experiment import experiment_page
 from linrep.page.interactive import chosen
 from linrep.page.numbers import cosine, finite, listed
 from linrep.page.runs_plot import MOST_WRITTEN, even_in_log
 from linrep.page.shell import Block, assemble
-from linrep.paper import axis_words
 from linrep.paper.ended import CONVERGED
 from linrep.paper.record import Answer, Experiment, nothing
 from linrep.paper.report import Report

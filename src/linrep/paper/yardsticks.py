@@ -7,10 +7,10 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
+from linrep.page.axis_words import title
 from linrep.page.bars import stacked
 from linrep.page.chart import Place, Series, control, means, numeric
 from linrep.page.shell import Block
-from linrep.paper.axis_words import title
 from linrep.paper.ended import CONVERGED
 from linrep.paper.table import cells_of
 from linrep.runs.result import Result
