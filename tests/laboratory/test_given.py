@@ -79,11 +79,9 @@ def test_what_cannot_be_used_is_one_line(wrong: dict, words: str) -> None:
 
 
 def test_worlds_that_a_config_cannot_hold_are_refused() -> None:
-    wide = linrep.worlds.categorical(
-        [3, 2], nests=(), edge_probability=0.5, probability_range=(0.3, 0.7), generator=torch.Generator()
-    )
-    with pytest.raises(InputError, match="not binary"):
-        world_fields(wide)
+    nested = linrep.worlds.categorical([2, 2], nests=[(0, 1, 1)], generator=torch.Generator())
+    with pytest.raises(InputError, match="no nested concepts"):
+        world_fields(nested)
     held = linrep.worlds.hold_out(linrep.world(model(0)), 0.2, generator=torch.Generator())
     with pytest.raises(InputError, match="holds contexts out"):
         world_fields(held)

@@ -22,6 +22,38 @@ def pgmpy_network(name: str):
     return BIFReader(string=content(path, str(path)).decode()).get_model()
 
 
+def as_pgmpy(model: ConceptModel):
+    """A model as a network of pgmpy."""
+    from pgmpy.factors.discrete import TabularCPD
+    from pgmpy.models import DiscreteBayesianNetwork
+
+    network = DiscreteBayesianNetwork()
+    network.add_nodes_from(model.names)
+    network.add_edges_from([(model.names[parent], model.names[child]) for parent, child in model.edges()])
+    for name, states, parents, table in zip(
+        model.names, model.states, model.parents, model.tables, strict=True
+    ):
+        evidence = [model.names[parent] for parent in parents]
+        named = {model.names[i]: list(model.states[i]) for i in parents} | {name: list(states)}
+        columns = table.reshape(-1, len(states)).T.numpy()
+        cards = [len(model.states[parent]) for parent in parents]
+        network.add_cpds(TabularCPD(name, len(states), columns, evidence, cards, state_names=named))
+    return network
+
+
+def by_pgmpy(
+    network, names: Sequence[str], states: Sequence[Sequence[str]], evidence: dict[str, str]
+) -> np.ndarray:
+    """P(names | evidence), by its variable elimination, an axis a name, states in the order given."""
+    from pgmpy.inference import VariableElimination
+
+    asked = VariableElimination(network).query(list(names), evidence=evidence, show_progress=False)
+    values = asked.values.transpose([asked.variables.index(name) for name in names])
+    for axis, (name, own) in enumerate(zip(names, states, strict=True)):
+        values = values.take([asked.state_names[name].index(state) for state in own], axis)
+    return values
+
+
 def vectors(sizes: Sequence[int]) -> list[tuple[int, ...]]:
     return list(itertools.product(*(range(size) for size in sizes)))
 

@@ -8,7 +8,6 @@ import torch
 from jaxtyping import Int8, Int64
 from torch import Tensor
 
-from linrep.errors import InputError, short, shown
 from linrep.runs.config import Config
 from linrep.runs.world_config import (
     CategoricalWorld,
@@ -155,7 +154,6 @@ def _whole_model(config: Config, run: int) -> ConceptModel:
         case NetworkWorld() as given:
             return load_network(given.network)
         case TablesWorld() as given:
-            _require_binary(given)
             return from_tables(
                 [variable.name for variable in given.variables],
                 {variable.name: variable.table for variable in given.variables},
@@ -189,15 +187,6 @@ def _whole_model(config: Config, run: int) -> ConceptModel:
             )
         case _:
             assert_never(given)
-
-
-def _require_binary(given: TablesWorld) -> None:
-    for variable in given.variables:
-        if len(variable.states) != 2:
-            raise InputError(
-                f"world.variables: {shown(variable.name)} has {len(variable.states)} states "
-                f"({short(', '.join(variable.states))}); a concept written out is binary, give it two"
-            )
 
 
 def _codes(config: Config, model: ConceptModel, run: int) -> Int8[Tensor, "contexts concepts"] | None:

@@ -34,7 +34,7 @@ def run(
 
     Args:
         config: A checked config, plain data, or the path of a TOML file; None to say everything by keyword.
-        world: Instead of the config's: a concept model or a world in memory (binary concepts), the name of a
+        world: Instead of the config's: a concept model or a world in memory, the name of a
             published network or the path of a BIF file, or plain data as in a config.
         dim: Instead of ``model.dim``: the width k of both tables.
         out: Folder of runs. There a finished run is found again, and an interrupted one goes on; without it

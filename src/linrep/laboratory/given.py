@@ -12,6 +12,7 @@ from linrep.errors import InputError, shown
 from linrep.runs.config import Config
 from linrep.runs.toml import is_sweep, parse, read_toml, with_network_beside
 from linrep.worlds import contexts as context_sets
+from linrep.worlds.codes import labels
 from linrep.worlds.concepts import ConceptModel
 from linrep.worlds.network import load_network
 from linrep.worlds.network_file import network_path
@@ -149,11 +150,9 @@ def world_fields(given: Any) -> dict[str, Any]:
 
 
 def _tables(model: ConceptModel) -> dict[str, Any]:
-    wide = [name for name, size in zip(model.names, model.sizes, strict=True) if size != 2]
-    if wide or model.nests:
-        what = f"concept {shown(wide[0])}, which is not binary" if wide else "nested concepts"
+    if model.nests:
         raise InputError(
-            f"world: a config can hold binary concepts alone, got {what}; write it as a .bif file with "
+            "world: a config can hold no nested concepts in tables, got some; write them as a .bif file with "
             "linrep.write_bif and give its path, or ask for kind 'categorical'"
         )
     return {
@@ -173,7 +172,7 @@ def _tables(model: ConceptModel) -> dict[str, Any]:
 
 
 def _parts(given: World) -> dict[str, Any]:
-    """Contexts and tokens of a world of binary concepts, where they are not all."""
+    """Contexts and tokens of a world, where they are not all."""
     if bool(given.held_out.any()):
         raise InputError(
             "world: holds contexts out of training, which a config draws by itself; give the world without, "
@@ -184,15 +183,15 @@ def _parts(given: World) -> dict[str, Any]:
     tokens = None
     if not torch.equal(whole.tokens, given.tokens):
         tokens = given.tokens
-        found["tokens"] = {"kind": "list", "tokens": _digits(given.token_codes)}
-    known = (given.codes < 2).sum(1)
+        found["tokens"] = {"kind": "list", "tokens": _texts(given.model, given.token_codes)}
+    known = (given.codes < torch.tensor(given.model.sizes)).sum(1)
     low, high = int(known.min()), int(known.max())
     span = context_sets.known(given.model.sizes, at_least=low, at_most=high)
     contexts: dict[str, Any] = {"kind": "known", "at_least": low, "at_most": high}
     if torch.equal(context_sets.world(given.model, tokens=tokens).codes, given.codes):
         contexts = {"kind": "complete"}
     elif not torch.equal(context_sets.world(given.model, codes=span, tokens=tokens).codes, given.codes):
-        contexts = {"kind": "list", "contexts": _digits(given.codes)}
+        contexts = {"kind": "list", "contexts": _texts(given.model, given.codes)}
     return found | {"contexts": contexts | {"weights": _weighting(given)}}
 
 
@@ -210,9 +209,12 @@ def _close(a: Float64[Tensor, " contexts"], b: Float64[Tensor, " contexts"]) -> 
     return torch.allclose(a, b, rtol=1e-12, atol=0)
 
 
-def _digits(codes: Tensor) -> list[str]:
-    """A digit for each binary concept, "?" where it is unknown."""
-    return ["".join("01?"[digit] for digit in row) for row in codes.tolist()]
+def _texts(model: ConceptModel, codes: Tensor) -> list[str]:
+    """A digit for each concept, "?" where it is unknown; in words where ten digits are too few."""
+    if max(model.sizes) > 10:
+        return list(labels(model, codes))
+    digits = ["0123456789"[:size] + "?" for size in model.sizes]
+    return ["".join(own[digit] for own, digit in zip(digits, row, strict=True)) for row in codes.tolist()]
 
 
 def _table(name: str, value: Any) -> Mapping[str, Any]:
