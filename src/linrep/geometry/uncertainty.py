@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
+from linrep.geometry.folded import Folded
 from linrep.geometry.moments import steering_moments, unit_vectors
 from linrep.geometry.pairs import Pairs, matrix_over_contrasts, over_contrasts
 from linrep.geometry.record import MEAN_DIRECTIONS, RMS, TableName
@@ -99,30 +101,25 @@ class _Groups:
         self.shrink = (used / counts.clamp(min=1)).to(torch.float64).sqrt().tolist()
         self.directions = torch.stack([units.sum(0) / max(len(units), 1) for units in self.units])
 
-    def variance(self, statistics: list[tuple[Tensor, Tensor]], overall: Overall) -> Variance | None:
-        r"""Of the mean over concepts; None where a group in it has too few vectors.
-
-        Vectors that share a row, of one concept or of two, vary together: with :math:`\psi` a vector's
-        influence, :math:`V = \sum_r (\sum_{p \ni r} \psi_p)^2 - \sum_p \psi_p^2` (each lies in two rows).
-        """
-        influence: list[Tensor] = []
-        freedom: list[float] = []
-        at: list[Tensor] = []
+    def influence(self, statistics: list[tuple[Tensor, Tensor]], overall: Overall) -> "_Influence | None":
+        """On the mean over concepts; None where a group in it has too few vectors."""
+        changes: dict[int, Tensor] = {}
         slopes = _slopes(statistics, overall)
-        for i, (own, (on_all, without)) in enumerate(zip(slopes, statistics, strict=True)):
+        for group, (own, (on_all, without)) in enumerate(zip(slopes, statistics, strict=True)):
             if not bool((own != 0).any()):
                 continue
             if len(without) < LEAST:
                 return None
-            change = torch.where(own != 0, (without - on_all) * own, 0.0)
-            change = change.sum(-1) if change.ndim == 2 else change
-            scale = self.shrink[i] * (1 - 1 / len(change)) ** 0.5
-            influence.append(scale * (change - change.mean()))
-            at.append(self.rows[i])
-            freedom.append(len(change) - 1.0)
-        if not influence:
+            changes[group] = torch.where(own != 0, (without - on_all) * own, 0.0)
+        if not changes:
             return None
-        return shared_variance(influence, torch.cat(at, 1), freedom)
+        rows = torch.cat([self.rows[group] for group in changes], 1)
+        return _Influence(changes=changes, shrink=self.shrink, rows=rows)
+
+    def variance(self, statistics: list[tuple[Tensor, Tensor]], overall: Overall) -> Variance | None:
+        """Of the mean over concepts; None where a group in it has too few vectors."""
+        found = self.influence(statistics, overall)
+        return found and found.variance()
 
     def linearity(self) -> list[tuple[Tensor, Tensor]]:
         return [(_linearity(u.sum(0), len(u)), _linearity(u.sum(0) - u, len(u) - 1)) for u in self.units]
@@ -132,13 +129,8 @@ class _Groups:
         pairs = zip(self.units, others, strict=True)
         return [(u.mean(0) @ other, _means_without(u) @ other) for u, other in pairs]
 
-    def overlap_of_means(self, *, noise: float) -> list[tuple[Tensor, Tensor]]:
-        """|cosine| of every two mean directions.
-
-        Args:
-            noise: How many variances of the cosine its square owes to noise: its changes are those of the
-                cosine as far as they show when its sign is dropped.
-        """
+    def overlap_of_means(self) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
+        """|cosine| of every two mean directions, its sign kept; and the standard deviation of the cosines."""
         every = normalise(self.directions)
         on_all = every @ every.mT
         without = [normalise(_means_without(u)) @ every.mT for u in self.units]
@@ -148,11 +140,11 @@ class _Groups:
                 for each, shrink in zip(without, self.shrink, strict=True)
             ]
         )
-        kept = _share_folded(on_all, alone + alone.mT, noise)
-        return [
-            (own.abs(), own.abs() + sign * scale * (each - own))
-            for own, sign, scale, each in zip(on_all, on_all.sign(), kept, without, strict=True)
+        statistics = [
+            (own.abs(), own.abs() + torch.where(own < 0, -1.0, 1.0) * (each - own))
+            for own, each in zip(on_all, without, strict=True)
         ]
+        return statistics, (alone + alone.mT).sqrt()
 
     def overlap_of_vectors(self) -> list[tuple[Tensor, Tensor]]:
         """Root mean square of cosines with every group's vectors."""
@@ -161,6 +153,32 @@ class _Groups:
             square = torch.stack([(u @ other.mT).square().mean(1) for other in self.units], 1)
             found.append((square.mean(0).sqrt(), _means_without(square).clamp_min(0).sqrt()))
         return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Influence:
+    """How the mean over concepts changes, to first order, without each vector."""
+
+    changes: dict[int, Tensor]
+    """By group, one for each vector; or a row of them, by the other group."""
+    shrink: list[float]
+    rows: Int64[Tensor, "2 vectors"]
+    """Of the vectors of these groups."""
+
+    def variance(self, share: Tensor | None = None) -> Variance:
+        r"""Vectors that share a row, of one concept or of two, vary together: with :math:`\psi` a vector's
+        influence, :math:`V = \sum_r (\sum_{p \ni r} \psi_p)^2 - \sum_p \psi_p^2` (each lies in two rows).
+
+        Args:
+            share: What of the changes counts, for every two groups; None = all.
+        """
+        influence: list[Tensor] = []
+        for group, change in self.changes.items():
+            rows = change if share is None or change.ndim == 1 else change * share[group]
+            each = rows.sum(-1) if rows.ndim == 2 else rows
+            scale = self.shrink[group] * (1 - 1 / len(each)) ** 0.5
+            influence.append(scale * (each - each.mean()))
+        return shared_variance(influence, self.rows, [len(each) - 1.0 for each in influence])
 
 
 def _slopes(statistics: list[tuple[Tensor, Tensor]], overall: Overall) -> Tensor:
@@ -172,30 +190,23 @@ def _slopes(statistics: list[tuple[Tensor, Tensor]], overall: Overall) -> Tensor
     return (slope + slope.mT).fill_diagonal_(0) if slope.ndim == 2 else slope
 
 
-def _share_folded(mean: Tensor, variance: Tensor, noise: float) -> Tensor:
-    r"""How much of its standard deviation a normal number keeps when its sign is dropped.
-
-    All of it far from 0, :math:`\sqrt{1 - 2/\pi} = 0.6` where its mean is 0. The mean is taken where the
-    square of what was seen, less some variances, puts it.
-    """
-    square = torch.where(variance > 0, mean.square() / variance - noise, torch.inf)
-    near = square.clamp(0, 400).sqrt()
-    expected = math.sqrt(2 / math.pi) * torch.exp(-near.square() / 2) + near * torch.erf(near / math.sqrt(2))
-    return (1 + near.square() - expected.square()).clamp(1 - 2 / math.pi, 1).sqrt()
-
-
 def _overlap_interval(value: float, side: _Groups, overall: Overall) -> Interval | None:
-    """Of a mean |cosine|, which is never below 0 and, of noise alone, never 0.
+    """Of a mean |cosine|, which is never below 0 and, of noise alone, never 0."""
+    statistics, spread = side.overlap_of_means()
+    influence = side.influence(statistics, overall)
+    if influence is None or math.isnan(value):
+        return None
 
-    Where nothing overlaps it varies less than the cosine does, for its sign is gone. The low end says whether
-    anything does, and takes for the mean what noise leaves of it; to the high end a small one may be a larger
-    that lost by chance, and the mean is taken as it was seen.
-    """
-    low, high = (
-        _interval(value, [side.variance(side.overlap_of_means(noise=noise), overall)], 0)
-        for noise in (1.0, 0.0)
-    )
-    return None if low is None or high is None else (low[0], high[1])
+    def half_width(share: Tensor) -> float:
+        half = t_interval(0.0, [influence.variance(share)])
+        assert half is not None, "0 is no missing value"
+        return half[1]
+
+    seen = torch.stack([on_all for on_all, _ in statistics])
+    # Every two groups stand in the matrix twice.
+    weight = _slopes(statistics, overall) / 2
+    low, high = Folded(seen=seen, spread=spread, weight=weight, half_width=half_width).interval(value)
+    return min(max(low, 0.0), 1.0), max(min(high, 1.0), 0.0)
 
 
 def _interval(value: float, parts: list[Variance | None], least: int) -> Interval | None:
