@@ -92,3 +92,17 @@ def counted(number: int) -> str:
         ('6,561', 'about 10^9542')
     """
     return f"{number:,}" if number < 10**18 else f"about 10^{math.floor(math.log10(number))}"
+
+
+def in_our_words(message: str) -> str:
+    """What pydantic says of a value, as our own errors say it: typer checks options by it as well.
+
+    Example:
+        >>> in_our_words("Value error, 'aisa' is not one of 'cube', 'asia'.")
+        "'aisa' is not one of 'cube', 'asia'."
+        >>> in_our_words("Input should be a valid integer")
+        'expected a valid integer'
+    """
+    for theirs, ours in (("Value error, ", ""), ("Assertion failed, ", ""), ("Input should be", "expected")):
+        message = message.replace(theirs, ours)
+    return message

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 import linrep
-from linrep.cli import app
+from linrep.cli import app, execute
 from linrep.cli import runs as commands
 from linrep.laboratory.build import worlds
 from linrep.runs.config import Config
@@ -26,9 +26,16 @@ def test_the_demo_is_a_cube_in_every_run(tmp_path: Path) -> None:
     assert max(value for value in final.excess_loss_nats.per_run if value is not None) < 5e-3
 
 
-def test_another_demo_is_one_line() -> None:
-    ran = CliRunner().invoke(app, ["demo", "alarm"])
-    assert ran.exit_code == 2
+def test_another_demo_is_one_line_in_our_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["demo", "alarm"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("linrep: error: Invalid value for 'world': 'alarm' is not one of 'cube', 'asia'")
+    assert "Value error" not in said
+
+
+def test_an_option_of_the_wrong_type_is_one_line_in_our_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(["predict", "--concepts", "many"]) == 2
+    assert "expected a valid integer" in capsys.readouterr().err
 
 
 def test_asia_says_how_long_it_takes_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:

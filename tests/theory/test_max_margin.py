@@ -1,5 +1,7 @@
 """Hard margins: a second solver, the KKT certificate, planted answers, and the proof that none exists."""
 
+import warnings
+
 import pytest
 import torch
 from sklearn.svm import SVC
@@ -91,3 +93,14 @@ def test_refusals():
         hard_margin(torch.ones(1, 2_000_000, dtype=torch.float64))
     with pytest.raises(InputError, match="finite"):
         hard_margin(torch.full((2, 2), torch.nan, dtype=torch.float64))
+
+
+def test_a_solver_that_misses_its_tolerance_says_so_in_the_answer_and_not_on_the_terminal():
+    lengths = torch.logspace(-6, 6, 6, dtype=torch.float64)[:, None]
+    draw = torch.Generator().manual_seed(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = hard_margin(torch.randn(6, 3, generator=draw, dtype=torch.float64) * lengths)
+    assert found.solver_status == "optimal_inaccurate"
+    assert found.violation > 1e-6
+    assert "no hard margin found" in found.reason

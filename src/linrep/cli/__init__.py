@@ -15,7 +15,7 @@ import typer
 
 from linrep import __version__
 from linrep.cli import experiments, lm, runs, theory, vectors
-from linrep.errors import DivergedError, InputError, InputWarning, LostError
+from linrep.errors import DivergedError, InputError, InputWarning, LostError, in_our_words
 
 OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -130,7 +130,7 @@ def _complain_of_usage(error: BaseException) -> None:
         return
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "linrep"
-    _complain(f"{text.rstrip('.')}; see `{command} --help`")
+    _complain(f"{in_our_words(text).rstrip('.')}; see `{command} --help`")
 
 
 def _complain(error: object, *, always: bool = False) -> None:

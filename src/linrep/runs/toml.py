@@ -11,7 +11,7 @@ from typing import Any, get_args
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
-from linrep.errors import InputError, short, shown
+from linrep.errors import InputError, in_our_words, short, shown
 from linrep.runs.config import Config
 from linrep.runs.world_config import ContextsConfig, TokensConfig, WorldConfig
 from linrep.worlds.network_file import NETWORKS, named
@@ -262,7 +262,7 @@ def explain(error: ValidationError) -> str:
         case "value_error":
             message = f"{key}: {context['error']}" if location else str(context["error"])
         case _:
-            words = first["msg"].replace("Input should be", "expected")
+            words = in_our_words(first["msg"])
             expected = TOML_TYPES.get(first["type"], words.replace("Tuple should have", "expected a list of"))
             message = f"{key}: {expected[0].lower()}{expected[1:]}, got {shown(first['input'])}"
     return message + rest

@@ -9,9 +9,12 @@ from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from linrep.errors import InputError
+from linrep.theory.quadratic import solve_quadratic
 
 LARGEST_PROBLEM = 2**20
 """Most entries (points × dim) that the program takes."""
+MET = 1e-6
+"""Margins of 1 are met up to so much; points whose lengths differ by many powers of ten may miss it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +23,7 @@ class HardMargin:
 
     solver_status: str
     separable: bool
+    """Whether no convex combination of the points was found that vanishes."""
     reason: str
     """One sentence with the size of the problem."""
     direction: Float64[Tensor, " dim"]
@@ -94,16 +98,20 @@ def hard_margin(points: Float64[Tensor, "points dim"]) -> HardMargin:
     duals = _polished(points, weights / distance**2)
     direction = duals @ points
     reached = points @ direction
+    violation = max(0.0, float((1 - reached).max()))
+    found = f"hard margin found for {size}"
+    if violation > MET:
+        found = f"no hard margin found for {size}: the nearest misses a margin of 1 by {violation:.2g}"
     return HardMargin(
         solver_status=status,
         separable=True,
-        reason=f"hard margin found for {size}",
+        reason=found,
         direction=direction,
         duals=duals,
         support=duals > 1e-7 * duals.max(),
         margin=1 / float(direction.norm()),
         stationarity=float((direction - duals @ points).norm() / direction.norm()),
-        violation=max(0.0, float((1 - reached).max())),
+        violation=violation,
         complementarity=float((duals * (reached - 1)).abs().max() / duals.sum()),
     )
 
@@ -114,14 +122,11 @@ def _nearest_in_hull(points: Float64[Tensor, "points dim"]) -> tuple[str, Tensor
     problem: Any = cvxpy.Problem(
         cvxpy.Minimize(cvxpy.sum_squares(points.numpy().T @ weights)), [cvxpy.sum(weights) == 1]
     )
-    try:
-        problem.solve(solver="CLARABEL", tol_gap_abs=1e-13, tol_gap_rel=1e-12, tol_feas=1e-12)
-    except cvxpy.error.SolverError as error:
-        return f"solver error: {error}", torch.full((len(points),), torch.nan)
+    status = solve_quadratic(problem, tolerance=1e-12)
     if weights.value is None:
-        return str(problem.status), torch.full((len(points),), torch.nan)
+        return status, torch.full((len(points),), torch.nan)
     found = torch.from_numpy(weights.value).clamp_min(0)
-    return str(problem.status), found / found.sum()
+    return status, found / found.sum()
 
 
 def _polished(points: Float64[Tensor, "points dim"], duals: Float64[Tensor, " points"]) -> Tensor:

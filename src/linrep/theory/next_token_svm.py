@@ -11,6 +11,7 @@ from torch import Tensor
 from linrep.errors import InputError
 from linrep.theory.certificate import Certificate
 from linrep.theory.max_margin import HardMargin
+from linrep.theory.quadratic import solve_quadratic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,12 +227,9 @@ def _solve(
     constraints: list[Any] = [gap[on] <= slack, gap[on] >= -slack] if slack else [gap[on] == 0]
     constraints.append(gap[off] <= -1 - slack)
     problem: Any = cvxpy.Problem(cvxpy.Minimize(0.5 * cvxpy.sum_squares(table)), constraints)
-    try:
-        problem.solve(solver="CLARABEL", tol_gap_abs=1e-11, tol_gap_rel=1e-10, tol_feas=1e-10)
-    except cvxpy.error.SolverError as error:
-        return f"solver error: {error}", None, None, 0.0
-    if table.value is None or problem.status not in ("optimal", "optimal_inaccurate"):
-        return str(problem.status), None, None, 0.0
+    status = solve_quadratic(problem, tolerance=1e-10)
+    if table.value is None or status not in ("optimal", "optimal_inaccurate"):
+        return status, None, None, 0.0
     weights = torch.zeros(contexts, tokens, dtype=torch.float64)
     pushed = torch.from_numpy(constraints[-1].dual_value).clamp_min(0)
     weights[off] = pushed
@@ -246,7 +244,7 @@ def _solve(
     missing = weights.sum(1)
     weights = weights - support * (missing / support.sum(1))[:, None]
     charge -= slack * float(missing.abs().sum())
-    return str(problem.status), torch.from_numpy(table.value), weights, charge
+    return status, torch.from_numpy(table.value), weights, charge
 
 
 def _violation(logits: Tensor, support: Tensor, slack: float) -> float:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from linrep.errors import InputError
+from linrep.errors import InputError, in_our_words
 
 PROVENANCE = "written for linrep"
 LICENCE = "Apache-2.0"
@@ -103,7 +103,7 @@ def checked(model: type[Row], row: dict[str, object], where: str) -> Row:
         field = ".".join(str(part) for part in first["loc"])
         expected = ", ".join(model.model_fields)
         raise InputError(
-            f"{where}: field '{field}': {first['msg']}; expected the fields {expected}"
+            f"{where}: field '{field}': {in_our_words(first['msg'])}; expected the fields {expected}"
         ) from None
 
 
