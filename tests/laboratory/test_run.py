@@ -158,6 +158,18 @@ def test_how_a_run_on_samples_ended_is_judged_by_their_loss() -> None:
     assert true > 100 * target, "forty pairs are learned, the distribution is not"
 
 
+def test_sgd_on_samples_is_judged_by_the_true_loss_and_says_so() -> None:
+    """It learns forty pairs by heart: it came to all they can teach, and that is not the distribution."""
+    settings = {"runs": 1, "world": {"kind": "random", "concepts": 2}, "compute": {"threads": 1}}
+    ended, whole = (
+        linrep.run({**settings, "training": {"steps": 300, **more}}).summary.ended
+        for more in ({"samples": 40}, {})
+    )
+    assert ended.per_run == ("unfinished",)
+    assert "of the true distribution" in ended.criterion
+    assert "of the true distribution" not in whole.criterion
+
+
 NETWORK = {"encoder": "transformer", "width": 8, "layers": 1, "heads": 2}
 
 

@@ -47,12 +47,19 @@ CRITERION = (
     "width that theory shows to be the reason; on a plateau: at rest above; unfinished: not at rest; "
     "diverged: not finite"
 )
+OF_SAMPLE = {
+    "gd": "; excess loss and gradient are those of the sampled pairs, which are all that is descended on",
+    "sgd": "; excess loss and gradient are those of the true distribution: converged says that the sampled "
+    "pairs were enough to learn it, and a run that leaves it again, learning them by heart, is unfinished",
+}
+"""What is judged where training knows a sample alone, by optimizer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """A word for each run, and what it was chosen by; NaN where there is no such number."""
 
+    criterion: str
     words: tuple[EndWord, ...]
     target: Float64[Tensor, " runs"]
     rate: Float64[Tensor, " runs"]
@@ -72,7 +79,7 @@ def judge(
 
     Args:
         worlds: One for each run.
-        excess: Loss at the last step, in nats, of what was trained on; NaN for diverged runs.
+        excess: Loss at the last step, in nats, of what full-batch steps descend on; NaN for diverged runs.
         ending: Gradient, and who came to what was asked for.
         rate: By :func:`linrep.laboratory.rate.rate_of`; NaN where there is none.
         config: Resolved.
@@ -103,7 +110,10 @@ def judge(
         _word(worlds[run], dim, *(each[run] for each in (excess, target, rest, floor, best)))
         for run in range(len(worlds))
     )
-    return Judged(words=words, target=target, rate=rate, floor=floor, best=best)
+    sampled = "" if known else OF_SAMPLE[config.training.optimizer]
+    return Judged(
+        criterion=CRITERION + sampled, words=words, target=target, rate=rate, floor=floor, best=best
+    )
 
 
 def _word(
@@ -198,7 +208,7 @@ def ended_record(
 
     words = judged.words
     return Ended(
-        criterion=CRITERION,
+        criterion=judged.criterion,
         per_run=words,
         shares={word: words.count(word) / len(words) for word in END_WORDS},
         medians={word: medians(word) for word in END_WORDS if word in words and word != "diverged"},

@@ -117,7 +117,8 @@ class TrainingConfig(Table):
     """Contexts, each with one sampled token, in a step of sgd; by default 100."""
     samples: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
     """Pairs of context and token drawn once for each run: sgd draws from them, gd at step size "auto" goes by
-    their frequencies; by default both know the true distribution."""
+    their frequencies; by default both know the true distribution. How a run ended is judged by the loss of
+    the pairs for gd, of the true distribution for sgd."""
     schedule: Literal["constant", "geometric", "cosine"] = "constant"
     final_step_size: Positive | None = None
     """Step size at the last step, for geometric (required) and cosine (default 0)."""
