@@ -48,7 +48,17 @@ def blocks(result: Any) -> dict[str, Block]:
 
 
 def said(result: Any) -> str:
-    return " ".join(f"{line.standing}: {line.claim} {line.detail}" for line in verdict.lines(view(result)))
+    return " ".join(
+        " ".join(
+            [
+                f"{line.word or line.there}:",
+                line.claim,
+                *(f"{scale.words}." for scale in line.scales),
+                line.detail,
+            ]
+        )
+        for line in verdict.lines(view(result))
+    )
 
 
 @pytest.mark.parametrize("which", ["categorical", "nested"])
@@ -114,21 +124,26 @@ def test_simplices_are_drawn_and_judged_by_their_numbers(categorical: Any) -> No
         ]
         assert np.asarray(median)[-1] == pytest.approx(measure.median)
     text = said(categorical)
-    assert f"fewer than states {cosine(share.mean)}" in text
+    assert f"energy in simplices {cosine(share.mean)}" in text
     assert f"{short(angle.mean)} degrees off the regular ones" in text
 
 
 @pytest.mark.parametrize(
-    ("mean", "low", "standing"),
-    [(0.97, 0.96, "yes"), (0.8, 0.78, "partly"), (0.7, 0.6, "no"), (0.97, 0.4, "no")],
+    ("mean", "low", "high", "standing"),
+    [
+        (0.97, 0.96, 0.99, "yes"),
+        (0.7, 0.6, 0.8, "yes"),
+        (0.97, 0.4, 0.99, "undecided"),
+        (0.4, 0.3, 0.5, "no"),
+    ],
 )
 def test_the_word_of_simplices_follows_their_share(
-    categorical: Any, mean: float, low: float, standing: str
+    categorical: Any, mean: float, low: float, high: float, standing: str
 ) -> None:
-    share = {"mean": mean, "interval95": [low, 0.99], "null": {"q95": 0.5}}
+    share = {"mean": mean, "interval95": [low, high], "null": {"q95": 0.5}}
     seen = view(edited(categorical, {"final": {"simplex_share": {"unembedding": share}}}))
     (line,) = [line for line in verdict.lines(seen) if "simplices" in line.claim]
-    assert line.standing == standing
+    assert line.there == standing
 
 
 def test_a_nested_concept_is_explained(nested: Any) -> None:
@@ -139,7 +154,7 @@ def test_a_nested_concept_is_explained(nested: Any) -> None:
     assert spec is not None
     assert sorted(spec["runs"][0]["codes"]) == ["0–0", "0–1", "100", "101", "110", "111", "120", "121"]
     overlap = nested.summary.final.hierarchy_overlap["unembedding"].mean
-    assert f"parent direction with child minus parent {cosine(overlap)}" in text
+    assert f"overlap with parents {cosine(overlap)}" in text
     assert set(blocks(nested)) >= SHAPES
 
 
@@ -147,4 +162,4 @@ def test_the_title_names_what_cannot_change_alone(nested: Any) -> None:
     concepts = {"C1": None, "C2": 0.99, "C3": 0.99}
     linear = {"mean": 0.99, "interval95": [0.98, 1.0], "per_concept": concepts}
     title = verdict.title(view(edited(nested, {"final": {"linearity": {"unembedding": linear}}})))
-    assert title.endswith(": changes of state became directions; C1 cannot change alone")
+    assert ": changes of state became directions; C1 cannot change alone (" in title

@@ -20,7 +20,7 @@ def result() -> LMResult:
 
 
 def said(result: LMResult) -> dict[str, str]:
-    return {line.claim: line.standing for line in lines(View(result))}
+    return {line.claim: line.there for line in lines(View(result))}
 
 
 def test_the_planted_concepts_are_told_from_the_empty_one(result: LMResult) -> None:
@@ -29,7 +29,7 @@ def test_the_planted_concepts_are_told_from_the_empty_one(result: LMResult) -> N
     for figure in ("linearity", "overlap-causal", "alignment-heat", "depth-linearity", "winograd"):
         assert f'id="{figure}"' in text
     assert 'id="beside-tables"' not in text
-    assert said(result)["Word pairs: 3 of 4 concepts are one direction."] == "partly"
+    assert said(result)["Word pairs: 3 of 4 concepts are one direction."] == "yes"
 
 
 def test_a_direction_that_is_first_but_not_beyond_its_null_is_not_aligned(result: LMResult) -> None:
@@ -63,8 +63,8 @@ def test_page_and_files_lie_together(result: LMResult, tmp_path) -> None:
 def test_pushed_and_not_pushed() -> None:
     world = planted()
     result = steer(world.pair, "red", ("frame0 redend0v0",), seed=0, pairs=world.pairs, inner="euclid")
-    assert [line.standing for line in steer_page.lines(result)] == ["yes", "yes"]
+    assert [line.there for line in steer_page.lines(result)] == ["yes", "yes"]
     still = {**result.summary, "target_shift_per_unit": 0.1, "other_to_target": 0.9}
-    assert [line.standing for line in steer_page.lines(replace(result, summary=still))] == ["no", "no"]
+    assert [line.there for line in steer_page.lines(replace(result, summary=still))] == ["no", "no"]
     assert len(steer_page.figure(result).data) == len(CONCEPTS)
     assert 'id="slopes"' in steer_page.render(result)

@@ -29,7 +29,17 @@ def html(dags: Any) -> str:
 
 
 def said(result: Any) -> str:
-    return " ".join(f"{line.standing}: {line.claim} {line.detail}" for line in verdict.lines(view(result)))
+    return " ".join(
+        " ".join(
+            [
+                f"{line.word or line.there}:",
+                line.claim,
+                *(f"{scale.words}." for scale in line.scales),
+                line.detail,
+            ]
+        )
+        for line in verdict.lines(view(result))
+    )
 
 
 def changed(result: Any, **final: Any) -> Any:
@@ -63,31 +73,36 @@ def test_html_is_well_formed_and_ids_are_unique(html: str) -> None:
 
 def test_verdict_of_a_linear_world(dags: Any) -> None:
     there = planted(DAGS, held=())
-    assert verdict.title(view(there)) == "Random graphs of 5 concepts: concepts became linear directions"
-    words = said(there)
     mean = there.summary.final.linearity["unembedding"].mean
-    assert f"yes: Concepts became linear directions. Linearity of g {mean:.2f} [" in words
-    assert "for random pairs" in words
-    assert (
-        "yes: Log-odds are matched. RMSE 0.18 nats, at most 0.61; predicting zero would give 0.56." in words
-    )
+    title = "Random graphs of 5 concepts: concepts became linear directions"
+    assert verdict.title(view(there)) == f"{title} (linearity of g {mean:.2f} of 1)"
+    limit = Beside(sentence="Near.", levels={("linearity", "unembedding"): 0.955})
+    assert verdict.title(view(there, limit)).endswith(f"(linearity of g {mean:.2f} of a predicted 0.95)")
+    words = said(there)
+    assert f"yes: Concepts became linear directions. linearity of g {mean:.2f} [" in words
+    assert "yes: Log-odds are matched better than by zero. log-odds gap 0.18 [" in words
+    assert "nats towards 0. At most 0.61 nats off; predicting zero is off by 0.56." in words
     assert "yes: 8 of 8 runs converged." in words
-    assert "partly: 6 of 8 runs converged, 2 on a plateau." in said(dags)
+    assert "mixed: 6 of 8 runs converged, 2 on a plateau." in said(dags)
 
 
 def test_verdict_says_when_it_did_not() -> None:
     dags = planted(DAGS, held=())
-    # Negative control: numbers that look fair but do not clear their null are a "no".
-    null = {"mean": 0.3, "q95": 0.45, "kind": "random pairs"}
+    # Negative control: numbers that look fair but do not clear their null are a "no", or undecided.
+    null = {"mean": 0.3, "q95": 0.92, "kind": "random pairs"}
     weak = {"mean": 0.8, "interval95": [0.4, 0.9], "null": null}
+    per_run = [0.78 + 0.01 * run for run in range(8)]
     result = changed(
         dags,
         linearity={"unembedding": weak},
-        log_odds_gap_nats={"rmse": 0.78, "max": 2.0, "rmse_of_zero": 0.56},
+        log_odds_gap_nats={"rmse": 0.78, "max": 2.0, "rmse_of_zero": 0.56, "per_run": per_run},
     )
     assert "no: Concepts did not become linear directions." in said(result)
     assert "no: Log-odds are not matched better than by predicting zero." in said(result)
-    assert verdict.title(view(result)).endswith("concepts did not become linear directions")
+    title = "concepts did not become linear directions (linearity of g 0.80 of 1)"
+    assert verdict.title(view(result)).endswith(title)
+    straddling = changed(result, linearity={"unembedding": {"null": null | {"q95": 0.45}}})
+    assert "undecided: Whether concepts became linear directions is undecided." in said(straddling)
 
 
 def test_verdict_names_the_concept_without_a_pair(asia: Any) -> None:
@@ -96,7 +111,7 @@ def test_verdict_names_the_concept_without_a_pair(asia: Any) -> None:
     assert "function of lung and tub" in words or "function of tub and lung" in words
     assert "the tokens span 8, without it 7" in words
     assert "1,458 of 6,561 contexts cannot occur" in words
-    assert verdict.title(view(asia)) == "asia: 7 of 8 concepts became directions; either cannot"
+    assert verdict.title(view(asia)).startswith("asia: 7 of 8 concepts became directions; either cannot (")
 
 
 def test_absent_numbers_are_dashes_not_zeros(asia: Any) -> None:
@@ -199,8 +214,8 @@ def test_no_headline_averages_runs_that_ended_differently(dags: Any) -> None:
     assert similar.per_concept.keys() == linear.per_concept.keys()
     assert all(value is not None and value > 0.95 for value in similar.per_concept.values())
     assert similar.per_run == linear.per_run
-    assert verdict.title(seen).endswith("became linear directions (in the 6 runs that converged)")
-    assert said(dags).startswith("partly: 6 of 8 runs converged, 2 on a plateau.")
+    assert verdict.title(seen).endswith(" of 1, in the 6 runs that converged)")
+    assert said(dags).startswith("mixed: 6 of 8 runs converged, 2 on a plateau.")
     alike = view(planted(DAGS, held=()))
     assert alike.measures == alike.summary.measures
     assert "runs that converged" not in verdict.title(alike)

@@ -1,8 +1,9 @@
 """``linrep demo``, ``run``, ``runs``, ``report``, ``validate`` and ``init``: the main path."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from linrep.cli.options import Json, Printing, Quiet, Runs, grouped, print_json
 from linrep.errors import InputError
 
 if TYPE_CHECKING:
+    from linrep.laboratory.comparison import Beside
     from linrep.runs.failures import Failure
     from linrep.runs.index import RunTable
     from linrep.runs.result import Result
@@ -71,6 +73,7 @@ def _run(
 ) -> int:
     from linrep.cli.views.runs import show
     from linrep.laboratory import run as experiment
+    from linrep.laboratory.comparison import beside
     from linrep.population.sharding import team
     from linrep.progress import progress_bar, stop_on_signal
     from linrep.runs.toml import load
@@ -85,8 +88,9 @@ def _run(
         asked_to_stop = stop()
     if result is None:  # rank 0 says and draws what there is
         return 0
-    drawn = _draw(result) if page else None
-    printing.tell(result.summary.without_figures, lambda: show(result, drawn))
+    said = cache(lambda: beside(result))  # seconds at worst: once, and only for a reader
+    drawn = _draw(result, said) if page else None
+    printing.tell(result.summary.without_figures, lambda: show(result, said(), drawn))
     for entry in result.summary.diverged:
         typer.echo(
             f"linrep: run {entry.run} diverged at step {entry.step} with step size "
@@ -103,9 +107,9 @@ def _public(summary: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in summary.items() if name != "figures"}
 
 
-def _draw(result: "Result", target: Path | None = None) -> Path:
+def _draw(result: "Result", said: "Callable[[], Beside]", target: Path | None = None) -> Path:
     from linrep.files import one_line_errors, write_file
-    from linrep.page.rendering import run_page
+    from linrep.page.rendering import render
 
     if target is None:
         assert result.folder is not None, "a stored run has a folder"
@@ -114,7 +118,7 @@ def _draw(result: "Result", target: Path | None = None) -> Path:
             return target
     with one_line_errors(target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_file(target, run_page(result).encode())
+        write_file(target, render(result, said()).encode())
     return target
 
 
@@ -239,13 +243,14 @@ def report(
 ) -> None:
     """Draw the page of a finished run again."""
     from linrep.files import one_line_errors
+    from linrep.laboratory.comparison import beside
     from linrep.page.rendering import run_figures
     from linrep.runs import folder as run_folder
     from linrep.runs.store import Store, holds_run
 
     folder = Path(name) if holds_run(Path(name)) else Store(out).resolve(name)
     result = run_folder.read(folder)
-    typer.echo(f"page  {_draw(result, page or folder / 'page.html').resolve()}")
+    typer.echo(f"page  {_draw(result, lambda: beside(result), page or folder / 'page.html').resolve()}")
     if figures is not None:
         with one_line_errors(figures):
             for path in run_figures(result, figures):

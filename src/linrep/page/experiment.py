@@ -20,8 +20,8 @@ def experiment_page(report: "Report") -> Page:
     sweep, answer = report.sweep, report.answer
     runs = [report.converged, *(f"Not in the table: {text}" for text in report.failed)]
     lines = [
-        Line(standing=answer.standing, claim=_capital(answer.finding), detail=answer.few),
-        *(Line(standing="note", word="runs", claim=text) for text in runs if text),
+        Line(there=answer.standing, claim=_capital(answer.finding), detail=answer.few),
+        *(Line(there="note", word="runs", claim=text) for text in runs if text),
     ]
     return Page(
         title=sweep.question or sweep.title,
@@ -145,7 +145,7 @@ def index_page(answers: Sequence[Mapping[str, Any]]) -> Page:
         kicker="On the origins of linear representations, run again",
         lines=[
             Line(
-                standing=each["standing"],
+                there=each["standing"],
                 claim=each["question"],
                 detail=_capital(
                     each["answer"].partition(": ")[2] if each["standing"] != "note" else each["answer"]

@@ -29,6 +29,7 @@ ROLES = {
     "both": ("#15191f", "#e8eaed"),
     "null": ("#59616c", "#a3abb5"),
     "predicted": ("#9c2f80", "#f08fd0"),
+    "bar": ("#7f9cba", "#6f8fb3"),
     "good": ("#00664f", "#45d6ab"),
     "fair": ("#855c00", "#f0c04a"),
     "poor": ("#a8321a", "#ff8f78"),
@@ -36,7 +37,11 @@ ROLES = {
     "heat-1": ("#9fc3e0", "#235a86"),
     "heat-2": ("#08407a", "#9bd4ff"),
 }
-"""(light, dark) for each role. Text roles have a contrast of at least 4.5 on surface and ground."""
+"""(light, dark) for each role. Text roles have a contrast of at least 4.5 on surface and ground.
+
+Wherever answers are coloured, good is yes and holds, poor no and fails, fair undecided, muted a note; the
+word stands beside.
+"""
 
 Dash = Literal["solid", "dash", "dot", "dashdot"]
 DASHES: tuple[Dash, ...] = ("solid", "dash", "dot", "dashdot")

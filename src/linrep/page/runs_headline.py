@@ -73,7 +73,7 @@ def lines(found: Drawn, failed: int, y: str, x: str) -> list[Line]:
         runs = f"{count(len(found.apart))} run{'' if len(found.apart) == 1 else 's'}"
         said.append(
             Line(
-                standing="note",
+                there="note",
                 word="theory",
                 claim=f"{write(median(found.apart))} from the predicted limit, the median over {runs} that "
                 "converged and have one.",
@@ -83,10 +83,10 @@ def lines(found: Drawn, failed: int, y: str, x: str) -> list[Line]:
     if found.missing:
         runs = "1 run" if found.missing == 1 else f"{count(found.missing)} runs"
         claim = f"Not drawn: {runs} without {words(x)} or {words(y)}."
-        said.append(Line(standing="note", claim=claim))
+        said.append(Line(there="note", claim=claim))
     if failed:
         claim = f"{count(failed)} failed cells of sweeps in this folder are named below."
-        said.append(Line(standing="note", claim=claim))
+        said.append(Line(there="note", claim=claim))
     return said
 
 
@@ -100,7 +100,7 @@ def ends(dots: Sequence[Dot]) -> Line:
     what = "Seeds of these runs" if several else "These runs"
     said = "how they ended was not measured" if set(seeds) == {UNKNOWN} else ", ".join(parts)
     return Line(
-        standing="note",
+        there="note",
         word="runs",
         claim=f"{what}: {said}.",
         detail="Those that ended differently are never averaged." if len(seeds) > 1 else "",

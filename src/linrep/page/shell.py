@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Any, Literal
 
 from linrep.page import palette
+from linrep.page.scale import Scale, Standing, svg
 
 WORDY = 24
 """A column of a table with a longer cell is one of words; an interval behind a number is not counted."""
@@ -17,10 +18,6 @@ MANY = 12
 """A table of more columns is set closer, its cells in two lines where the page has no room for one."""
 FIRST, SLACK = 5, 3
 """Rows of a table that are seen before the rest is asked for; one of a few more is seen whole."""
-
-
-Standing = Literal["yes", "partly", "no", "undecided", "note"]
-"""How a claim stands by its numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,15 +80,19 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One sentence of a verdict, with its standing in a word."""
+    """One sentence of a verdict, with both answers: is it there, and how much?"""
 
-    standing: Standing
+    there: Standing
     claim: str
+    scales: Sequence[Scale] = ()
+    """How much: each number on its own scale; the answer goes by the first."""
     detail: str = ""
+    meaning: str = ""
+    """What the measure means, one tap away."""
     href: str = ""
     """Where the claim leads, relative to the page."""
     word: str = ""
-    """Before the sentence, in the place of the standing."""
+    """Before the sentence, in the place of the answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +131,7 @@ def assemble(page: Page) -> str:
     return environment.from_string(_asset("page.html")).render(
         page=page,
         many=MANY,
+        drawn=svg,
         data=safe_json(data),
         colours=palette.custom_properties(),
         css=_asset("page.css"),

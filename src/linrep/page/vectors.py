@@ -10,7 +10,9 @@ from linrep.files import one_line_errors, write_file
 from linrep.page import heat, palette
 from linrep.page.interval import BESIDE, Estimates, Trace, line
 from linrep.page.numbers import ABSENT, cosine, count, short
+from linrep.page.scale import Scale, Standing
 from linrep.page.shell import Block, Line, Page, Section, assemble, label
+from linrep.runs.row import Row
 from linrep.runs.tidy import plain
 from linrep.vectors import VectorsResult
 from linrep.vectors.result import POINT
@@ -81,12 +83,34 @@ def _lines(result: VectorsResult) -> list[Line]:
             detail = f"Difference of class means; two halves of the rows agree to {cosine(halves.value)}."
         states = f"{each['low']} → {each['high']}"
         claim = each["name"] if each["name"].endswith(states) else f"{each['name']} ({states})"
-        standing = {True: "yes", False: "no", None: "note"}[each["found"]]
-        lines.append(Line(standing=standing, claim=f"{claim}.", detail=detail))  # pyright: ignore[reportArgumentType]
+        lines.append(
+            Line(
+                there=answer(each["found"]),
+                claim=f"{claim}.",
+                scales=[] if math.isnan(linear.value) else [of_linearity(linear)],
+                detail=detail,
+            )
+        )
     return [
         *lines,
-        *(Line(standing="note", claim="Note:", detail=f"{note}.") for note in result.summary["notes"]),
+        *(Line(there="note", claim="Note:", detail=f"{note}.") for note in result.summary["notes"]),
     ]
+
+
+def answer(found: bool | None) -> Standing:
+    """Whether a concept has a direction; None where it was not asked."""
+    return "note" if found is None else "yes" if found else "no"
+
+
+def of_linearity(row: Row) -> Scale:
+    """How straight a concept is, against its shuffled attribute."""
+    return Scale(
+        name="linearity",
+        value=row.value,
+        interval95=(row.low, row.high),
+        null=row.shuffled.q95,
+        null_name="shuffled attribute",
+    )
 
 
 def _maps(result: VectorsResult) -> list[Block]:

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 from linrep.intervals import Effect, Range
 from linrep.page.numbers import short
+from linrep.page.scale import Standing
 
-Standing = Literal["yes", "no", "undecided", "note"]
 UNIT: Range = (-1, 1)
 """Where a cosine can be."""
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from linrep.intervals import ANYWHERE, Range
 from linrep.page.numbers import cosine, listed, short
+from linrep.page.scale import Standing
 from linrep.page.shell import Block
-from linrep.paper.effects import UNIT, Held, Standing
+from linrep.paper.effects import UNIT, Held
 from linrep.runs.result import Result
 from linrep.sweeps.numbers import Numbers, Row
 

@@ -18,7 +18,8 @@ def show_measurement(result: "LMResult", page: Path | None) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from linrep.page.lm.verdict import lines
+    from linrep.cli.views.answers import say
+    from linrep.page.lm.verdict import lines, title
 
     view = View(result)
     in_context = bool(view.context_concepts)
@@ -41,9 +42,9 @@ def show_measurement(result: "LMResult", page: Path | None) -> None:
             ]
         shown.add_row(*cells)
     console = Console()
+    console.print(escape(title(view)), style="bold", soft_wrap=True, highlight=False)
     console.print(shown)
-    for line in lines(view):
-        console.print(escape(f"{line.standing:>6}  {line.claim} {line.detail}".rstrip()), soft_wrap=True)
+    say(console, lines(view))
     if page is not None:
         console.print(f"page  {page.resolve()}", soft_wrap=True, highlight=False)
 
@@ -53,12 +54,12 @@ def show_paper(found: "LMPaper", written: Sequence[Path]) -> None:
     from rich.console import Console
     from rich.markup import escape
 
+    from linrep.cli.views.answers import say
     from linrep.page.lm.paper import Seen, lines, title
 
     console = Console()
     console.print(escape(title(Seen(found))), soft_wrap=True, highlight=False)
-    for line in lines(found):
-        console.print(escape(f"{line.standing:>9}  {line.claim} {line.detail}"), soft_wrap=True)
+    say(console, lines(found))
     for path in written:
         kind = "page" if path.suffix == ".html" else "figure"
         console.print(f"{kind}  {path.resolve()}", soft_wrap=True, highlight=False)

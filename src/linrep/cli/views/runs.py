@@ -4,93 +4,78 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from linrep.geometry.record import Similarity
 from linrep.page.gauge import gauge_words
+from linrep.page.numbers import short
 from linrep.page.rising import rising_words
 from linrep.runs.failures import FAILED, Failure
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from linrep.laboratory.comparison import Beside
     from linrep.runs.index import RunTable
     from linrep.runs.result import Result
-    from linrep.runs.summary import Summary
+    from linrep.runs.summary import Key
 
 MISSING = "—"
 MOST_TOLD = 10
 
 
-def show(result: "Result", page: Path | None) -> None:
-    """What was trained and every measure of it, and where both lie."""
+def show(result: "Result", beside: "Beside | None", page: Path | None) -> None:
+    """The finding in one sentence, five measures of it, what was trained, and where it all lies."""
     from rich.console import Console
 
     console = Console()
-    for part in overview(result):
-        console.print(part)
-    console.print(f"run   {result.folder}", soft_wrap=True)
+    for part in overview(result, beside, console.width):
+        console.print(part, highlight=False)
+    console.print(f"run   {result.folder}", soft_wrap=True, highlight=False)
     if page is not None:
-        console.print(f"page  {page.resolve()}", soft_wrap=True)
+        console.print(f"page  {page.resolve()}", soft_wrap=True, highlight=False)
 
 
-def overview(result: "Result") -> "Iterator[Table | str]":
-    """What was trained and every measure of it, for a terminal.
+def overview(result: "Result", beside: "Beside | None" = None, width: int = 80) -> "Iterator[Table | str]":
+    """The finding in one sentence, both answers for five measures, and what was trained, for a terminal.
 
     Args:
         result: A finished run.
+        beside: What theory says of it: the ends of the scales.
+        width: Of the terminal, in characters.
 
     Yields:
         Things that rich prints.
     """
-    from rich.table import Table
+    from rich.markup import escape
 
+    from linrep.cli.views.answers import LEGEND, measures
+    from linrep.page.verdict import scale, title
+    from linrep.page.view import view
+
+    seen = view(result, beside)
     summary, config = result.summary, result.config
-    counts, final = summary.counts, summary.final
+    yield f"[bold]{escape(title(seen))}[/]"
+    yield measures([scale(seen, key) for key in SHOWN], width)
+    yield f"[dim]{LEGEND}[/]"
+    yield f"{summary.ended.words}; excess loss {short(summary.final.excess_loss_nats.median)} nats (median)"
+    counts = summary.counts
+    dropped = f", {counts.dropped_contexts:,} impossible" if counts.dropped_contexts else ""
     yield (
-        f"{len(summary.concepts)} concepts, {counts.contexts} contexts ({counts.dropped_contexts} "
-        f"impossible ones dropped), {counts.tokens} tokens, dimension {config.model.dim}; {config.runs} "
-        f"run{'' if config.runs == 1 else 's'} of {config.training.optimizer}, {config.training.steps} steps"
+        f"{len(summary.concepts)} concepts, {counts.contexts:,} contexts{dropped}, {counts.tokens:,} tokens, "
+        f"dimension {config.model.dim}; {config.training.optimizer}, {config.training.steps:,} steps"
     )
-    table = Table("measure", "table", "mean", "median", "95 % interval", "null (95 %)", "pairs", box=None)
-    for name, side, record in similarity_rows(summary):
-        table.add_row(name, side, *_cells(record))
-    yield table
     if (gauge := gauge_words(summary.gauge)) is not None:
         yield gauge[0]
     if (risen := rising_words(summary.rises, config.training.step_size)) is not None:
         yield risen[0]
-    gap = final.log_odds_gap_nats
-    yield f"excess loss {_number(final.excess_loss_nats.median)} nats (median); {summary.ended.words}"
-    if len(summary.ended.medians) > 1:
-        apart = [
-            f"{_number(group.linearity_unembedding)} ({word})"
-            for word, group in summary.ended.medians.items()
-        ]
-        yield f"the table above is over all runs; median linearity of g apart: {', '.join(apart)}"
-    if gap is not None:
-        yield (
-            f"log-odds gap: RMSE {_number(gap.rmse)} nats, against {_number(gap.rmse_of_zero)} "
-            f"for predicting zero; largest {_number(gap.max)}"
-        )
 
 
-SHOWN = {
-    "linearity": "linearity",
-    "alignment": "alignment",
-    "orthogonality, mean directions": "orthogonality.mean_directions",
-    "orthogonality, rms": "orthogonality.rms",
-    "additive share": "additive_share",
-}
-"""Words and measures."""
-
-
-def similarity_rows(summary: "Summary") -> Iterator[tuple[str, str, Similarity]]:
-    """The similarities that are printed as (words, table, record)."""
-    measures = summary.measures
-    for words, name in SHOWN.items():
-        for table in ("unembedding", "embedding", ""):
-            found = measures.get((name, table))
-            if isinstance(found, Similarity):
-                yield words, table, found
+SHOWN: tuple["Key", ...] = (
+    ("linearity", "unembedding"),
+    ("linearity", "embedding"),
+    ("alignment", ""),
+    ("orthogonality.mean_directions", "unembedding"),
+    ("log_odds_gap_nats", ""),
+)
+"""Measures of a run."""
 
 
 LISTED = {
@@ -160,20 +145,6 @@ def listing_of_failed(failed: Sequence[Failure], out: Path, *, condition: str | 
 
 def _plain(value: object) -> str:
     return _number(value) if isinstance(value, float) else MISSING if value is None else str(value)
-
-
-def _cells(record: Similarity) -> list[str]:
-    if record.mean is None:
-        return [MISSING] * 5
-    low, high = record.interval95 or (None, None)
-    null = record.null
-    return [
-        _number(record.mean),
-        _number(record.median),
-        f"[{_number(low)}, {_number(high)}]",
-        f"{_number(null.mean)} ({_number(null.q95)})" if null else MISSING,
-        str(record.pairs),
-    ]
 
 
 def _number(value: float | None) -> str:

@@ -9,8 +9,6 @@ if TYPE_CHECKING:
     from linrep.runs.row import Row
     from linrep.vectors import VectorsResult
 
-FOUND = {True: "yes", False: "no", None: "–"}
-
 
 def show(result: "VectorsResult", page: Path | None) -> None:
     """One line for each concept."""
@@ -19,6 +17,7 @@ def show(result: "VectorsResult", page: Path | None) -> None:
     from rich.table import Table
 
     from linrep.page.numbers import cosine
+    from linrep.page.vectors import answer
 
     carried = result.summary["transfer"] is not None
     shown = Table(box=None, header_style="bold")
@@ -32,7 +31,7 @@ def show(result: "VectorsResult", page: Path | None) -> None:
         paired = each["method"] == "matched pairs"
         cells = [
             escape(name),
-            FOUND[each["found"]],
+            answer(each["found"]),
             escape(cosine(linear.value) + bounds),
             cosine(linear.shuffled.q95 if math.isnan(linear.null.q95) else linear.null.q95),
             f"{each['pairs_used']:,} pairs" if paired else "class means",

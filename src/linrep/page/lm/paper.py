@@ -16,7 +16,8 @@ from linrep.page.lm import figures
 from linrep.page.lm.page import facts, token_table
 from linrep.page.lm.view import INNER, TABLES, View, with_interval
 from linrep.page.numbers import ABSENT, cosine, count
-from linrep.page.shell import Block, Line, Page, Section, Standing, assemble
+from linrep.page.scale import Scale
+from linrep.page.shell import Block, Line, Page, Section, assemble
 from linrep.runs.row import Row
 
 if TYPE_CHECKING:
@@ -73,15 +74,19 @@ class Seen:
         """What it is called."""
         return str(self.paper.result.summary["model"]["name"])
 
-    def standing(self, figure: FigureName) -> Standing:
-        """Is it there?"""
-        row = self.paper.headline(figure)
+    def scale(self, figure: FigureName) -> Scale:
+        """Is it there, and how much?"""
+        row, falls = self.paper.headline(figure), figure == "overlap"
         if row is None:
-            return "note"
-        above, below = row.low > row.null.high, row.high < row.null.high
-        if figure == "overlap":
-            above, below = row.high < row.null.low, row.low > row.null.high
-        return "yes" if above else "no" if below else "undecided"
+            return Scale(name=SHORT[figure].lower(), value=None)
+        return Scale(
+            name=SHORT[figure].lower(),
+            value=row.value,
+            interval95=(row.low, row.high),
+            null=row.null.low if falls else row.null.high,
+            start=float(falls),
+            end=float(not falls),
+        )
 
 
 def save(paper: LMPaper, out: Path) -> Path:
@@ -125,7 +130,7 @@ def render(paper: LMPaper) -> str:
 
 def title(seen: Seen) -> str:
     """The page's heading."""
-    stands = [seen.standing(name) for name in FIGURES if name not in seen.paper.absent]
+    stands = [seen.scale(name).there for name in FIGURES if name not in seen.paper.absent]
     there = sum(each == "yes" for each in stands)
     asked = "of the paper's four findings hold"
     if len(stands) < len(FIGURES):
@@ -137,14 +142,20 @@ def lines(paper: LMPaper) -> list[Line]:
     """Every finding with its standing, in the paper's order; then what a reader must be warned of."""
     seen = Seen(paper)
     found = [
-        Line(standing=seen.standing(name), claim=f"{TITLES[name]}.", detail=number(seen, name))
+        Line(
+            there=scale.there,
+            claim=f"{TITLES[name]}.",
+            scales=[] if scale.value is None else [scale],
+            detail=number(seen, name),
+        )
         for name in FIGURES
+        for scale in [seen.scale(name)]
     ]
     summary = paper.result.summary
     notes = [*summary["model"]["notes"], *summary["warnings"]]
     return [
         *found,
-        *(Line(standing="note", claim="Note.", detail=f"{text[:1].upper()}{text[1:]}.") for text in notes),
+        *(Line(there="note", claim="Note.", detail=f"{text[:1].upper()}{text[1:]}.") for text in notes),
     ]
 
 

@@ -10,6 +10,7 @@ from linrep.llm import SteerResult
 from linrep.page.interactive import figure as drawn
 from linrep.page.interval import THIN, Estimates, Trace, line
 from linrep.page.numbers import ABSENT, count, short
+from linrep.page.scale import Scale
 from linrep.page.shell import Block, Line, Page, Section, assemble, label
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ def render(result: SteerResult) -> str:
         thresholds=(
             "The target moves when its log-odds change by more than half a nat for each nat of strength (at "
             "a layer: when they rise).",
-            f"Others stay when their mean change in size is below {AN_ORDER:.0%} of the target's; partly "
-            "below 30 %.",
+            f"Others stay when their mean change in size is below {AN_ORDER:.0%} of the target's.",
         ),
         facts=[
             ("Model", found["model"]),
@@ -76,7 +76,7 @@ def lines(result: SteerResult) -> list[Line]:
     moved = slope > (0.5 * whole if found["unit"].startswith("nats") else 0)
     said = [
         Line(
-            standing="yes" if moved else "no",
+            there="yes" if moved else "no",
             claim=f"The target's log-odds {'move' if moved else 'do not move'}.",
             detail=f"{short(slope)} nats for each unit of strength, on {count(found['held_out_pairs'])} word "
             "pairs that the direction was not made of.",
@@ -85,7 +85,8 @@ def lines(result: SteerResult) -> list[Line]:
     if share is not None:
         said.append(
             Line(
-                standing="yes" if share < AN_ORDER else "partly" if share < 0.3 else "no",
+                there="yes" if share < AN_ORDER else "no",
+                scales=[Scale(name="of the target's", value=share, start=1.0, end=0.0, write=short)],
                 claim="Other concepts' log-odds stay."
                 if share < AN_ORDER
                 else "Other concepts' log-odds move too.",
@@ -93,7 +94,7 @@ def lines(result: SteerResult) -> list[Line]:
                 f"unit, {short(share)} of the target's.",
             )
         )
-    said += [Line(standing="note", claim="Note:", detail=f"{note}.") for note in found["notes"]]
+    said += [Line(there="note", claim="Note:", detail=f"{note}.") for note in found["notes"]]
     return said
 
 

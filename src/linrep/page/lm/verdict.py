@@ -1,14 +1,13 @@
 """A measurement in plain words, each sentence from its numbers."""
 
 from statistics import fmean, median
-from typing import Literal
 
 from linrep.page.lm.view import View, with_interval
 from linrep.page.numbers import cosine, count, listed, short
+from linrep.page.scale import Scale, Standing, counted
 from linrep.page.shell import Line
+from linrep.runs.row import Row
 
-Standing = Literal["yes", "partly", "no"]
-MOST, SOME = 0.9, 0.5
 GAP = 0.01
 NAMED = 6
 THRESHOLDS = (
@@ -18,7 +17,8 @@ THRESHOLDS = (
     "% quantile of the mean directions of random word pairs.",
     "A crossing is additive beyond chance when the interval of its interaction lies below 97.5 % of squares "
     "of four random words.",
-    f"Yes: for at least {MOST:.0%} of concepts; partly: for at least {SOME:.0%}; else no.",
+    "Of several concepts together: yes when more are found than chance would find among so many (the exact "
+    "95 % interval of their share lies above 2.5 %), no when none is, else undecided.",
     "Alignment is judged by the concepts whose own direction both comes first and lies beyond its null.",
     "Different concepts are apart when the mean |cosine| under the causal inner product is below that of "
     "random pairs and below that under a random turn of it.",
@@ -53,8 +53,10 @@ def _linear(view: View) -> Line:
     detail += f"random word pairs stay below {cosine(null)}."
     if missing:
         detail += f" Not found: {_named(missing)}."
+    found = counted(len(flags) - len(missing), len(flags), "found")
     return Line(
-        standing=_standing(len(flags) - len(missing), len(flags)),
+        there=found.there,
+        scales=[found],
         claim=f"Word pairs: {len(flags) - len(missing)} of {len(flags)} concepts are one direction.",
         detail=detail,
     )
@@ -69,12 +71,18 @@ def _matched(view: View) -> list[str]:
 def _apart(view: View) -> Line:
     found = [name for name in view.concepts if view.flag("found", name, table="unembedding")]
     if len(found) < 2:
-        return Line(standing="note", claim="Fewer than two concepts are directions: none to be apart from.")
+        return Line(there="note", claim="Fewer than two concepts are directions: none to be apart from.")
     means = {inner: _overlap(view, inner, found) for inner in ("euclid", "causal", "random")}
     null = fmean(row.null.mean for row in view.rows("orthogonality_mean", inner="causal"))
     below = (means["causal"] < null) + (means["causal"] < means["random"])
+    answers: tuple[Standing, ...] = ("no", "undecided", "yes")
     return Line(
-        standing=("no", "partly", "yes")[below],
+        there=answers[below],
+        scales=[
+            Scale(
+                name="overlap", value=means["causal"], null=null, null_name="random pairs", start=1.0, end=0.0
+            )
+        ],
         claim="Different concepts are apart under the causal inner product.",
         detail=f"Mean |cosine| of those found {cosine(means['causal'])}; Euclidean "
         f"{cosine(means['euclid'])}, under a random turn {cosine(means['random'])}; directions of random "
@@ -96,9 +104,11 @@ def _additive(view: View) -> list[Line]:
         return []
     below = sum(row.high < row.null.low for row in rows)
     worst = max(rows, key=lambda row: row.value)
+    found = counted(below, len(rows), "additive")
     return [
         Line(
-            standing=_standing(below, len(rows)),
+            there=found.there,
+            scales=[found],
             claim=f"Words that cross two concepts: additive beyond chance in {below} of {len(rows)} "
             "crossings.",
             detail=f"Interaction takes {cosine(median(row.value for row in rows))} of their variation "
@@ -114,9 +124,11 @@ def _states(view: View) -> list[Line]:
         return []
     values = [row.value for name in view.context_concepts if (row := view.context_linearity(name))]
     detail = f"Median linearity {cosine(median(values))}" if values else "No two states differ"
+    found = counted(sum(map(bool, flags)), len(flags), "found")
     return [
         Line(
-            standing=_standing(sum(map(bool, flags)), len(flags)),
+            there=found.there,
+            scales=[found],
             claim=f"Contexts: states move in one direction for {sum(map(bool, flags))} of {len(flags)} "
             "concepts.",
             detail=f"{detail}, over pairs that share neither frame nor words where there are such.",
@@ -134,9 +146,11 @@ def _aligned(view: View) -> list[Line]:
     other = view.middle("alignment_other")
     if other is not None:
         detail += f", with the nearest other {cosine(other)}"
+    found = counted(matched, len(ranks), "first and beyond chance")
     return [
         Line(
-            standing=_standing(matched, len(ranks)),
+            there=found.there,
+            scales=[found],
             claim=f"Alignment: the matching direction comes first for {first} of {len(ranks)} concepts.",
             detail=f"{detail}; beyond its null for {beyond} of {len(ranks)}.",
         )
@@ -152,9 +166,11 @@ def _probes(view: View) -> list[Line]:
     words = view.middle("word_probe_auc")
     if words is not None:
         detail += f"; the words' direction, which has seen no sentence, ranks them with area {cosine(words)}"
+    found = counted(read, len(rows), "read off")
     return [
         Line(
-            standing=_standing(read, len(rows)),
+            there=found.there,
+            scales=[found],
             claim=f"Probing: the direction reads the concept off states for {read} of {len(rows)} concepts.",
             detail=f"{detail}.",
         )
@@ -172,14 +188,17 @@ def _winograd(view: View) -> list[Line]:
             f"of {given['kept'] + given['dropped'] + still} pairs {given['dropped']} name a referent without "
         )
         detail += f"a row of its own, {still} end in the same state."
-        return [Line(standing="note", claim="Winograd pairs could not be measured:", detail=detail)]
-    aligned = view.flag("aligned", "winograd")
+        return [Line(there="note", claim="Winograd pairs could not be measured:", detail=detail)]
+    found = of_row(row, "alignment")
+    claims = {
+        "yes": "states move from one referent to the other.",
+        "no": "states do not move from one referent to the other.",
+    }
     return [
         Line(
-            standing="yes" if aligned else "no",
-            claim="Winograd pairs: states move from one referent to the other."
-            if aligned
-            else "Winograd pairs: states do not move from one referent to the other.",
+            there=found.there,
+            scales=[found],
+            claim=f"Winograd pairs: {claims.get(found.there, 'undecided.')}",
             detail=f"Mean cosine {with_interval(row)} over {count(row.pairs)} pairs; dealt anew it stays "
             f"below {cosine(row.null.high)}.",
         )
@@ -193,7 +212,7 @@ def _log_odds(view: View) -> list[Line]:
     share = max(gap / size if size else 0.0 for gap, size in gaps)
     return [
         Line(
-            standing="yes" if share < GAP else "no",
+            there="yes" if share < GAP else "no",
             claim="The model's log-odds are f·Δg."
             if share < GAP
             else "The model's log-odds are not f·Δg alone.",
@@ -214,7 +233,7 @@ def _beside(view: View) -> list[Line]:
         parts.append(f"{words} {cosine(own)} against {cosine(other)}")
     return [
         Line(
-            standing="note",
+            there="note",
             claim="Beside the same world's tables of the same width:",
             detail=f"{', '.join(parts)} (Euclidean).",
         )
@@ -232,12 +251,17 @@ def _notes(view: View) -> list[Line]:
         )
     if tokens["dropped_concepts"]:
         texts.append(f"too few pairs kept, so not measured: {_named(tokens['dropped_concepts'])}")
-    return [Line(standing="note", claim="Note.", detail=f"{text[:1].upper()}{text[1:]}.") for text in texts]
+    return [Line(there="note", claim="Note.", detail=f"{text[:1].upper()}{text[1:]}.") for text in texts]
 
 
-def _standing(part: int, whole: int) -> Standing:
-    share = part / whole if whole else 0.0
-    return "yes" if share >= MOST else "partly" if share >= SOME else "no"
+def of_row(row: Row, name: str) -> Scale:
+    """A row on its scale: its interval against the 97.5 % quantile of its null.
+
+    Args:
+        row: Of a cosine or a share.
+        name: Of the measure.
+    """
+    return Scale(name=name, value=row.value, interval95=(row.low, row.high), null=row.null.high)
 
 
 def _named(names: list[str]) -> str:

@@ -10,6 +10,7 @@ from linrep.files import one_line_errors, write_file
 from linrep.llm.toy.sweep import Kind, WidthSweep
 from linrep.page.interval import Dash, Estimates, line, null
 from linrep.page.numbers import ABSENT, cosine, short
+from linrep.page.scale import Scale
 from linrep.page.shell import Block, Line, Page, Section, assemble
 
 
@@ -92,7 +93,7 @@ def _lines(sweep: WidthSweep) -> list[Line]:
     concepts = sweep.settings.concepts
     wide = [width for width in sweep.widths if width >= 2 * concepts]
     if not wide:
-        return [Line(standing="note", claim=f"No width is at least twice the {concepts} concepts.")]
+        return [Line(there="note", claim=f"No width is at least twice the {concepts} concepts.")]
     pairs = {width: [sweep.mean(kind, width, "linearity", "unembedding") for kind in KINDS] for width in wide}
     above = sum(a is not None and b is not None and a > b for a, b in pairs.values())
     aligned = {width: sweep.mean("transformer", width, "alignment", "") for width in wide}
@@ -104,22 +105,28 @@ def _lines(sweep: WidthSweep) -> list[Line]:
     told = " ".join(f"{width}: {short(a)} against {short(b)}." for width, (a, b) in losses.items())
     return [
         Line(
-            standing="yes" if above == len(wide) else "partly" if above else "no",
+            there="yes" if above == len(wide) else "undecided" if above else "no",
+            scales=[_share(above, len(wide))],
             claim=f"Width ≥ twice the concepts: transformers are more linear than tables at {above} of "
             f"{len(wide)} widths.",
             detail=" ".join(f"{width}: {cosine(a)} against {cosine(b)}." for width, (a, b) in pairs.items()),
         ),
         Line(
-            standing="yes" if beyond == len(wide) else "partly" if beyond else "no",
+            there="yes" if beyond == len(wide) else "undecided" if beyond else "no",
+            scales=[_share(beyond, len(wide))],
             claim=f"Transformers' contexts and words are aligned at {beyond} of {len(wide)} of them.",
             detail=" ".join(f"{width}: {cosine(a)}." for width, a in aligned.items()),
         ),
         Line(
-            standing="note",
+            there="note",
             claim="Transformers and tables are not equally near the true probabilities.",
             detail=f"Excess loss in nats, by width: {told}",
         ),
     ]
+
+
+def _share(part: int, whole: int) -> Scale:
+    return Scale(name="of the widths", value=part / whole)
 
 
 def _panel(sweep: WidthSweep, panel: Panel) -> Block:
