@@ -12,8 +12,10 @@ from linrep.page.print_plot import figure
 from linrep.page.shell import Block
 from linrep.paper.record import LINEARITY_G
 from linrep.paper.report import Report
+from linrep.paper.sweep_dots import limit_of
 from linrep.paper.table import as_csv, grid, lines
 from linrep.paper.user_sweep import user_experiment
+from linrep.runs.toml import parse
 from linrep.sweeps.file import parse_sweep
 from linrep.sweeps.grid import cells
 from linrep.sweeps.numbers import Numbers
@@ -52,7 +54,14 @@ def figures(found: Numbers) -> dict[str, Block]:
 
 def names(block: Block) -> list[str]:
     """Of the lines of a chart, as its legend has them."""
-    return [trace["name"] for trace in (block.spec or {})["data"] if trace.get("name")]
+    traces = (block.spec or {})["data"]
+    return [trace["name"] for trace in traces if trace.get("name") and trace.get("showlegend", True)]
+
+
+def dots(block: Block) -> list[tuple[str, list[float], list[float]]]:
+    """Symbol and places of every run: their words tell how it ended."""
+    traces = [trace for trace in (block.spec or {})["data"] if "text" in trace]
+    return [(trace["marker"]["symbol"], trace["x"], trace["y"]) for trace in traces]
 
 
 def report(found: Numbers, **base: Any) -> Report:
@@ -118,12 +127,61 @@ def test_the_page_says_how_many_runs_converged(held: dict[str, int], said: str) 
 def test_figures_name_their_lines_and_say_what_is_pooled() -> None:
     drawn = figures(two_axes())
     linear = drawn["linearity-unembedding"]
-    assert names(linear) == ["4 concepts", "3 concepts", "random pairs", "untrained"]
+    shapes = ["converged", "on a plateau"]
+    assert names(linear) == ["4 concepts", "3 concepts", "random pairs", "untrained", *shapes]
     assert (linear.spec or {})["layout"]["xaxis"]["title"]["text"] == "width k"
-    assert "shaded from 10 to 90 %" in linear.caption
-    assert "Runs of every seed are pooled." in linear.caption
+    assert "Runs of every seed are taken together." in linear.caption
     assert "means over all cells at the same width k" in linear.caption
-    assert "10–90 %" in (linear.spec or {})["layout"]["yaxis"]["title"]["text"]
+
+
+def test_every_run_is_a_dot_by_how_it_ended_and_lines_are_of_those_that_converged() -> None:
+    varied = numbers(
+        {"model.dim": ["1", "2"]},
+        {("1",): {G: lambda run: 0.1 * run}, ("2",): {G: lambda run: 0.5 + 0.1 * run}},
+        held={("1",): 4, ("2",): 2},
+        null={G: 0.0},
+    )
+    drawn = figures(varied)["linearity-unembedding"]
+    assert dots(drawn) == [
+        ("circle", [2, 2], pytest.approx([0.7, 0.8])),
+        ("square", [1, 1, 1, 1, 2, 2], pytest.approx([0.0, 0.1, 0.2, 0.3, 0.5, 0.6])),
+    ]
+    line = (drawn.spec or {})["data"][0]
+    assert (line["x"], line["y"]) == ([2], pytest.approx([0.75])), "of the two that converged"
+
+
+def test_limits_and_k_is_m_are_those_of_the_cells() -> None:
+    axes = {"model.dim": [2, 3, 8], "world.concepts": [2, 3]}
+    asked = parse_sweep({"base": BASE, "axes": axes}, name="mine")
+    grid_of = cells(asked)
+    labels = {axis: [str(each) for each in points] for axis, points in axes.items()}
+    planted = numbers(labels, dict.fromkeys(itertools.product(*labels.values()), ONE), null={G: 0.0})
+    drawn = {block.id: block for block in user_experiment("mine", grid_of).figures(planted)}
+    traces = {trace["name"]: trace for trace in (drawn["linearity-unembedding"].spec or {})["data"]}
+    limits = sorted(zip(traces["predicted limit"]["x"], traces["predicted limit"]["y"], strict=True))
+    assert [at for at, _ in limits] == [2, 3, 3, 8, 8], "k = m and k of at least the rank"
+    assert [value for _, value in limits] == pytest.approx([1, 0.2679, 1, 0.2262, 0.2679], abs=1e-3)
+    assert traces["k = m"]["x"] == [2, 2, 2, 3, 3, 3]
+    assert traces["k = m"]["y"] == [0.0, 1.0, None, 0.0, 1.0, None]
+    assert "predicted limit" not in {
+        trace["name"] for trace in (figures(planted)["alignment"].spec or {})["data"]
+    }
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"contexts": {"kind": "fraction", "fraction": 0.5}},
+        {"tokens": {"kind": "fraction", "fraction": 0.5}},
+        {"model": {"encoder": "mlp"}},
+        {"world": {"kind": "chain", "concepts": 2, "probability_range": [0.0, 0.7]}},
+        {"world": {"kind": "network", "network": "cancer"}},
+    ],
+)
+def test_no_limit_where_theory_says_nothing(changed: dict[str, Any]) -> None:
+    for given, predicted in (({}, True), (changed, False)):
+        config = parse({**BASE, **given, "model": {"dim": 8, **given.get("model", {})}})
+        assert (limit_of(config, G) is not None) == predicted
 
 
 def test_how_runs_ended_has_its_panel_of_stacked_shares() -> None:
@@ -138,14 +196,14 @@ def test_how_runs_ended_has_its_panel_of_stacked_shares() -> None:
 def test_two_axes_of_numbers_have_maps_with_the_smallest_at_the_lower_left() -> None:
     drawn = figures(two_axes())
     (linear,), (ended,) = ((drawn[f"map-{name}"].spec or {})["data"] for name in ("linearity", "converged"))
-    assert linear["z"] == 2 * [pytest.approx([0.1, 0.2, 0.3])]
+    assert linear["z"] == 2 * [[None, pytest.approx(0.2), pytest.approx(0.3)]], "none converged at width 1"
     assert ended["z"] == 2 * [[0.0, 0.5, 1.0]]
     layout = (drawn["map-converged"].spec or {})["layout"]
     assert (layout["xaxis"]["ticktext"], layout["yaxis"]["ticktext"]) == (["1", "2", "3"], ["4", "3"])
     assert layout["yaxis"]["autorange"] == "reversed"
     panels = figure(list(drawn.values())).axes
     cells = [[text.get_text() for text in axes.texts] for axes in panels[-2:]]
-    assert cells == [2 * ["0.10", "0.20", "0.30"], 2 * ["0.00", "0.50", "1.00"]]
+    assert cells == [2 * ["0.20", "0.30"], 2 * ["0.00", "0.50", "1.00"]]
 
 
 def test_an_axis_of_words_has_lines_and_no_map() -> None:
@@ -156,13 +214,14 @@ def test_an_axis_of_words_has_lines_and_no_map() -> None:
 def test_lines_are_of_numbers_where_there_are_any_and_the_rest_is_pooled() -> None:
     drawn = figures(two_axes(first=("method", ("GD", "SGD"))))["alignment"]
     assert names(drawn)[:2] == ["4 concepts", "3 concepts"]
-    assert "Runs of every method are pooled." in drawn.caption
+    assert "Runs of every method are taken together." in drawn.caption
 
 
 def test_one_axis_has_one_line() -> None:
     drawn = figures(widths())
-    assert names(drawn["alignment"]) == ["trained", "random pairs", "untrained"]
-    assert "pooled" not in drawn["alignment"].caption
+    lines = ["mean of those that converged", "random pairs", "untrained"]
+    assert names(drawn["alignment"]) == [*lines, "converged"]
+    assert "together" not in drawn["alignment"].caption
 
 
 @pytest.mark.parametrize(
@@ -184,7 +243,7 @@ def test_points_of_many_sizes_stand_apart(points: tuple[str, ...], kind: str | N
 
 def test_more_lines_than_a_figure_holds_are_counted() -> None:
     drawn = figures(two_axes(("method", tuple(f"M{n}" for n in range(14)))))["alignment"]
-    assert len(names(drawn)) == 12
+    assert len([name for name in names(drawn) if name.startswith("method")]) == 10
     assert "The first 10 of 14 lines are drawn." in drawn.caption
 
 

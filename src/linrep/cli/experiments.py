@@ -122,7 +122,7 @@ def sweep(
     words = ["linrep", "sweep", str(file), "--out", str(out), *(["--quick"] if quick else [])]
     command = shlex.join([*words, *by.words()])
     grid = cells(read, threads=None if chosen is None else chosen.share)
-    plan = (user_experiment(read.name), read, grid, command)
+    plan = (user_experiment(read.name, grid), read, grid, command)
     with stop_on_signal() as stop, _workers(chosen, grid, out) as pool, live_table(printing.quiet) as watch:
         (report,) = reports([plan], out, watch=watch, stop=stop, executor=pool, retry=by.retry)
     page = write(report, out)

@@ -13,6 +13,9 @@ SYMBOLS = {
     "diamond": "diamond",
     "diamond-open": "diamond",
     "square": "square",
+    "star": "star",
+    "triangle-down": "nabla",
+    "triangle-up": "triangle",
     "x": "cross",
 }
 """And of points."""

@@ -24,7 +24,10 @@ SPANS = {"small": (2, 2.0), "third": (2, 2.0), "half": (3, 2.3), "wide": (6, 2.3
 LEGEND = 0.6
 """Inches that a figure of one row gains for the legend below."""
 DASHES = {"solid": "-", "dash": (0, (4, 2)), "dot": (0, (1, 1.6)), "dashdot": "-."}
-SHAPES = {"circle": "o", "square": "s", "diamond": "D", "cross": "P", "x": "x"}
+SHAPES = {"circle": "o", "square": "s", "diamond": "D", "cross": "P", "x": "x", "star": "*"} | {
+    "triangle-up": "^",
+    "triangle-down": "v",
+}
 SLANTED = 34
 """Letters of a category from which on its labels are slanted."""
 Spec = Mapping[str, Any]
@@ -133,7 +136,9 @@ def draw(axes: Any, data: Sequence[Spec], names: Sequence[str] | None = None) ->
         elif (trace.get("line") or {}).get("width") == 0:
             low = y
         else:
-            drawn[plain(unescape(trace.get("name") or ""))] = _trace(axes, trace, x, y)
+            line = _trace(axes, trace, x, y)
+            if trace.get("showlegend", True):
+                drawn[plain(unescape(trace.get("name") or ""))] = line
     return drawn
 
 

@@ -152,7 +152,23 @@ def limit_of(row: dict[str, Any], y: str) -> float | None:
     if network or kind not in ("complete", "known") or row.get("contexts.held_out") or row.get("shift"):
         return None
     known = None if kind == "complete" else (row.get("contexts.at_least") or 0, row["contexts.at_most"])
-    return _levels(m, k, known).get(key_of(y))
+    return limit_at(m, k, known, key_of(y))
+
+
+def limit_at(m: int, k: int, known: tuple[int, int] | None, key: Key) -> float | None:
+    """What theory says a measure tends to in worlds of m binary concepts with every token, at width k.
+
+    Args:
+        m: Concepts.
+        k: Width of both tables.
+        known: Least and most concepts that a context knows; None for all contexts.
+        key: Measure and table, as in the trace.
+
+    Example:
+        >>> limit_at(3, 3, None, ("alignment", "")), limit_at(3, 2, None, ("alignment", ""))
+        (1.0, None)
+    """
+    return None if m > WIDEST else _levels(m, k, known).get(key)
 
 
 def key_of(y: str) -> Key:

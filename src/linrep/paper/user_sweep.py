@@ -2,20 +2,27 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from linrep.page import axis_words
 from linrep.page.chart import Series, chart, colour, heatmap, numeric
+from linrep.page.dots import drawn as runs_drawn
+from linrep.page.dots import keys
 from linrep.page.experiment import experiment_page
 from linrep.page.interactive import chosen
+from linrep.page.interval import Trace
 from linrep.page.numbers import cosine, finite, listed
 from linrep.page.runs_plot import MOST_WRITTEN, even_in_log
 from linrep.page.shell import Block, assemble
 from linrep.paper.ended import CONVERGED
+from linrep.paper.measured import measured_line
 from linrep.paper.record import Answer, Experiment, nothing
 from linrep.paper.report import Report
+from linrep.paper.sweep_dots import Theory, dots_of, theory_of
 from linrep.paper.yardsticks import controls, ended_chart
+from linrep.sweeps.grid import Cell
 from linrep.sweeps.numbers import Numbers
 from linrep.sweeps.result import SweepResult
 
@@ -50,16 +57,21 @@ class Layout:
     """Whether the axis across is logarithmic."""
 
 
-def user_experiment(name: str) -> Experiment:
-    """What the machinery of experiments needs to make pages of any sweep."""
-    return Experiment(name=name, answer=_answer, figures=_figures)
+def user_experiment(name: str, grid: Sequence[Cell] = ()) -> Experiment:
+    """What the machinery of experiments needs to make pages of any sweep.
+
+    Args:
+        name: Of the sweep.
+        grid: Its cells; without them neither limits nor k = m are drawn.
+    """
+    return Experiment(name=name, answer=_answer, figures=partial(_figures, theory=theory_of(grid)))
 
 
 def sweep_page(found: SweepResult) -> str:
     """The page of a sweep that was run from Python."""
     axes = ", ".join(f"{axis.name!r}: {[point.label for point in axis.points]}" for axis in found.sweep.axes)
     report = Report(
-        experiment=user_experiment(found.sweep.name),
+        experiment=_experiment(found),
         sweep=found.sweep,
         numbers=found.numbers,
         outcomes=found.outcomes,
@@ -79,7 +91,11 @@ def sweep_plot(found: SweepResult, kind: str | None = None) -> "go.Figure":
     Raises:
         InputError: No such figure; names those there are.
     """
-    return chosen(_figures(found.numbers), kind)
+    return chosen(_experiment(found).figures(found.numbers), kind)
+
+
+def _experiment(found: SweepResult) -> Experiment:
+    return user_experiment(found.sweep.name, [each.cell for each in found.outcomes])
 
 
 def _answer(numbers: Numbers) -> Answer:
@@ -127,16 +143,16 @@ def _are_numbers(labels: Sequence[str]) -> bool:
     return not isinstance(numeric(labels)[0], str)
 
 
-def _figures(numbers: Numbers) -> list[Block]:
-    """Measures and how runs ended against one axis, a line per point of another; and as maps."""
+def _figures(numbers: Numbers, theory: Theory) -> list[Block]:
+    """Every run against one axis, in a colour per point of another, and how they ended; and as maps."""
     layout = _layout(numbers)
-    groups = [("trained", numbers)]
+    groups = [("", numbers)]
     if layout.lines is not None:
         groups = [(axis_words.point(layout.lines, at), part) for at, part in numbers.each(layout.lines)]
     caption = _caption(numbers, layout, len(groups))
     drawn = groups[:MANY]
     return [
-        *(_chart(numbers, drawn, layout, measure, caption) for measure in MEASURES),
+        *(_chart(numbers, drawn, layout, measure, caption, theory) for measure in MEASURES),
         ended_chart("ended", drawn, layout.along),
         *(_maps(numbers, layout.along, layout.lines) if layout.map and layout.lines else ()),
     ]
@@ -148,28 +164,44 @@ def _chart(
     layout: Layout,
     measured: tuple[str, str, str],
     caption: str,
+    theory: Theory,
 ) -> Block:
-    along, (title, measure, table) = layout.along, measured
+    along, (title, *key) = layout.along, measured
+    measure, table = key
     lines: list[Series] = []
+    found: list[Trace] = []
+    ends: set[str] = set()
     for index, (name, part) in enumerate(groups):
-        x = numeric([at for at, _ in part.each(along)])
-        points = [cell.spread(measure, table) for _, cell in part.each(along)]
-        lines.append(Series(name=name, colour=colour(index), x=x, points=points))
+        cells = part.each(along)
+        shade = colour(index) if name else "--ink"
+        mean = measured_line(
+            name or "mean of those that converged", shade, cells, (measure, table), marker=""
+        )
+        lines.append(replace(mean, plain=True))
+        dots = [dot for at, cell in cells for dot in dots_of(at, cell, measure, table)]
+        found += runs_drawn(dots, "", shade if name else None, listed=False, size=numbers.runs())
+        ends |= {dot.ended for dot in dots}
     whole = numbers.each(along)
     lines += controls(numeric([at for at, _ in whole]), [cell for _, cell in whole], measure, table)
+    lines += theory.lines(layout.along, (measure, table))
     name = f"{measure}-{table}".strip("-")
-    x, y = axis_words.title(along), "mean cosine, 10–90 %"
-    return chart(name, title, lines, x=x, y=y, log_x=layout.log, caption=caption)
+    x, y = axis_words.title(along), "mean cosine"
+    block = chart(
+        name, title, [each for each in lines if each.x], x=x, y=y, log_x=layout.log, caption=caption
+    )
+    spec = dict(block.spec or {})
+    spec["data"] = [*spec["data"], *found, *keys(ends, own=not groups[0][0])]
+    return replace(block, spec=spec)
 
 
 def _caption(numbers: Numbers, layout: Layout, lines: int) -> str:
-    """What the axes of a figure do not say: the band, what is pooled in it, whose the controls are."""
+    """What the axes of a figure do not say: what a dot and a line are, whose the controls are."""
     along = axis_words.title(layout.along)
-    band = "shaded" if _are_numbers(numbers.axes[layout.along]) else "with a bar"
-    said = [f"Mean over runs, however they ended, {band} from 10 to 90 % of them."]
+    line = "Lines join means" if _are_numbers(numbers.axes[layout.along]) else "Dots in the middle are means"
+    said = [f"Every dot is a run, its shape how it ended. {line} of runs that converged."]
     if layout.pooled:
         pooled = listed([axis_words.title(name) for name in layout.pooled])
-        said.append(f"Runs of every {pooled} are pooled.")
+        said.append(f"Runs of every {pooled} are taken together.")
     if lines > MANY:
         said.append(f"The first {MANY} of {lines} lines are drawn.")
     said.append(f"Random pairs and untrained: means over all cells at the same {along}.")
@@ -180,13 +212,21 @@ def _maps(numbers: Numbers, along: str, up: str) -> list[Block]:
     """Linearity of g and the share of runs that converged over two axes of numbers."""
 
     def linearity(cell: Numbers) -> float:
-        return cell.mean("linearity", "unembedding")
+        return cell.mean("linearity", "unembedding", ended=CONVERGED)
 
     def share(cell: Numbers) -> float:
         return cell.shares()[CONVERGED]
 
     return [
-        _map("linearity", "Linearity of g", "Mean over the runs of a cell.", numbers, along, up, linearity),
+        _map(
+            "linearity",
+            "Linearity of g",
+            "Mean over the runs of a cell that converged.",
+            numbers,
+            along,
+            up,
+            linearity,
+        ),
         _map("converged", "Converged runs", "Share of the runs of a cell.", numbers, along, up, share),
     ]
 

@@ -10,6 +10,7 @@ from typing import Literal
 from linrep.page.axis_words import title
 from linrep.page.bars import stacked
 from linrep.page.chart import Place, Series, control, means, numeric
+from linrep.page.ends import COLOURS
 from linrep.page.shell import Block
 from linrep.paper.ended import CONVERGED
 from linrep.paper.table import cells_of
@@ -23,8 +24,6 @@ PREDICTED = "predicted_linearity"
 
 MOST_BARS = 60
 """Cells beyond which bars are too thin to be read."""
-COLOURS = ("--good", "--fair", "--null", "--predicted", "--poor")
-"""Of the words for how a run ended, in their order."""
 
 
 def controls(
