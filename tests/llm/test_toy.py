@@ -27,6 +27,7 @@ from linrep.llm.toy import (
 from linrep.llm.toy.language import CONCEPTS, Language, language, named
 from linrep.llm.toy.make import step_size_at
 from linrep.llm.toy.pairs import GAP, paired_contexts, rendered_pairs, word_pairs
+from linrep.llm.toy.sweep import MATCHED, measured_tables
 from linrep.llm.toy.tokenizer import tokenizer, word_ids
 from linrep.llm.toy.train import Encoder, Panel, _texts, head_states, transformer
 from linrep.llm.word_pairs import read_word_pairs
@@ -440,6 +441,7 @@ def test_width_sweep_is_tidy() -> None:
         seed=0, widths=(4, 8), settings=settings, table_steps=300, progress=lambda *what: told.append(what[2])
     )
     frame = sweep.table
+    assert sweep.json()["matched"] == {"4": sweep.matched(4), "8": sweep.matched(8)}
     assert told == [
         "transformer, width 4",
         "tables, width 4",
@@ -459,3 +461,10 @@ def test_width_sweep_is_tidy() -> None:
     again = width_sweep(seed=0, widths=(4, 8), settings=settings, table_steps=300)
     assert frame.equals(again.table)
     assert again.json() == sweep.json()
+
+
+@pytest.mark.parametrize("aim", [1.5, 0.5, 0.1])
+def test_tables_end_at_the_excess_loss_that_they_are_compared_at(aim: float) -> None:
+    spoken = toy_language(4, "independent", seed=0).world
+    found = measured_tables(spoken, 16, steps=4000, until=aim, seed=0)
+    assert found.excess_loss_nats == pytest.approx(aim, rel=MATCHED)

@@ -40,4 +40,6 @@ def show_widths(sweep: "WidthSweep", page: Path) -> None:
             cells = [cosine(sweep.mean(kind, width, *key)) for key in MEASURES]
             shown.add_row(str(width), kind, *cells, f"{short(sweep.excess(kind, width))} nats")
     console.print(shown)
+    equal = [str(width) for width in sweep.widths if sweep.matched(width)]
+    console.print(f"tables came to the transformer's excess loss at widths: {', '.join(equal) or 'none'}")
     console.print(f"page  {page.resolve()}", soft_wrap=True, highlight=False)

@@ -1,4 +1,4 @@
-"""A saved toy model beside the same world's tables: one ruler, one width, one world."""
+"""A saved toy model beside the same world's tables: one ruler, one width, one world, one excess loss."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +8,7 @@ from linrep.errors import InputError
 from linrep.llm.loading import LanguageModel
 from linrep.llm.toy.make import Toy, ToySettings, toy_language
 from linrep.llm.toy.save import WORLD, read_world
-from linrep.llm.toy.sweep import TABLE_STEPS, Trained, measured_tables, measured_toy
+from linrep.llm.toy.sweep import TABLE_STEPS, Trained, matched, measured_tables, measured_toy
 from linrep.llm.toy.tokenizer import word_ids
 from linrep.llm.toy.train import Encoder
 from linrep.runs.row import NAN
@@ -17,21 +17,27 @@ from linrep.worlds.contexts import world as world_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beside:
-    """A toy model and tables of its width, trained on its world."""
+    """A toy model and tables of its width, trained on its world to its excess loss."""
 
     transformer: Trained
     tables: Trained
     entropy_nats: float
     """Of the world's next tokens: what no model can predict."""
 
+    @property
+    def matched(self) -> bool:
+        """Whether the tables came to the transformer's excess loss: only then are the two compared."""
+        return matched(self.transformer, self.tables)
+
     def json(self) -> dict[str, Any]:
-        """Width, excess losses and one row for each model × measure × table."""
+        """Width, excess losses, whether they are equal, and one row for each model × measure × table."""
         columns = ("model", "measure", "table", "value", "low", "high", "null", "null_q95", "pairs")
         both = (self.transformer, self.tables)
         return {
             "width": self.tables.width,
             "concepts": self.tables.concepts,
             "excess_loss_nats": {each.model: each.excess_loss_nats for each in both},
+            "matched": self.matched,
             "entropy_nats": self.entropy_nats,
             "rows": [{name: record[name] for name in columns} for each in both for record in each.records()],
         }
@@ -43,7 +49,7 @@ def beside_tables(folder: Path, lm: LanguageModel, *, table_steps: int = TABLE_S
     Args:
         folder: A toy model's.
         lm: The model in it.
-        table_steps: SGD steps of the tables.
+        table_steps: Most SGD steps of the tables, which end at the transformer's excess loss.
 
     Returns:
         Both, measured; None if the folder holds no toy model.
@@ -74,6 +80,8 @@ def beside_tables(folder: Path, lm: LanguageModel, *, table_steps: int = TABLE_S
     own = measured_toy(toy, seed=seed)
     return Beside(
         transformer=replace(own, width=width),
-        tables=measured_tables(world_of(model), width, steps=table_steps, seed=seed),
+        tables=measured_tables(
+            world_of(model), width, steps=table_steps, until=own.excess_loss_nats, seed=seed
+        ),
         entropy_nats=truth["entropy_nats"],
     )

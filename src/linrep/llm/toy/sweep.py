@@ -1,4 +1,6 @@
-"""Linearity and alignment against width: a transformer beside tables of equal width on the same world."""
+"""Linearity and alignment against width: a transformer beside tables of equal width on the same world,
+which are trained until they are as near the true probabilities.
+"""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +22,7 @@ from linrep.seeds import generator
 from linrep.training.schedule import schedule
 from linrep.training.state import start
 from linrep.training.training import train as train_tables
+from linrep.training.until import Until
 from linrep.worlds.contexts import World
 
 if TYPE_CHECKING:
@@ -28,6 +31,9 @@ if TYPE_CHECKING:
 WIDTHS = (8, 16, 32, 64, 128)
 SWEEP_STEPS, TABLE_STEPS = 800, 10_000
 QUICK_SWEEP_STEPS, QUICK_TABLE_STEPS = 400, 3000
+
+MATCHED = 0.1
+"""Excess losses are equal where they differ by no more than this share of the transformer's."""
 
 Kind = Literal["transformer", "tables"]
 value = attrgetter("value")
@@ -113,6 +119,12 @@ class Trained:
         ]
 
 
+def matched(transformer: Trained, tables: Trained) -> bool:
+    """Whether both are equally near the true probabilities, so that their geometry may be compared."""
+    aim = transformer.excess_loss_nats
+    return abs(tables.excess_loss_nats - aim) <= MATCHED * aim
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WidthSweep:
     """Transformers and tables of several widths on the same worlds."""
@@ -143,6 +155,7 @@ class WidthSweep:
                 "runs": self.runs,
                 "widths": self.widths,
                 "settings": self.settings.record(),
+                "matched": {width: self.matched(width) for width in self.widths},
                 "rows": [record for each in self.trained for record in each.records()],
             }
         )
@@ -156,6 +169,10 @@ class WidthSweep:
     def excess(self, model: Kind, width: int) -> float | None:
         """Mean over worlds of the excess loss, nats."""
         return _mean([each.excess_loss_nats for each in self._of(model, width)])
+
+    def matched(self, width: int) -> bool:
+        """Whether in every world tables of that width came to the transformer's excess loss."""
+        return all(map(matched, self._of("transformer", width), self._of("tables", width)))
 
     def _of(self, model: Kind, width: int) -> list[Trained]:
         return [each for each in self.trained if (each.model, each.width) == (model, width)]
@@ -183,7 +200,8 @@ def width_sweep(
         settings: The transformer's, but for its width; narrow ones get fewer heads and larger steps. By
             default four concepts and no facts, which would take room that narrow models need.
         runs: How many worlds.
-        table_steps: SGD steps of the tables (100 samples, step size 5 to 0.05), which match log-odds.
+        table_steps: Most SGD steps of the tables (100 samples, step size 5 to 0.05), which end where their
+            excess loss is the transformer's: :meth:`WidthSweep.matched` says whether it came to that.
         progress: Called before each model and at the end.
 
     Returns:
@@ -204,7 +222,8 @@ def width_sweep(
             trained.append(measured_toy(toy, seed=own))
         else:
             world = toy_language(base.concepts, base.world, seed=own).world
-            trained.append(measured_tables(world, width, steps=table_steps, seed=own))
+            aim = trained[-1].excess_loss_nats
+            trained.append(measured_tables(world, width, steps=table_steps, until=aim, seed=own))
     if progress is not None:
         progress(len(todo), len(todo), "done")
     return WidthSweep(settings=base, seed=seed, runs=runs, widths=tuple(widths), trained=tuple(trained))
@@ -222,9 +241,9 @@ def measured_toy(toy: Toy, *, seed: int) -> Trained:
     )
 
 
-def measured_tables(world: World, dim: int, *, steps: int, seed: int) -> Trained:
-    """Tables of that width trained on the world, and their geometry."""
-    found, excess = table_geometry(world, dim, steps=steps, seed=seed)
+def measured_tables(world: World, dim: int, *, steps: int, until: float, seed: int) -> Trained:
+    """Tables of that width trained on the world until an excess loss, and their geometry."""
+    found, excess = table_geometry(world, dim, steps=steps, until=until, seed=seed)
     return Trained(
         model="tables",
         width=dim,
@@ -235,8 +254,20 @@ def measured_tables(world: World, dim: int, *, steps: int, seed: int) -> Trained
     )
 
 
-def table_geometry(world: World, dim: int, *, steps: int, seed: int) -> tuple[Measurement, float]:
-    """Tables of that width trained on the world, measured; and their excess loss."""
+def table_geometry(
+    world: World, dim: int, *, steps: int, until: float, seed: int
+) -> tuple[Measurement, float]:
+    """Tables of that width trained on the world, measured; and their excess loss.
+
+    They are looked at after every step: between looks a step of SGD passes by a large excess loss.
+
+    Args:
+        world: What they learn.
+        dim: Their width.
+        steps: The most they take.
+        until: Excess loss at which they end, nats.
+        seed: Of start, order and null.
+    """
     population = Population.of([world])
     state = start(
         population,
@@ -247,7 +278,15 @@ def table_geometry(world: World, dim: int, *, steps: int, seed: int) -> tuple[Me
         order=generator(seed, "order"),
     )
     rate = schedule("geometric", 5.0, steps, 0.05)
-    for _ in train_tables(population, state, optimizer="sgd", schedule=rate, steps=steps):
+    for _ in train_tables(
+        population,
+        state,
+        optimizer="sgd",
+        schedule=rate,
+        steps=steps,
+        stops=range(steps),
+        until=Until(excess=until),
+    ):
         pass
     excess = population_gradient(population, state.embedding, state.unembedding).excess_loss
     found = measure(

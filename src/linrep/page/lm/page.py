@@ -269,9 +269,10 @@ def _beside_words(view: View) -> list[str]:
     return [
         "The model speaks a language whose world is known. The same world's tables, of the same width "
         f"({found.tables.width}, for {found.tables.concepts} concepts), were trained by the paper's sampled "
-        "gradient descent and measured with the same ruler, Euclidean. Excess loss: transformer "
-        f"{short(found.transformer.excess_loss_nats)} nats, tables {short(found.tables.excess_loss_nats)} "
-        f"nats, where no model can go below {short(found.entropy_nats)}."
+        "gradient descent until their excess loss was the transformer's, and measured with the same ruler, "
+        f"Euclidean. Excess loss: transformer {short(found.transformer.excess_loss_nats)} nats, tables "
+        f"{short(found.tables.excess_loss_nats)} nats, over {short(found.entropy_nats)} nats that no model "
+        "can predict." + ("" if found.matched else " They did not come to it, and are not compared.")
     ]
 
 

@@ -227,6 +227,13 @@ def _beside(view: View) -> list[Line]:
     found = view.result.beside
     if found is None:
         return []
+    losses = (
+        f"excess loss {short(found.transformer.excess_loss_nats)} nats against "
+        f"{short(found.tables.excess_loss_nats)}"
+    )
+    if not found.matched:
+        detail = f"{losses}, too far apart for their geometry to be compared."
+        return [Line(there="note", claim="The same world's tables did not come as far:", detail=detail)]
     parts: list[str] = []
     for words, key in (("linearity of g", ("linearity", "unembedding")), ("alignment", ("alignment", ""))):
         own, other = (each.row(*key).value for each in (found.transformer, found.tables))
@@ -234,8 +241,8 @@ def _beside(view: View) -> list[Line]:
     return [
         Line(
             there="note",
-            claim="Beside the same world's tables of the same width:",
-            detail=f"{', '.join(parts)} (Euclidean).",
+            claim="Beside the same world's tables of the same width, at equal excess loss:",
+            detail=f"{', '.join(parts)} (Euclidean); {losses}.",
         )
     ]
 

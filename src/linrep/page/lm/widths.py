@@ -10,7 +10,7 @@ from linrep.files import one_line_errors, write_file
 from linrep.llm.toy.sweep import Kind, WidthSweep
 from linrep.page.interval import Dash, Estimates, line, null
 from linrep.page.numbers import ABSENT, cosine, short
-from linrep.page.scale import Scale
+from linrep.page.scale import Scale, Standing
 from linrep.page.shell import Block, Line, Page, Section, assemble
 
 
@@ -61,8 +61,8 @@ def render(sweep: WidthSweep) -> str:
     settings, widest = sweep.settings, max(sweep.widths)
     said = {kind: sweep.mean(kind, widest, "linearity", "unembedding") for kind in KINDS}
     page = Page(
-        title=f"At width {widest}, linearity is {cosine(said['transformer'])} in a transformer and "
-        f"{cosine(said['tables'])} in tables",
+        title=f"At width {widest}, linearity is {cosine(said['transformer'])} in a transformer"
+        + (f" and {cosine(said['tables'])} in tables of equal excess loss" if sweep.matched(widest) else ""),
         kicker=f"{settings.concepts} concepts, {settings.world} world"
         + (f", mean over {sweep.runs} worlds" if sweep.runs > 1 else ""),
         lines=_lines(sweep),
@@ -78,7 +78,8 @@ def render(sweep: WidthSweep) -> str:
                 title="Geometry by width",
                 intro=(
                     "Transformers learn a small language that says what contexts know; tables are given the "
-                    "same world directly. Both are measured by one ruler under the Euclidean inner product.",
+                    "same world directly, until their excess loss is the transformer's. Both are measured "
+                    "by one ruler under the Euclidean inner product.",
                 ),
                 blocks=[_panel(sweep, panel) for panel in PANELS],
             ),
@@ -94,35 +95,60 @@ def _lines(sweep: WidthSweep) -> list[Line]:
     wide = [width for width in sweep.widths if width >= 2 * concepts]
     if not wide:
         return [Line(there="note", claim=f"No width is at least twice the {concepts} concepts.")]
-    pairs = {width: [sweep.mean(kind, width, "linearity", "unembedding") for kind in KINDS] for width in wide}
-    above = sum(a is not None and b is not None and a > b for a, b in pairs.values())
     aligned = {width: sweep.mean("transformer", width, "alignment", "") for width in wide}
     null = [sweep.mean("transformer", width, "alignment", "", Q95) for width in wide]
     beyond = sum(
         a is not None and b is not None and a > b for a, b in zip(aligned.values(), null, strict=True)
     )
-    losses = {width: [sweep.excess(kind, width) for kind in KINDS] for width in sweep.widths}
-    told = " ".join(f"{width}: {short(a)} against {short(b)}." for width, (a, b) in losses.items())
     return [
+        _beside(sweep, [width for width in wide if sweep.matched(width)], len(wide)),
         Line(
-            there="yes" if above == len(wide) else "undecided" if above else "no",
-            scales=[_share(above, len(wide))],
-            claim=f"Width ≥ twice the concepts: transformers are more linear than tables at {above} of "
-            f"{len(wide)} widths.",
-            detail=" ".join(f"{width}: {cosine(a)} against {cosine(b)}." for width, (a, b) in pairs.items()),
-        ),
-        Line(
-            there="yes" if beyond == len(wide) else "undecided" if beyond else "no",
+            there=_standing(beyond, len(wide)),
             scales=[_share(beyond, len(wide))],
-            claim=f"Transformers' contexts and words are aligned at {beyond} of {len(wide)} of them.",
+            claim=f"Transformers' contexts and words are aligned at {beyond} of {len(wide)} widths.",
             detail=" ".join(f"{width}: {cosine(a)}." for width, a in aligned.items()),
         ),
-        Line(
-            there="note",
-            claim="Transformers and tables are not equally near the true probabilities.",
-            detail=f"Excess loss in nats, by width: {told}",
-        ),
+        _losses(sweep),
     ]
+
+
+def _beside(sweep: WidthSweep, compared: list[int], wide: int) -> Line:
+    """Transformers against tables, at equal excess loss alone."""
+    if not compared:
+        return Line(
+            there="note",
+            claim="Transformers and tables are not compared: tables came to the transformer's excess loss at "
+            "no width that is at least twice the concepts.",
+        )
+    pairs = {
+        width: [sweep.mean(kind, width, "linearity", "unembedding") for kind in KINDS] for width in compared
+    }
+    above = sum(a is not None and b is not None and a > b for a, b in pairs.values())
+    told = " ".join(f"{width}: {cosine(a)} against {cosine(b)}." for width, (a, b) in pairs.items())
+    left = f" Of {wide} widths {wide - len(compared)} are left out." if len(compared) < wide else ""
+    return Line(
+        there=_standing(above, len(compared)),
+        scales=[_share(above, len(compared))],
+        claim="Width ≥ twice the concepts, equal excess loss: transformers are more linear than tables at "
+        f"{above} of {len(compared)} widths.",
+        detail=f"{told}{left}",
+    )
+
+
+def _losses(sweep: WidthSweep) -> Line:
+    losses = {width: [sweep.excess(kind, width) for kind in KINDS] for width in sweep.widths}
+    told = " ".join(f"{width}: {short(a)} against {short(b)}." for width, (a, b) in losses.items())
+    equal = sum(map(sweep.matched, sweep.widths))
+    return Line(
+        there="note",
+        claim="Tables were trained to the transformer's excess loss, and came to it at "
+        f"{equal} of {len(sweep.widths)} widths.",
+        detail=f"Nats, by width: {told}",
+    )
+
+
+def _standing(part: int, whole: int) -> Standing:
+    return "yes" if part == whole else "undecided" if part else "no"
 
 
 def _share(part: int, whole: int) -> Scale:
