@@ -1,5 +1,6 @@
 """Every file of examples/ runs; the ruler in a loop ends at what measuring the final tables says."""
 
+import re
 import runpy
 from pathlib import Path
 
@@ -8,12 +9,21 @@ import pytest
 import linrep
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
+NEEDS = re.compile(r"^# needs: (\w+)$", re.MULTILINE)
+"""How an example names a package that is no dependency."""
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
 def test_an_example_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in NEEDS.findall(path.read_text()):
+        pytest.importorskip(package, reason=f"{package} is not installed: pip install {package}")
     monkeypatch.chdir(tmp_path)
     left = runpy.run_path(str(path))
+    if path.stem == "wordllama_table":
+        found, control = left["linear"], left["nothing"]
+        assert found.low > found.null.high
+        assert control.low < control.null.high
+        assert set(left["found"].absent) == {"alignment", "winograd"}
     if path.stem == "own_loop":
         found = linrep.measure(left["F"], left["G"], world=left["world"])
         for key, value in left["values"].items():

@@ -12,9 +12,10 @@ from linrep.errors import InputError
 from linrep.llm.checkpoint import read_range
 from linrep.llm.loading import load_model, load_tokenizer
 from linrep.llm.source import LoadOptions, library, locate
+from linrep.llm.tokens import TokenPolicy
 from linrep.llm.weights import model_table, read_table
 
-from .tiny import TEXTS, byte_tokenizer, save, tiny
+from .tiny import TEXTS, byte_tokenizer, save, tiny, word_tokenizer
 
 SHAPES = ["gpt2", "llama", "neox", "gemma2", "phi", "cohere", "bert", "encoder"]
 
@@ -242,3 +243,35 @@ def test_a_folder_with_a_tokenizer_alone_serves_the_catalogue(tokenizer, tmp_pat
     assert sum(each.kept.kept for each in found.concepts if each.kept is not None) > 100
     with pytest.raises(InputError, match=r"expected a model folder with config\.json"):
         locate(tmp_path)
+
+
+@pytest.mark.parametrize("table", ["output", "input"])
+def test_a_table_alone_is_measured_as_the_same_table_of_a_model(table, tmp_path):
+    from linrep.llm import MeasureOptions, measure
+
+    words = [f"word{i}" for i in range(60)]
+    tokenizer = word_tokenizer(words)
+    model = tiny("llama", tokenizer)
+    folder = save(tmp_path / "m", model, tokenizer)
+    pairs = {"a-b": list(zip(words[:24:2], words[1:24:2], strict=True))}
+    options = MeasureOptions(table=table, draws=50, policy=TokenPolicy(minimum_pairs=4))
+    head = model.get_output_embeddings() if table == "output" else model.get_input_embeddings()
+    own = measure((head.weight.detach().numpy(), tokenizer), pairs, seed=0, options=options)
+    whole = measure(folder, pairs, seed=0, options=options)
+    assert list(map(repr, own.rows)) == list(map(repr, whole.rows))  # NaN equals NaN
+    assert own.summary["table"]["table"] == table
+    assert own.summary["model"]["kind"] == "table alone"
+
+
+def test_a_table_alone_that_cannot_be_measured_is_one_line(tokenizer):
+    from linrep.llm import measure
+
+    rows = len(tokenizer)
+    for table, given, said in (
+        (torch.ones(rows, 4, dtype=torch.int64), {}, "floating numbers"),
+        (torch.ones(rows - 1, 4), {}, "a row for each of the tokenizer's"),
+        (torch.ones(rows, 4), {"contexts": "builtin"}, "a table alone has no states"),
+    ):
+        with pytest.raises(InputError, match=said) as caught:
+            measure((table, tokenizer), {"a-b": [("king", "queen")]}, seed=0, **given)
+        one_line(caught)

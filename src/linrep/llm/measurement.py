@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import linrep
+from linrep.errors import InputError
 from linrep.llm.in_context import context_pairs
 from linrep.llm.inner import InnerName, InnerProduct, causal_from_covariance, covariance, euclid, turned
 from linrep.llm.inputs import (
@@ -28,7 +29,7 @@ from linrep.llm.source import LoadOptions, locate
 from linrep.llm.state_reader import StateReader, StatesRead
 from linrep.llm.states import Progress
 from linrep.llm.tokens import TokenPairs, tokenise_pairs
-from linrep.llm.weights import TableName, VocabularyTable, model_table, read_table
+from linrep.llm.weights import TableName, VocabularyTable, given_table, is_table, model_table, read_table
 from linrep.llm.winograd import WinogradPairs
 from linrep.llm.word_squares import WordSquares
 from linrep.llm.words import WordGeometry, interaction_rows, linearity_rows, orthogonality_rows, word_geometry
@@ -36,6 +37,7 @@ from linrep.runs.row import Matrix, Row
 from linrep.seeds import generator
 
 Model = str | Path | tuple[Any, Any] | LanguageModel
+"""A name, a folder, (model, tokenizer), or (table, tokenizer): a matrix with a row a token, and no model."""
 
 
 def measure(
@@ -57,7 +59,8 @@ def measure(
 
     Args:
         model: A Hub id, a folder, a loaded (model, tokenizer) or a :class:`LanguageModel`. When only pairs
-            are asked for, just one tensor of a named model is read.
+            are asked for, just one tensor of a named model is read. Of a table alone, (matrix, tokenizer),
+            words are measured: `options.table` says which table it is.
         pairs: "builtin", a file or folder of pairs, records, or {concept: [(low, high), …]}.
         contexts: Paired contexts: None, "builtin", a file or folder, or records.
         winograd: Winograd pairs: None, "builtin", a file, or a record.
@@ -197,6 +200,14 @@ def _open(
     model: Model, table: TableName, load: LoadOptions | None, *, in_full: bool
 ) -> tuple[LanguageModel | None, Any, VocabularyTable, dict[str, Any]]:
     """The model (None if only its table was read), its tokenizer, the table and what to record of them."""
+    if isinstance(model, tuple) and is_table(model[0]):
+        if in_full:
+            raise InputError(
+                "model: a table alone has no states; leave out contexts, winograd and layer, or give a model"
+            )
+        given = given_table(model[0], model[1], table=table)
+        name = f"a table of {len(given.vectors)} × {given.vectors.shape[1]}"
+        return None, model[1], given, {"name": name, "revision": None, "kind": "table alone", "notes": []}
     if in_full or not isinstance(model, str | Path):
         lm = open_model(model, load)
         about = {

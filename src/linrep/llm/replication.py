@@ -25,6 +25,7 @@ from linrep.llm.resampling import NONE
 from linrep.llm.result import LMResult
 from linrep.llm.source import LoadOptions, locate
 from linrep.llm.states import Progress
+from linrep.llm.weights import is_table
 from linrep.llm.words import overlap_row
 from linrep.runs.drawing import drawing
 from linrep.runs.row import Null, Row, Subject
@@ -183,6 +184,8 @@ def paper(
 
 def _no_states(model: Model, load: LoadOptions | None, options: MeasureOptions) -> str:
     """Why states of a model cannot be laid beside its table, if that can be told before it is loaded."""
+    if isinstance(model, tuple) and is_table(model[0]):
+        return "a table alone has no states"
     if options.table == "input":
         return "the input table was asked for, which no state is read with"
     if isinstance(model, str | Path):

@@ -21,6 +21,7 @@ from linrep.llm.loading import LanguageModel, account_of, is_tied
 from linrep.llm.source import Source, refuse_pickle
 
 TableName = Literal["output", "input"]
+TableSource = Literal["shards", "model", "caller"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +37,10 @@ class VocabularyTable:
     tensor: str
     """Its name in the checkpoint or the model."""
     tied: bool | None
-    """Whether output and input table are one; None for a model without a head."""
+    """Whether output and input table are one; None for a model without a head, and for a table alone."""
     padded: int
     special: int
-    source: Literal["shards", "model"]
+    source: TableSource
     bytes_read: int
     notes: tuple[str, ...] = ()
     """What a reader should know of the checkpoint it came from."""
@@ -115,6 +116,41 @@ def model_table(lm: LanguageModel, *, table: TableName = "output") -> Vocabulary
     )
 
 
+def is_table(given: Any) -> bool:
+    """Whether something is a matrix and no model."""
+    return len(getattr(given, "shape", ())) == 2
+
+
+def given_table(given: Any, tokenizer: Any, *, table: TableName) -> VocabularyTable:
+    """A table without a model: a matrix with a row for each token of a tokenizer.
+
+    Args:
+        given: NumPy, torch or a DataFrame, `[vocabulary, dim]`.
+        tokenizer: A transformers tokenizer, which says which rows are words.
+        table: Which table of a model it is.
+
+    Raises:
+        InputError: If it is not of floating numbers, or has fewer rows than the tokenizer has tokens.
+    """
+    vectors = torch.as_tensor(given.to_numpy() if hasattr(given, "to_numpy") else given).detach().cpu()
+    if not vectors.is_floating_point():
+        raise InputError(f"model: expected a table of floating numbers, got {vectors.dtype}; convert it")
+    if len(vectors) < (tokens := len(tokenizer.get_vocab())):
+        raise InputError(
+            f"model: expected a row for each of the tokenizer's {tokens} tokens, got {len(vectors)} rows; "
+            "give the tokenizer that belongs to the table"
+        )
+    return describe(
+        vectors,
+        tokenizer,
+        table=table,
+        tensor="given by the caller",
+        tied=None,
+        source="caller",
+        model_name="given",
+    )
+
+
 def describe(
     vectors: Float[Tensor, "vocabulary dim"],
     tokenizer: Any,
@@ -122,7 +158,7 @@ def describe(
     table: TableName,
     tensor: str,
     tied: bool | None,
-    source: Literal["shards", "model"],
+    source: TableSource,
     model_name: str,
     notes: tuple[str, ...] = (),
 ) -> VocabularyTable:

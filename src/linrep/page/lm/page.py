@@ -68,7 +68,8 @@ def facts(view: View) -> list[tuple[str, str]]:
     model, table, tokens = (view.summary[name] for name in ("model", "table", "tokens"))
     data, inner = view.summary["data"], view.summary["inner"]
     rows, dim = table["shape"]
-    tied = {True: "tied to the input table", False: "not tied", None: "no head"}[table["tied"]]
+    alone = "no head" if table["table"] == "input" else "alone"
+    tied = {True: "tied to the input table", False: "not tied", None: alone}[table["tied"]]
     facts = [
         ("Model", model["name"] if not model.get("class") else f"{model['name']} ({model['class']})"),
         ("Revision", str(model["revision"] or "local")),
