@@ -116,6 +116,32 @@ def test_noise_of_minibatches_is_no_plateau_and_falls_with_the_step() -> None:
     assert all(rate is not None and rate < -FLAT for rate in quiet.summary.ended.rate)
 
 
+@pytest.mark.parametrize("steps", [{"optimizer": "gd"}, {"optimizer": "sgd", "step_size": 1.0}])
+def test_a_small_gradient_where_every_run_begins_ends_none(steps: dict[str, Any]) -> None:
+    """Small tables have small gradients: the start is a saddle, which is left."""
+    asked = trained(3, {"init_scale": 1e-3}, steps | {"steps": 400, "until_gradient": 1e-2}, runs=2)
+    ending = asked.summary.ending
+    assert ending is not None
+    assert asked.summary.final.step == 400 or min(step or 0 for step in ending.ended_at) > 10
+    nothing = [excess_of_nothing(world) for world in asked.worlds]
+    assert all(e < 0.9 * most for e, most in zip(excess(asked), nothing, strict=True))
+
+
+@pytest.mark.parametrize("tokens", [["000"], None])
+@pytest.mark.parametrize("start", ["normal", "wide"])
+@pytest.mark.parametrize("optimizer", ["gd", "newton", "adam"])
+def test_where_there_is_nothing_to_learn_runs_converge(
+    tokens: list[str] | None, start: str, optimizer: str
+) -> None:
+    even = {"kind": "independent", "concepts": 3, "probabilities": [0.5, 0.5, 0.5]}
+    chosen: dict[str, Any] = {"tokens": {"kind": "list", "tokens": tokens}} if tokens else {}
+    chosen["contexts"] = {"kind": "list", "contexts": ["???"]}
+    steps = {"optimizer": optimizer} | ({"steps": 3000} if optimizer != "newton" else {})
+    result = trained(3, {"start": start, "dim": 2}, steps, world=even, runs=2, **chosen)
+    assert result.summary.ended.per_run == ("converged",) * 2
+    assert max(excess(result)) <= 1e-9 or optimizer == "newton"  # which ends at what it was asked for
+
+
 def test_what_was_asked_for_and_reached_is_converged() -> None:
     asked = trained(3, {"start": "wide"}, {"until_excess": 0.05})
     assert asked.summary.ended.per_run == ("converged",) * 8

@@ -203,6 +203,24 @@ def test_a_stopped_run_goes_on_bit_equal() -> None:
         assert torch.equal(numbers, resumed.adaptive[name]), name
 
 
+def test_where_nothing_is_left_to_descend_the_step_size_stays_a_number() -> None:
+    tokens = torch.tensor([5])
+    nothing = Population.of([world(random_world(1), tokens=tokens), world(random_world(3), tokens=tokens)])
+    state = fresh(nothing)
+    start = [table.clone() for table in state.trained]
+    for _ in going(nothing, state, 3000):  # 1.3 ** 3000 is no float64
+        pass
+    assert all(torch.equal(table, before) for table, before in zip(state.trained, start, strict=True))
+    assert bool((state.adaptive["step_size"] <= 1).all())
+    assert torch.equal(state.adaptive["time"], torch.zeros(2, dtype=torch.float64))
+    beside = Population.of([world(random_world(1), tokens=tokens), world(random_world(3))])
+    mixed = fresh(beside)
+    for _ in going(beside, mixed, 50):
+        pass
+    assert bool(mixed.adaptive["time"][0] == 0)
+    assert bool(mixed.adaptive["time"][1] > 0)
+
+
 def test_a_run_that_is_there_stays_and_the_others_go_on() -> None:
     population = batch(torch.float64)
     state = fresh(population)

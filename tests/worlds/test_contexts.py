@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linrep.errors import InputError
+from linrep.population.gradient import Population
 from linrep.seeds import generator
 from linrep.worlds.codes import labels
 from linrep.worlds.concepts import from_tables, independent, random_dag
@@ -261,3 +262,14 @@ def test_a_world_is_frozen() -> None:
     assert isinstance(built, World)
     with pytest.raises(AttributeError):
         built.dropped_contexts = 3  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_probabilities_that_nothing_can_be_divided_by_are_refused() -> None:
+    rare = independent(3, probabilities=[1e-12, 1e-300, 0.5], generator=None)
+    one_line(lambda: world(rare), "expected 0 or at least 2.2e-308, got 5.0e-313 for '.*'; .*make it 0")
+    near = world(independent(3, probabilities=[1e-100, 1e-200, 0.5], generator=None))
+    population = Population.of([near])
+    assert bool(population.conditional.isfinite().all())
+    torch.testing.assert_close(
+        population.conditional.sum(-1), torch.ones_like(population.weights), rtol=1e-12, atol=0
+    )

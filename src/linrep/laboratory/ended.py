@@ -19,6 +19,7 @@ from linrep.geometry.recording import numbers
 from linrep.runs.config import Config
 from linrep.runs.summary import END_WORDS, Ended, Ending, EndWord, Medians
 from linrep.theory.width import least_excess
+from linrep.training.until import BEGUN, LEAST
 from linrep.worlds.tokens import affine_rank
 from linrep.worlds.truth import World, distinct, entropy
 
@@ -31,9 +32,6 @@ FLAT = math.log10(2)
 STEEP = 10.0
 """At rest the gradient, in nats, is at most so many times the excess loss. Beyond, the loss is held up by
 its steps: by the noise of minibatches, or by a step size at which it does not settle."""
-BEGUN = 0.9
-"""Of the excess loss of a table that knows nothing: above, a run is where every small start begins, at a
-saddle that all leave, and is not at rest however slow."""
 EXPLAINED = 3.0
 """A floor, or the best of the runs in the same world, explains an excess loss up to so many times itself."""
 LARGEST = 2**13
@@ -43,9 +41,9 @@ LARGEST_NARROW = 2**21
 CRITERION = (
     f"converged: excess loss up to {SMALL:g} of that of tables that know nothing (or up to "
     f"training.until_excess), or {AT_REST:g} times that at rest; at rest: ten times as long would not halve "
-    f"it at its last rate, and the gradient is at most {STEEP:g} times as large; too narrow: at rest at a "
-    "width that theory shows to be the reason; on a plateau: at rest above; unfinished: not at rest; "
-    "diverged: not finite"
+    f"it at its last rate, and the gradient is at most {STEEP:g} times as large (or as small as "
+    "training.until_gradient); too narrow: at rest at a width that theory shows to be the reason; on a "
+    "plateau: at rest above; unfinished: not at rest; diverged: not finite"
 )
 OF_SAMPLE = {
     "gd": "; excess loss and gradient are those of the sampled pairs, which are all that is descended on",
@@ -93,7 +91,7 @@ def judge(
     nothing = {id(world): excess_of_nothing(world) for world in distinct(worlds)}
     most = torch.tensor([nothing[id(world)] for world in worlds], dtype=torch.float64)
     rest = (rate.abs() < FLAT) & ~steep & (excess < BEGUN * most)
-    target = torch.where(rest, AT_REST * SMALL * most, SMALL * most)
+    target = torch.where(rest, AT_REST * SMALL * most, SMALL * most).clamp_min(LEAST)
     stopped = torch.tensor([step is not None for step in ending.ended_at])
     asked = config.training.until_excess or 0.0
     target = torch.where(stopped & (excess <= asked), torch.full_like(target, asked), target)

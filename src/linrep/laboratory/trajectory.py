@@ -26,7 +26,7 @@ from linrep.training.rising import Rising
 from linrep.training.schedule import Schedule, schedule, snapshot_steps
 from linrep.training.state import STEP_SIZE, State, gathered, not_ended, start
 from linrep.training.training import train
-from linrep.training.until import Until
+from linrep.training.until import Until, excess_of_nothing
 from linrep.training.wide import best_wide_start
 
 Progress = Callable[[int, int, float], None]
@@ -155,13 +155,19 @@ def _adaptive(config: Config, population: Population) -> dict[str, Tensor]:
         return Newton.fresh(population.runs, population.device)
     if training.step_size == "auto":
         return Monotone.fresh(population.runs, population.device)
-    ends = not_ended(population.runs, population.device) if _until(config).wanted else {}
+    wanted = training.until_excess is not None or training.until_gradient is not None
+    ends = not_ended(population.runs, population.device) if wanted else {}
     watched = training.optimizer == "gd" and config.shift is None
     return ends | (Rising.fresh(population.runs, population.device) if watched else {})
 
 
-def _until(config: Config) -> Until:
-    return Until(excess=config.training.until_excess, gradient=config.training.until_gradient)
+def _until(config: Config, population: Population) -> Until:
+    training = config.training
+    return Until(
+        excess=training.until_excess,
+        gradient=training.until_gradient,
+        nothing=None if training.until_gradient is None else excess_of_nothing(population),
+    )
 
 
 def _widen(
@@ -225,7 +231,7 @@ def _under_way(
             batch_size=settings.batch_size or 1,
             dataset=stage.dataset,
             method=config.compute.method,
-            until=_until(config),
+            until=_until(config, stage.trained_on),
             ridge=settings.ridge or LAST_RIDGE,
         ):
             yield stage

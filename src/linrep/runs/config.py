@@ -166,7 +166,10 @@ class TrainingConfig(Table):
     @model_validator(mode="after")
     def _own_steps(self) -> "TrainingConfig":
         if self.step_size == AUTO and self.optimizer != "gd":
-            raise ValueError(f"step_size: 'auto' needs optimizer 'gd', got '{self.optimizer}'; give a number")
+            raise ValueError(
+                f"step_size: 'auto' needs optimizer 'gd', got '{self.optimizer}'; leave it out"
+                + (": newton finds its own" if self.optimizer == "newton" else ", or give a number")
+            )
         if self.optimizer == "newton" and self.step_size is not None:
             raise ValueError(f"step_size: newton finds its own, got {self.step_size}; leave it out")
         if self.schedule != "constant" and self.step_size in (AUTO, None):

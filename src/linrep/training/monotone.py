@@ -85,6 +85,8 @@ class Monotone:
             for table, slope in zip(state.trained, self.slopes, strict=True)
         ]
         loss, slopes, gradient = self._evaluated(candidate)
+        # Where nothing is left to descend a step of any size would be taken, and sizes outgrow all numbers.
+        moving &= fall > 0
         taken = moving & (loss <= self.loss - fall)
         for old, new in (*zip(state.trained, candidate, strict=True), *zip(self.slopes, slopes, strict=True)):
             old.copy_(torch.where(_as(taken, old), new, old))

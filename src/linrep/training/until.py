@@ -6,7 +6,14 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
+from linrep.population.gradient import Population
 from linrep.population.sharding import ALONE, Team
+
+BEGUN = 0.9
+"""Of the excess loss of tables that know nothing: above, a run is where every small start begins, at a saddle
+that all leave, however small its gradient is there and however slow it moves."""
+LEAST = 1e-9
+"""Nats: what is smaller may be no more than rounding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +24,8 @@ class Until:
     """Nats of excess loss."""
     gradient: float | None = None
     """Nats, by :func:`gradient_nats`."""
+    nothing: Float64[Tensor, " runs"] | None = None
+    """Nats, by :func:`excess_of_nothing`: where it is given, a gradient ends no run that has not begun."""
 
     @property
     def wanted(self) -> bool:
@@ -38,7 +47,27 @@ class Until:
             found &= excess <= self.excess
         if self.gradient is not None:
             found &= gradient <= self.gradient
+            if self.nothing is not None:
+                found &= (excess < BEGUN * self.nothing) | (self.nothing <= LEAST)
         return found
+
+
+def excess_of_nothing(population: Population) -> Float64[Tensor, " runs"]:
+    r"""Excess loss of F = 0, :math:`\sum_d \omega(d) (\ln T - H(d))` over a run's T tokens, in nats.
+
+    Args:
+        population: The batch of runs; every rank has a part in it, and its result.
+
+    Example:
+        >>> import linrep
+        >>> population = Population.of([linrep.world(linrep.load_network("cancer"))])
+        >>> excess_of_nothing(population)
+        tensor([2.7518], dtype=torch.float64)
+    """
+    mask = population.token_mask
+    tokens = population.token_index.shape[1] if mask is None else mask.sum(-1, keepdim=True).double()
+    lost = torch.as_tensor(tokens, dtype=torch.float64, device=population.device).log() - population.entropy
+    return population.shard.team.total((population.weights * lost).sum(-1))
 
 
 def gradient_nats(

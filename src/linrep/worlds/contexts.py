@@ -259,6 +259,13 @@ def _restricted(
     in_use = supported_tokens(joint) if tokens is None else _supported(model, joint, tokens)
     restricted = torch.zeros_like(joint)
     restricted[in_use] = joint[in_use] / joint[in_use].sum()
+    if float(restricted[in_use].min()) < torch.finfo(restricted.dtype).tiny:
+        rarest = in_use[restricted[in_use].argmin()]
+        label = labels(model, unravel(rarest[None], model.sizes))[0]
+        raise InputError(
+            f"probabilities: expected 0 or at least {torch.finfo(restricted.dtype).tiny:.1e}, got "
+            f"{float(restricted[rarest]):.1e} for '{label}'; nothing rarer can be divided by: make it 0"
+        )
     return in_use, restricted
 
 
