@@ -44,7 +44,7 @@ def words(result: Any) -> str:
 
 
 def blocks(result: Any) -> dict[str, Block]:
-    return {block.id: block for section in run_page(view(result)).sections for block in section.blocks}
+    return {block.id: block for block in run_page(view(result)).blocks}
 
 
 def said(result: Any) -> str:

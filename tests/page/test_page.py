@@ -1,5 +1,7 @@
 """What the page says and how it is built, without a browser."""
 
+import base64
+import gzip
 import json
 import re
 import tomllib
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from plotly.offline import get_plotlyjs_version
 
 from linrep import page
 from linrep.laboratory.comparison import Beside
@@ -46,11 +49,29 @@ def changed(result: Any, **final: Any) -> Any:
     return edited(result, {"final": final})
 
 
-def test_one_file_with_plotly_once(html: str) -> None:
-    assert html.count("* plotly.js v") == 1
-    assert len(html) < 8_000_000
+def test_one_small_file_with_plotly_once(html: str) -> None:
+    (packed,) = re.findall(r'id="plotly">(.*?)</script>', html)
+    plain = gzip.decompress(base64.b64decode(packed)).decode()
+    assert plain.count("* plotly.js (cartesian") == 1
+    assert f"v{get_plotlyjs_version()}" in plain[:200], "charts look alike on a page and in a notebook"
+    assert len(html.encode()) < 1_500_000
     tags = re.findall(r"<(?:script|link|img|iframe)\b[^>]*", html.split('id="page-data"')[0])
     assert not [tag for tag in tags if re.search(r"(src|href)=\"(?!data:,)", tag)]
+
+
+def test_a_page_of_the_largest_cube_is_small() -> None:
+    fields = {**DAGS, "runs": 3, "world": {"kind": "random", "concepts": 9}}
+    assert len(page.render(planted(fields, held=())).encode()) < 1_500_000
+
+
+def test_only_a_plot_in_space_takes_all_of_plotly() -> None:
+    def plot(kind: str) -> str:
+        block = Block(id="p", kind="plot", title="P", spec={"data": [{"type": kind}], "layout": {}})
+        return assemble(Page(title="", kicker="", sections=[Section(id="s", title="S", blocks=[block])]))
+
+    flat, deep = plot("scatter"), plot("scatter3d")
+    assert 2 * len(flat) < len(deep) < 2_500_000
+    assert 'id="plotly"' not in assemble(Page(title="", kicker=""))
 
 
 def test_html_is_well_formed_and_ids_are_unique(html: str) -> None:
@@ -115,7 +136,7 @@ def test_verdict_names_the_concept_without_a_pair(asia: Any) -> None:
 
 
 def test_absent_numbers_are_dashes_not_zeros(asia: Any) -> None:
-    table = next(b for s in run_page(view(asia)).sections for b in s.blocks if b.id == "concepts-table")
+    table = next(b for b in run_page(view(asia)).blocks if b.id == "concepts-table")
     row = next(row for row in table.rows if row[0] == "either")
     assert row[4] == "0"
     assert set(row[5:]) == {"–"}
@@ -132,7 +153,7 @@ def test_names_are_escaped_everywhere(hostile: Any) -> None:
     data = text.split('id="page-data">')[1].split("</script>")[0]
     assert "<" not in data
     names = [each["name"] for each in json.loads(data)["figures"]["cube"]["concepts"]]
-    assert names[0] == "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;"
+    assert names[0] == HOSTILE_NAMES[0], "written as text by the page's script"
 
 
 def test_json_has_no_nan_and_keeps_five_digits() -> None:
@@ -169,8 +190,7 @@ def test_every_spec_is_valid_plotly(which: str, request: pytest.FixtureRequest) 
     result = request.getfixturevalue(which)
     levels = {("linearity", "unembedding"): 0.268, ("alignment", ""): 0.587}
     beside = Beside(sentence="Near.", levels=levels, spectrum=(0.776, 0.224))
-    sections = run_page(view(result, beside)).sections
-    specs = [block.spec for section in sections for block in section.blocks if block.kind == "plot"]
+    specs = [block.spec for block in run_page(view(result, beside)).blocks if block.kind == "plot"]
     assert len(specs) >= 12
     for spec in specs:
         text = re.sub(r'"--[a-z0-9-]+(/[0-9.]+)?"', '"#123456"', safe_json(spec))
@@ -184,7 +204,7 @@ def test_predictions_are_drawn(dags: Any) -> None:
     assert unembedding.predicted is not None
     assert set(unembedding.predicted) == {0.268}
     assert embedding.predicted is None
-    table = next(b for s in run_page(seen).sections for b in s.blocks if b.id == "measures")
+    table = next(b for b in run_page(seen).blocks if b.id == "measures")
     assert table.columns[-1] == "predicted"
     assert table.rows[0][-1] == "0.27"
 
@@ -225,7 +245,7 @@ def test_the_loss_is_drawn_against_what_it_is_judged_by(dags: Any) -> None:
     ending = {"gradient_nats": flat(0.02), "norm": flat(40.0), "ended_at": [None] * 8, "time": flat(1e4)}
     price = {"price_of_linearity_nats": flat(0.003), "ending": ending}
     page_of = run_page(view(edited(dags, price)))
-    blocks = {b.id: b for section in page_of.sections for b in section.blocks}
+    blocks = {b.id: b for b in page_of.blocks}
     drawn = {trace["name"]: trace["y"] for trace in blocks["trace-excess-loss-nats"].spec["data"]}
     assert drawn["converged up to here"] == [0.01, 0.01]
     assert drawn["price of linearity"] == [0.003, 0.003]
@@ -235,7 +255,7 @@ def test_the_loss_is_drawn_against_what_it_is_judged_by(dags: Any) -> None:
     table = blocks["ended"]
     assert [row[:2] for row in table.rows] == [["converged", "6"], ["on a plateau", "2"]]
     assert [row[5] for row in table.rows] == ["−0.80", "−0.10"]
-    other = {b.id: b for section in run_page(view(dags)).sections for b in section.blocks}
+    other = {b.id: b for b in run_page(view(dags)).blocks}
     assert "ended" not in other, "a record of before says nothing of gradients"
     assert not any("price" in t["name"] for t in other["trace-excess-loss-nats"].spec["data"])
 

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from linrep.page import palette
 from linrep.page.numbers import ABSENT, count
-from linrep.page.shell import Block, label
+from linrep.page.shell import Block
 from linrep.page.view import View, per_run
 
 TOKENS_SHOWN = 512
 FRAMES_SHOWN = 60
 LABELLED = 8
+YAW, PITCH = 0.24, 0.17
+"""Radians from the front, from where the page looks at first."""
 PARALLEL = "Parallel edges of one colour: that concept is one direction."
 COPIES = (
     "Edges of one colour join the states of one concept: a simplex, which for three states is a triangle. "
@@ -104,19 +106,17 @@ def block(view: View) -> Block:
     spec = {
         "steps": steps,
         "concepts": [
-            {"name": label(name), "color": palette.concept(i), "dash": palette.dash(i)}
+            {"name": name, "color": palette.concept(i), "dash": palette.dash(i)}
             for i, name in enumerate(view.names)
         ],
-        "size": 4.5 if len(first.tokens) <= 64 else 3,
-        "width": 4 if len(first.tokens) <= 64 else 2,
-        "zoom": 1.75,
-        "eye": {"x": 0.42, "y": 0.3, "z": 1.7},
+        "yaw": YAW,
+        "pitch": PITCH,
         "runs": [
             {
                 "label": name,
-                "frames": [frame.T for frame in each.frames],
+                **_thousandths(each.frames),
                 "edges": [ends.ravel() for ends in each.edges],
-                "tokens": [label(token) for token in each.tokens],
+                "tokens": list(each.tokens),
                 "codes": _short_codes(each, view.world.model.values),
             }
             for each, name in shown
@@ -127,15 +127,22 @@ def block(view: View) -> Block:
     return Block(
         id="cube",
         kind="cube",
-        title="Unembeddings g in three dimensions; an edge joins two tokens that differ in one concept",
-        caption=f"{PARALLEL if view.binary else COPIES} The projection is orthogonal "
-        "and the same at every step; axes carry no unit. Drag to turn, point at a vertex to read its token, "
-        f"click a name to hide its edges.{missing}{face}",
+        title=f"The learned {'hypercube' if view.binary else 'simplices'}: an edge joins two tokens that "
+        "differ in one concept",
+        caption=f"{PARALLEL if view.binary else COPIES} One orthogonal projection at every step; drag to "
+        f"turn, point at a vertex to read its token.{missing}{face}",
         alt=f"Three-dimensional picture of {len(first.tokens)} token vectors at steps {count(int(steps[0]))} "
         f"to {count(int(steps[-1]))}, joined by edges coloured by concept: {', '.join(view.names)}.",
         spec=spec,
         size="wide",
     )
+
+
+def _thousandths(frames: NDArray[np.float64]) -> dict[str, Any]:
+    """Frames in whole thousandths of their own reach: at each step x, y and z of all tokens."""
+    reach = np.maximum(np.linalg.norm(frames, axis=-1).max(axis=1), 1e-9)
+    whole = (1000 * frames / reach[:, None, None]).round().astype(np.int64)
+    return {"scales": reach, "frames": whole.transpose(0, 2, 1)}
 
 
 def paper(view: View) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 
 from linrep.geometry.record import TableName
 from linrep.page import heat, palette
+from linrep.page.meanings import MEANINGS
 from linrep.page.numbers import ABSENT, cosine
 from linrep.page.shell import Block
 from linrep.page.view import View
@@ -45,9 +46,10 @@ def largest(view: View, table: str, form: str = "mean_directions") -> tuple[floa
     return None
 
 
-def blocks(view: View) -> list[Block]:
-    """One heatmap for each table and form."""
-    return [_block(view, table, form, matrix) for table, form, matrix in matrices(view)]
+def blocks(view: View) -> tuple[Block, list[Block]]:
+    """One heatmap for each table and form: that of mean directions of g, and the others."""
+    first, *others = (_block(view, table, form, matrix) for table, form, matrix in matrices(view))
+    return first, others
 
 
 def alignment(view: View) -> Block:
@@ -69,6 +71,7 @@ def alignment(view: View) -> Block:
         id="alignment-matrix",
         kind="plot",
         title=f"Alignment of f with g: {found}",
+        meaning=MEANINGS["alignment"],
         caption="Rows: steering vectors of f; columns: of g. Mean cosine of all pairs.",
         alt=f"Heatmap, concept by concept: mean cosine of f with g, {found}.",
         spec=heat.square(view.names, matrix, _cells(matrix, ""), "f: %{y}, g: %{x}: %{z:.3f}<extra></extra>"),
@@ -83,6 +86,7 @@ def _block(view: View, table: str, form: str, matrix: Matrix) -> Block:
         id=f"overlap-{table}-{form.replace('_', '-')}",
         kind="plot",
         title=f"{what}, {TABLE_WORDS[table]}: {found}",
+        meaning=MEANINGS[f"orthogonality.{form}"],
         alt=f"Heatmap, concept by concept: {unit} of {what.lower()}, {TABLE_WORDS[table]}; {found}.",
         spec=heat.square(view.names, matrix, _cells(matrix, form)),
     )

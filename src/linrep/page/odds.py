@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from linrep.page import palette
+from linrep.page.meanings import MEANINGS
 from linrep.page.numbers import short
 from linrep.page.shell import Block, label
 from linrep.page.view import View
@@ -70,10 +71,11 @@ def block(view: View) -> Block | None:
         id="log-odds",
         kind="plot",
         title=title(view),
+        meaning=MEANINGS["log_odds_gap_nats"],
         caption=f"A sample of {size:,} pairs: a context that does not know the concept, a token it allows.",
         alt=f"Scatter of measured against true log-odds, {size} points. {title(view)}.",
         spec={"data": data, "layout": layout, "narrow": NARROW},
-        size="wide",
+        size="half",
     )
 
 

@@ -62,120 +62,70 @@
     };
   };
 
-  const webgl = (() => {
-    try {
-      const canvas = document.createElement("canvas");
-      return Boolean(canvas.getContext("webgl2") || canvas.getContext("webgl"));
-    } catch { return false; }
-  })();
-
-  const cube = (element, figure) => {
-    const id = element.dataset.figure;
-    const controls = document.querySelector(`[data-controls="${CSS.escape(id)}"]`);
-    const slider = controls.querySelector("input[type=range]");
-    const output = controls.querySelector("output");
-    const select = controls.querySelector("select");
-    const rescale = controls.querySelector(".rescale");
-    const play = controls.querySelector(".play");
-    const steps = figure.steps;
-    const count = new Intl.NumberFormat("en-US");
-    const space = webgl ? 3 : 2;
-    const gl = webgl ? "scatter3d" : "scatter";
-    slider.max = steps.length - 1;
-    slider.value = steps.length - 1;
-    slider.disabled = play.disabled = steps.length < 2;
-    figure.runs.forEach((run, index) => select.add(new Option(run.label, index)));
-    select.closest("label").hidden = figure.runs.length < 2;
-    let hiddenConcepts = {};
-
-    const reach = (points) => Math.max(1e-9, ...points.flat().map(Math.abs));
-    const traces = () => {
-      const run = figure.runs[Number(select.value) || 0];
-      const points = run.frames[Number(slider.value)].slice(0, space);
-      const names = ["x", "y", "z"].slice(0, space);
-      const list = figure.concepts.map((concept, i) => {
-        const trace = { type: gl, mode: "lines", name: concept.name, hoverinfo: "skip", uid: `c${i}`, legendgroup: `c${i}`,
-          visible: hiddenConcepts[i] || true, line: { color: concept.color, width: figure.width * (webgl ? 1 : .5), dash: concept.dash } };
-        names.forEach((name, a) => {
-          trace[name] = [];
-          const ends = run.edges[i];
-          for (let e = 0; e < ends.length; e += 2) trace[name].push(points[a][ends[e]], points[a][ends[e + 1]], null);
-        });
-        if (!run.edges[i].length) { trace.name += " (no pair)"; names.forEach((name) => { trace[name] = [null]; }); }
-        return trace;
-      });
-      const vertices = { type: gl, mode: run.codes ? "markers+text" : "markers", name: "tokens", uid: "vertices",
-        text: run.codes || run.tokens, hovertext: run.tokens, hovertemplate: "%{hovertext}<extra></extra>",
-        textposition: "top center", textfont: { size: 11, color: "--muted" }, showlegend: false,
-        marker: { size: figure.size, color: "--ink", line: { width: 1, color: "--surface" } } };
-      names.forEach((name, a) => { vertices[name] = points[a]; });
-      return resolve([...list, vertices]);
-    };
-    const layout = () => {
-      const run = figure.runs[Number(select.value) || 0];
-      const last = rescale.checked ? run.frames[Number(slider.value)] : run.frames.reduce((a, b) => reach(a) > reach(b) ? a : b);
-      const r = reach(last.slice(0, space)) * 1.06;
-      const bare = { visible: false, range: [-r, r], autorange: false };
-      const legend = { orientation: "h", tracegroupgap: 2, x: 0.5, xanchor: "center", y: -0.02, yanchor: "top", font: { size: 12.5 }, itemsizing: "constant", title: { text: "" } };
-      const common = { showlegend: true, legend, uirevision: "cube", margin: { l: 0, r: 0, t: 0, b: 8 } };
-      return themed(webgl
-        ? { ...common, dragmode: "orbit", scene: { uirevision: "cube", aspectmode: "manual", aspectratio: { x: figure.zoom, y: figure.zoom, z: figure.zoom }, xaxis: bare, yaxis: bare, zaxis: bare,
-            dragmode: "orbit", camera: { eye: figure.eye, up: { x: 0, y: 1, z: 0 }, projection: { type: "orthographic" } } } }
-        : { ...common, xaxis: { ...bare }, yaxis: { ...bare, scaleanchor: "x" } });
-    };
-    const draw = () => {
-      const step = steps[Number(slider.value)];
-      output.textContent = count.format(step);
-      slider.setAttribute("aria-valuetext", `step ${count.format(step)}`);
-      return Plotly.react(element, traces(), layout(), { ...config, scrollZoom: false });
-    };
-    let timer = null;
-    const stop = () => { clearInterval(timer); timer = null; play.textContent = "Play"; play.setAttribute("aria-label", "Play training"); };
-    play.addEventListener("click", () => {
-      if (timer !== null) return stop();
-      if (Number(slider.value) >= steps.length - 1) slider.value = 0;
-      play.textContent = "Pause";
-      play.setAttribute("aria-label", "Pause");
-      draw();
-      timer = setInterval(() => {
-        slider.value = Number(slider.value) + 1;
-        draw();
-        if (Number(slider.value) >= steps.length - 1) stop();
-      }, 160);
-    });
-    slider.addEventListener("input", () => { if (timer !== null) stop(); draw(); });
-    select.addEventListener("change", draw);
-    rescale.addEventListener("change", draw);
-    redraw[id] = () => draw().then(() => {
-      if (element.dataset.listening) return;
-      element.dataset.listening = "yes";
-      element.on("plotly_restyle", () => {
-        element.data.forEach((trace, i) => { if (i < figure.concepts.length) hiddenConcepts[i] = trace.visible; });
-      });
-    });
+  // Plotly stands in the page compressed, and is woken when the first chart comes near the window.
+  let woken = null;
+  const plotly = () => {
+    woken ??= (async () => {
+      const packed = document.getElementById("plotly").textContent;
+      const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0));
+      const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+      const script = document.createElement("script");
+      script.textContent = await new Response(plain).text();
+      document.head.append(script);
+    })();
+    return woken;
   };
+  const waiting = new Map();
+  const drawNow = async (element) => {
+    if (!waiting.has(element)) return;
+    waiting.delete(element);
+    await plotly();
+    await redraw[element.dataset.figure]();
+    element.dataset.drawn = "yes";
+  };
+  const near = new IntersectionObserver((entries) => {
+    for (const entry of entries) if (entry.isIntersecting) { near.unobserve(entry.target); drawNow(entry.target); }
+  }, { rootMargin: "400px" });
 
   document.querySelectorAll("[data-figure]").forEach((element) => {
     const figure = data.figures[element.dataset.figure];
-    (figure.kind === "cube" ? cube : plot)(element, figure);
+    if (figure.kind === "cube") {
+      redraw[element.dataset.figure] = linrepCube(element, figure, colour);
+      element.dataset.drawn = "yes";
+      return;
+    }
+    plot(element, figure);
+    waiting.set(element, figure);
+    near.observe(element);
   });
-  const redrawAll = () => { known = {}; return Promise.all(Object.values(redraw).map((draw) => draw())); };
+  const redrawAll = () => {
+    known = {};
+    const drawn = document.querySelectorAll("[data-drawn]");
+    return Promise.all([...drawn].map((element) => redraw[element.dataset.figure]()));
+  };
+  const drawEverything = () => Promise.all([...waiting.keys()].map(drawNow));
 
+  const download = (name, blob) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  };
   document.querySelectorAll("[data-save]").forEach((button) => {
     button.hidden = false;
-    button.addEventListener("click", () => {
+    button.addEventListener("click", async () => {
       const element = document.getElementById(`${button.dataset.save}-plot`);
+      const canvas = element.querySelector("canvas");
+      if (canvas && canvas.picture) return download(`${button.dataset.save}.png`, await canvas.picture());
+      await drawNow(element);
       Plotly.downloadImage(element, { format: "png", scale: 3, width: element.clientWidth, height: element.clientHeight, filename: button.dataset.save });
     });
   });
   document.querySelectorAll("[data-download]").forEach((button) => {
     button.addEventListener("click", () => {
       const [name, text] = data.downloads[button.dataset.download];
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" }));
-      link.download = name;
-      link.click();
-      setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+      download(name, new Blob([text], { type: "text/plain;charset=utf-8" }));
     });
   });
 
@@ -192,8 +142,10 @@
   });
 
   const unfold = () => {
-    const folded = document.getElementById(location.hash.slice(1))?.querySelector(":scope > .folded");
+    const asked = document.getElementById(location.hash.slice(1));
+    const folded = asked?.querySelector(":scope > .folded");
     if (folded) folded.open = true;
+    for (let above = asked?.closest("details"); above; above = above.parentElement.closest("details")) above.open = true;
   };
   addEventListener("hashchange", unfold);
   unfold();
@@ -218,7 +170,12 @@
   prefersDark.addEventListener("change", () => { sayTheme(); redrawAll(); });
 
   let before = null;
-  addEventListener("beforeprint", () => { before = root.dataset.theme || ""; root.dataset.theme = "light"; redrawAll(); });
+  addEventListener("beforeprint", () => {
+    before = root.dataset.theme || "";
+    root.dataset.theme = "light";
+    redrawAll();
+    drawEverything();
+  });
   addEventListener("afterprint", () => {
     if (before) root.dataset.theme = before; else delete root.dataset.theme;
     redrawAll();

@@ -117,8 +117,7 @@ def run_plot(result: Any, kind: str | None = None) -> "go.Figure":
     from linrep.page.run_page import page
     from linrep.page.view import view
 
-    sections = page(view(result, beside(result))).sections
-    return chosen([block for section in sections for block in section.blocks], kind)
+    return chosen(page(view(result, beside(result))).blocks, kind)
 
 
 def run_figures(result: Any, folder: Path | str) -> list[Path]:

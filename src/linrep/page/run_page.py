@@ -23,11 +23,7 @@ from linrep.page.numbers import count
 from linrep.page.shell import Page, Section
 from linrep.page.view import View
 
-OVERLAP = (
-    "How much two different concepts share a direction: 0 is orthogonal, 1 the same line. Of mean "
-    "directions, and of all pairs of steering vectors, which also counts how far single vectors stray."
-)
-CHANGES = " A concept of more than two states has a direction for every two of them; its numbers are means."
+CHANGES = "A concept of more than two states has a direction for every two of them; its numbers are means."
 
 
 def page(view: View) -> Page:
@@ -35,7 +31,9 @@ def page(view: View) -> Page:
     return Page(
         title=verdict.title(view),
         kicker=_kicker(view),
+        hero=cube.block(view),
         facts=facts(view),
+        brief=_brief(view),
         lines=verdict.lines(view),
         thresholds=verdict.thresholds(view),
         sections=[section for section in _sections(view) if section.blocks or section.intro],
@@ -110,50 +108,53 @@ def _whose(view: View) -> list[str]:
 
 
 def _sections(view: View) -> list[Section]:
-    polytope = "hypercube" if view.binary else "simplices"
-    shares = spectrum.block(view)
-    fit = [heatmaps.alignment(view), *([] if shares is None else [shares])]
-    fit = [replace(each, size="half" if len(fit) == 2 else "wide") for each in fit]
-    if (scatter := odds.block(view)) is not None:
-        fit.append(scatter)
+    """What is looked at first stands open; the rest of it one tap away."""
+    main, rest = traces.blocks(view)
+    first, others = heatmaps.blocks(view)
+    scatter = odds.block(view)
+    fit = [heatmaps.alignment(view), spectrum.block(view), *prediction.blocks(view)]
+    whose = [text for text in [spectrum.absence(view), *_whose(view)] if text]
     return [
-        Section(
-            id="hypercube",
-            title=f"The learned {polytope}",
-            short=polytope.capitalize(),
-            blocks=[cube.block(view)],
-        ),
         Section(
             id="training",
             title="Training",
-            intro=["Each measure over training, on a logarithmic step axis."],
-            blocks=[*traces.blocks(view), *ended.blocks(view)],
+            intro=prediction.sentence(view),
+            blocks=main,
+            more=rest,
+            more_title=f"More traces: {', '.join(block.title.lower() for block in rest)}",
         ),
         Section(
             id="directions",
-            title="Directions",
-            intro=[OVERLAP + ("" if view.binary else CHANGES), *_whose(view)]
-            if heatmaps.matrices(view)
-            else [],
-            blocks=heatmaps.blocks(view),
-        ),
-        Section(
-            id="fit",
-            title="Alignment, additivity, log-odds",
-            short="Alignment, log-odds",
-            intro=[text for text in [spectrum.absence(view), *_whose(view)] if text],
-            blocks=fit,
-        ),
-        Section(
-            id="prediction",
-            title="Prediction",
-            intro=prediction.sentence(view),
-            blocks=prediction.blocks(view),
+            title="Directions and log-odds",
+            short="Directions",
+            intro=[*([] if view.binary else [CHANGES]), *whose],
+            blocks=[first, *([] if scatter is None else [scatter])],
+            more=[*others, *(replace(each, size="half") for each in fit if each is not None)],
+            more_title="More of both tables: every overlap, alignment, spectrum, singular values",
         ),
         Section(
             id="held-out-contexts", title="Held-out contexts", short="Held out", blocks=held_out.blocks(view)
         ),
-        Section(id="world", title="The world", short="World", blocks=[graph.block(view)]),
-        Section(id="numbers", title="Numbers", blocks=concept_table.blocks(view)),
-        Section(id="again", title="Config and citation", short="Config", blocks=recipe.blocks(view)),
+        Section(
+            id="numbers",
+            title="Numbers",
+            blocks=[*concept_table.blocks(view), *ended.blocks(view)],
+            folded=True,
+        ),
+        Section(id="world", title="The world", short="World", blocks=[graph.block(view)], folded=True),
+        Section(
+            id="again",
+            title="Config and citation",
+            short="Config",
+            blocks=recipe.blocks(view),
+            folded=True,
+        ),
     ]
+
+
+def _brief(view: View) -> str:
+    """What was trained, in a line."""
+    given = dict(facts(view))
+    sizes = f"{len(view.names)} concepts, {given['Contexts in use']} contexts, {given['Tokens']} tokens"
+    runs = f"{view.runs} run{'' if view.runs == 1 else 's'}"
+    return f"{sizes}, dimension {given['Dimension k']}; {given['Training']}; {runs}"

@@ -1,7 +1,9 @@
 """The shell every page shares: sections of blocks in, one self-contained HTML file out."""
 
+import gzip
 import json
 import math
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -28,6 +30,8 @@ class Block:
     kind: Literal["plot", "cube", "drawing", "forest", "table", "code", "legend"]
     title: str
     caption: str = ""
+    meaning: str = ""
+    """What is measured, one tap away."""
     alt: str = ""
     """The figure in words, for screen readers."""
     spec: Mapping[str, Any] | None = None
@@ -76,6 +80,9 @@ class Section:
     """The title in the bar of sections, where all of them stand in one line; empty: as it is."""
     folded: bool = False
     """Whether only the title is seen until it is asked for."""
+    more: Sequence[Block] = ()
+    """Blocks at its end that are not seen until they are asked for."""
+    more_title: str = "More"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,15 +108,25 @@ class Page:
 
     title: str
     kicker: str
+    hero: Block | None = None
+    """Drawn beside the verdict; the facts are then folded."""
     facts: Sequence[tuple[str, str]] = ()
+    brief: str = ""
+    """The facts in a line, where they are folded."""
     lines: Sequence[Line] = ()
     thresholds: Sequence[str] = ()
     sections: Sequence[Section] = field(default_factory=tuple)
     footer: str = ""
 
+    @property
+    def blocks(self) -> list[Block]:
+        """All of them, in order, folded or not."""
+        inside = [block for section in self.sections for block in (*section.blocks, *section.more)]
+        return inside if self.hero is None else [self.hero, *inside]
+
 
 def assemble(page: Page) -> str:
-    """One HTML file that needs nothing else: plotly, styles and data are inside, once.
+    """One HTML file that needs nothing else: styles, data and, compressed, plotly are inside, once.
 
     Args:
         page: Its words, figures and tables. Every text is escaped here; only ``Block.drawing`` is trusted.
@@ -118,9 +135,9 @@ def assemble(page: Page) -> str:
         The file's text. Its content security policy forbids every network request.
     """
     from jinja2 import Environment, StrictUndefined
-    from plotly.offline import get_plotlyjs
 
-    blocks = [block for section in page.sections for block in section.blocks]
+    blocks = page.blocks
+    plots = [block for block in blocks if block.kind == "plot"]
     data = {
         "figures": {b.id: {"kind": b.kind, **(b.spec or {})} for b in blocks if b.kind in ("plot", "cube")},
         "downloads": {b.id: b.download for b in blocks if b.download},
@@ -135,8 +152,8 @@ def assemble(page: Page) -> str:
         data=safe_json(data),
         colours=palette.custom_properties(),
         css=_asset("page.css"),
-        js=_asset("page.js"),
-        plotly=get_plotlyjs() if data["figures"] else "",
+        js=_asset("cube.js") + _asset("page.js"),
+        plotly=_plotly(any(map(_in_space, plots))) if plots else "",
     )
 
 
@@ -166,6 +183,21 @@ def _plain(data: Any) -> Any:
     if hasattr(data, "tolist"):
         return _plain(data.tolist())
     return [_plain(value) for value in data]
+
+
+def _in_space(block: Block) -> bool:
+    """Whether a plot has three dimensions, which takes all of plotly."""
+    return any(str(trace["type"]).endswith("3d") for trace in (block.spec or {}).get("data", ()))
+
+
+@cache
+def _plotly(whole: bool) -> str:
+    """Plotly compressed, as text: of its charts in the plane, or the whole, which is four times as large."""
+    if not whole:
+        return b64encode(files("linrep.page").joinpath("plotly-cartesian.min.js.gz").read_bytes()).decode()
+    from plotly.offline import get_plotlyjs
+
+    return b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode()
 
 
 @cache

@@ -4,6 +4,7 @@ from typing import Any
 
 from linrep.geometry.record import TableName
 from linrep.page import palette
+from linrep.page.meanings import MEANINGS
 from linrep.page.numbers import central, cosine
 from linrep.page.shell import Block
 from linrep.page.view import View
@@ -94,6 +95,7 @@ def block(view: View) -> Block | None:
         id="spectrum",
         kind="plot",
         title=title(found),
+        meaning=MEANINGS["additive_share"],
         caption=f"{BINARY if view.binary else CATEGORICAL} Higher degrees are interactions.",
         alt=f"Share of energy by degree. {words}.",
         spec={"data": data, "layout": layout, "narrow": NARROW},

@@ -23,6 +23,8 @@ class Measure:
     axis: str
     log: bool = False
     bounds: tuple[float, float] | None = None
+    folded: bool = False
+    """Not looked at first."""
 
 
 MEASURES = (
@@ -39,19 +41,25 @@ MEASURES = (
         title="Overlap, all vectors",
         axis="RMS cosine",
         bounds=(-0.03, 1.03),
+        folded=True,
     ),
     Measure(name="additive_share", title="Additive share", axis="share of energy", bounds=(-0.03, 1.05)),
     Measure(name="excess_loss_nats", title="Excess loss", axis="nats", log=True),
     Measure(name="log_odds_gap_nats", title="Log-odds gap", axis="RMSE, nats"),
-    Measure(name="margin", title="Margin of known concepts", axis="logit difference, nats"),
-    Measure(name="gauge_imbalance", title="Gauge imbalance", axis="relative"),
+    Measure(name="margin", title="Margin of known concepts", axis="logit difference, nats", folded=True),
+    Measure(name="gauge_imbalance", title="Gauge imbalance", axis="relative", folded=True),
     Measure(
         name="simplex_share",
         title="Energy within simplices",
         axis="share of energy",
         bounds=(-0.03, 1.05),
     ),
-    Measure(name="simplex_deviation_degrees", title="Angles of simplices", axis="degrees off the regular"),
+    Measure(
+        name="simplex_deviation_degrees",
+        title="Angles of simplices",
+        axis="degrees off the regular",
+        folded=True,
+    ),
     Measure(
         name="hierarchy_overlap",
         title="Parent with child − parent",

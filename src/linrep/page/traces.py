@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from linrep.page import ended, palette
 from linrep.page.interval import THIN, Estimates, Trace, line, null, predicted
+from linrep.page.meanings import MEANINGS
 from linrep.page.numbers import short
 from linrep.page.shell import Block, label
 from linrep.page.trace_curves import MEASURES, Curve, Measure, curves
@@ -19,10 +20,11 @@ ZERO = 0.5
 """Where step 0 stands on a logarithmic axis."""
 
 
-def blocks(view: View) -> list[Block]:
-    """The legend of the traces and their panels."""
-    panels = [block for measure in MEASURES if (block := _panel(view, measure)) is not None]
-    return [_legend(view), *panels]
+def blocks(view: View) -> tuple[list[Block], list[Block]]:
+    """The legend of the traces with the panels that are looked at first, and the other panels."""
+    panels = {measure: block for measure in MEASURES if (block := _panel(view, measure)) is not None}
+    first = [block for measure, block in panels.items() if not measure.folded]
+    return [_legend(view), *first], [block for measure, block in panels.items() if measure.folded]
 
 
 def _legend(view: View) -> Block:
@@ -64,6 +66,7 @@ def _panel(view: View, measure: Measure) -> Block | None:
         id=f"trace-{measure.name.replace('_', '-')}",
         kind="plot",
         title=measure.title,
+        meaning=MEANINGS[measure.name],
         alt=f"{measure.title} ({measure.axis}) over training steps. At the last step, median: {ends}.",
         spec={"data": data, "layout": _layout(measure, found)},
         size="small",
