@@ -6,6 +6,7 @@ from typing import Any
 
 from linrep.paper.implicit_bias import ANGLE, GROWTH
 from linrep.paper.incomplete import PRICE
+from linrep.paper.order import MODE, PREDICTED, RANK, RATIO, SLOPE, SUPPORT
 from linrep.sweeps.numbers import Numbers
 
 from .planted import ALIGNMENT, EXCESS, GAP, MARGIN, F, G, numbers, scattered
@@ -123,6 +124,25 @@ def overfitting(
     )
 
 
+def order(slope: float, *, apart: float = 0.0, lost: float = 0.1, left: int = 0) -> Numbers:
+    """Ranked at 0.9, and at ``lost`` from a start that is long already; slopes of runs ``apart``."""
+
+    def cell(rank: float) -> dict[tuple[str, str], Any]:
+        whole = {RANK: rank, SUPPORT: 0.5, SLOPE: scattered(slope, apart), RATIO: 1.0}
+        modes = {f"{name}.{mode}": 10.0 * (mode + 1) for mode in range(3) for name in (MODE, PREDICTED)}
+        return {(name, ""): value for name, value in (whole | modes).items()}
+
+    cells = {("equal weights",): cell(0.9), ("start 0.3",): cell(lost)}
+    axes = {"setting": [label for (label,) in cells]}
+    return numbers(
+        axes,
+        cells,
+        null={(RANK, ""): 0.0, (f"{MODE}.0", ""): 5.0},
+        runs=RUNS,
+        held={("equal weights",): left},
+    )
+
+
 PLANTED_TRAINING = {
     "implicit-bias": (
         implicit_bias(-1.0),
@@ -132,6 +152,7 @@ PLANTED_TRAINING = {
     "incomplete-contexts": (kept(0.97), kept(0.93, apart=0.05), kept(0.5)),
     "incomplete-tokens": (kept(0.97), kept(0.93, apart=0.05), kept(0.97, f=0.5)),
     "log-odds": (log_odds(3.0), log_odds(1.05, apart=0.3), log_odds(0.7)),
+    "order": (order(1.0), order(1.0, apart=0.5), order(0.5)),
     "overfitting": (overfitting(-0.5), overfitting(-0.5, apart=0.2), overfitting(-0.2)),
     "optimizers": (optimizers(0.96), optimizers(0.93, apart=0.05), optimizers(0.8)),
 }

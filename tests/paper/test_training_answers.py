@@ -9,10 +9,12 @@ import torch
 from linrep.paper import experiment
 from linrep.paper.log_odds import times
 from linrep.paper.optimizers import chosen
+from linrep.paper.order import appearances
 from linrep.paper.paired import growth_exponent, of_runs, paired_difference
+from linrep.theory.order import Modes
 
 from .planted import G, numbers
-from .planted_training import PLANTED_TRAINING, implicit_bias, kept, log_odds, optimizers, overfitting
+from .planted_training import PLANTED_TRAINING, implicit_bias, kept, log_odds, optimizers, order, overfitting
 
 
 def test_sentences_quote_rates_with_their_intervals_and_constants() -> None:
@@ -55,6 +57,25 @@ def test_a_time_is_that_from_which_on_a_share_is_passed() -> None:
     there_and_back = np.array([[0.0], [0.9], [0.2], [0.6], [1.0]])
     assert float(times(clock, there_and_back, 0.5)[0]) == pytest.approx(np.log(10 ** (1 + 0.75)))
     assert np.isnan(float(times(clock, np.ones((5, 1)), 0.5)[0]))
+
+
+def test_an_order_that_no_start_could_lose_decides_nothing() -> None:
+    assert experiment("order").answer(order(1.0, lost=0.95)).standing == "undecided"
+    found = experiment("order").answer(order(1.0)).finding
+    assert "equal weights: rank correlation 0.90 [0.90, 0.90], 1.00 [1.00, 1.00] times" in found
+    assert "By supports alone the rank correlation is 0.50 (equal weights); from a start of 0.3" in found
+
+
+def test_a_mode_appears_where_its_logarithm_passes_the_length() -> None:
+    modes = Modes(
+        rates=torch.ones(3, dtype=torch.float64),
+        contexts=torch.eye(3, dtype=torch.float64),
+        tokens=torch.eye(3, dtype=torch.float64),
+    )
+    looks = torch.tensor([[0.01, 2.0, 0.1], [0.1, 3.0, 0.1], [10.0, 4.0, 0.1]], dtype=torch.float64)
+    found = appearances(modes, (0, 10, 20), looks[..., None])
+    assert found[0] == pytest.approx(15.0)
+    assert found[1:].isnan().all(), "one was there at the first look, one never came"
 
 
 def test_the_law_is_read_where_log_odds_are_matched_and_overfitting_is_named() -> None:

@@ -9,6 +9,9 @@ from .max_margin import hard_margin as hard_margin
 from .next_token_svm import next_token_margin as next_token_margin
 from .next_token_svm import settling_constant as settling_constant
 from .nuclear_norm import nuclear_norm_limit as nuclear_norm_limit
+from .order import Modes as Modes
+from .order import first_modes as first_modes
+from .order import steps_to_length as steps_to_length
 from .prediction import Prediction as Prediction
 from .prediction import prediction_rows as prediction_rows
 from .price import Price as Price
