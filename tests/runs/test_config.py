@@ -245,7 +245,7 @@ def test_keys_that_came_later_leave_the_names_of_old_runs_as_they_were() -> None
     old = {name: dict(value) if isinstance(value, dict) else value for name, value in fields.items()}
     for table, later in LATER.items():
         for name in later:
-            del old[table][name]
+            old[table].pop(name, None)  # not every kind of world has each
     assert key_of(old, None) == key_of(fields, None)
     for table, name, value in (
         ("world", "dependence", 0.5),

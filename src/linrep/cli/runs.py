@@ -54,22 +54,34 @@ def demo(
 
 
 def run(
-    config: Annotated[Path, typer.Argument(help="A TOML file; `linrep init` writes one.")],
     printing: Printing,
+    config: Annotated[
+        Path | None,
+        typer.Argument(help="A TOML file; `linrep init` writes one. None where --set says it all."),
+    ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override a key, e.g. training.steps=5000."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Override a key, e.g. training.steps=5000, world.network=survey.",
+        ),
     ] = None,
     out: Runs = DEFAULT_OUT,
     force: Annotated[bool, typer.Option("--force", help="Train again even if this run is there.")] = False,
     page: Annotated[bool, typer.Option(help="Draw the page too.")] = True,
 ) -> int:
     """Train one experiment and measure it. A finished run is found again, an interrupted one goes on."""
+    if config is None and not set_:
+        raise InputError(
+            "run: expected a config, or keys such as --set world.network=survey, got none; `linrep init` "
+            "writes a config"
+        )
     return _run(config, set_ or [], out, printing, force=force, page=page)
 
 
 def _run(
-    config: Path, overrides: list[str], out: Path, printing: Printing, *, force: bool, page: bool
+    config: Path | None, overrides: list[str], out: Path, printing: Printing, *, force: bool, page: bool
 ) -> int:
     from linrep.cli.views.runs import show
     from linrep.laboratory import run as experiment

@@ -1,6 +1,8 @@
 """From a config to worlds: one place where the world, context and token sections become exact objects."""
 
 import hashlib
+import json
+import math
 from dataclasses import replace
 from typing import assert_never
 
@@ -8,6 +10,7 @@ import torch
 from jaxtyping import Int8, Int64
 from torch import Tensor
 
+from linrep.errors import InputError, counted, short
 from linrep.runs.config import Config
 from linrep.runs.world_config import (
     CategoricalWorld,
@@ -28,11 +31,20 @@ from linrep.seeds import generator
 from linrep.worlds import contexts as context_sets
 from linrep.worlds.categories import categorical
 from linrep.worlds.codes import parse_contexts
-from linrep.worlds.concepts import ConceptModel, chain, drawn, from_tables, independent, random_dag
+from linrep.worlds.concepts import (
+    ConceptModel,
+    chain,
+    drawn,
+    from_tables,
+    independent,
+    random_dag,
+    require_enumerable,
+)
 from linrep.worlds.contexts import World, world
 from linrep.worlds.dependence import with_dependence
 from linrep.worlds.network import load_network
-from linrep.worlds.network_file import content, network_path
+from linrep.worlds.network_file import content, network_path, stem
+from linrep.worlds.reduction import ancestral, marginal, proposal
 from linrep.worlds.tokens import affine_rank, token_fraction, token_list
 from linrep.worlds.truth import distinct
 
@@ -152,14 +164,15 @@ def concept_model(config: Config, run: int) -> ConceptModel:
 def _whole_model(config: Config, run: int) -> ConceptModel:
     match config.world:
         case NetworkWorld() as given:
-            return load_network(given.network)
+            return _reduced(load_network(given.network), given, stem(given.network))
         case TablesWorld() as given:
-            return from_tables(
+            whole = from_tables(
                 [variable.name for variable in given.variables],
                 {variable.name: variable.table for variable in given.variables},
                 parents={variable.name: variable.parents for variable in given.variables},
                 states={variable.name: variable.states for variable in given.variables},
             )
+            return _reduced(whole, given, "tables")
         case IndependentWorld() | ChainWorld() | RandomWorld() | CategoricalWorld() as given:
             draw = generator(config.seed, "world", run if given.per_run else 0)
     low_high = given.probability_range
@@ -187,6 +200,23 @@ def _whole_model(config: Config, run: int) -> ConceptModel:
             )
         case _:
             assert_never(given)
+
+
+def _reduced(model: ConceptModel, given: NetworkWorld | TablesWorld, name: str) -> ConceptModel:
+    """What is asked of a network; of what is too large to enumerate, some variables are proposed."""
+    if given.ancestors_of is not None:
+        model = ancestral(model, given.ancestors_of)
+    if given.keep is not None or given.merge is not None:
+        model = marginal(model, given.keep, merge=given.merge)
+    try:
+        require_enumerable(model.sizes)
+    except InputError:
+        contexts = counted(math.prod(size + 1 for size in model.sizes))
+        raise InputError(
+            f"world: {short(name)} has {model.concepts} variables and {contexts} contexts, too many to "
+            f"enumerate; keep some of them, such as world.keep = {json.dumps(proposal(model))}"
+        ) from None
+    return model
 
 
 def _codes(config: Config, model: ConceptModel, run: int) -> Int8[Tensor, "contexts concepts"] | None:

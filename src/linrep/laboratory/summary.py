@@ -30,6 +30,7 @@ from linrep.runs.summary import (
     Margin,
     Matrices,
     Points,
+    Reduced,
     Rises,
     Similarity,
     Summary,
@@ -39,6 +40,7 @@ from linrep.seeds import generator
 from linrep.theory.price import price_of_linearity
 from linrep.training.schedule import Schedule
 from linrep.training.state import State
+from linrep.worlds.concepts import ConceptModel
 from linrep.worlds.truth import World, distinct
 
 SCATTER_POINTS = 2000
@@ -159,7 +161,16 @@ def measured(
         else ended_record(judged, found, loss, per_run_odds),
         figures=figures_record(found, odds.points),
         held_out=held_out,
+        reduction=_reduced(ruler.worlds[0].model),
     )
+
+
+def _reduced(model: ConceptModel) -> Reduced | None:
+    found = model.reduction
+    if found is None:
+        return None
+    added = tuple((model.names[parent], model.names[child]) for parent, child in found.added)
+    return Reduced(variables=found.variables, added=added, merged=found.merged)
 
 
 def _prices(worlds: Sequence[World]) -> Spread | None:

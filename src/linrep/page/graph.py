@@ -6,15 +6,17 @@ crossings and leads 621 arrows through a node, ours 684 and none. Graphviz, whic
 to be installed apart.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from html import escape
 from itertools import pairwise
 from typing import Any
 
 from linrep.page import palette
+from linrep.page.reduction import reduction_words
 from linrep.page.shell import Block
 from linrep.page.view import View
 
+DASHES = ";stroke-dasharray:5 4"
 Point = tuple[float, float]
 Arrow = tuple[int, int]
 
@@ -87,17 +89,33 @@ def block(view: View) -> Block:
     model = view.world.model
     arrows = list(model.edges())
     shared = all(world is view.worlds[0] for world in view.worlds)
-    said = ", ".join(f"{view.names[a]} to {view.names[b]}" for a, b in arrows) or "none"
+    added = _added(view)
+    said = ", ".join(
+        f"{view.names[a]} to {view.names[b]}{' (added)' if (a, b) in added else ''}" for a, b in arrows
+    )
     whose = "" if shared else f" Each run draws its own world; this is run {view.typical}'s."
     return Block(
         id="graph",
         kind="drawing",
         title=f"The concept graph has {len(arrows)} arrow{'' if len(arrows) == 1 else 's'}",
-        caption=f"An arrow: the child's probabilities depend on the parent.{_nested(view)}{whose}",
-        alt=f"Directed graph of the concepts {', '.join(view.names)}. Arrows: {said}.",
-        drawing=svg(view.names, arrows),
+        caption="An arrow: the child's probabilities depend on the parent."
+        f"{_reduced(view)}{_nested(view)}{whose}",
+        alt=f"Directed graph of the concepts {', '.join(view.names)}. Arrows: {said or 'none'}.",
+        drawing=svg(view.names, arrows, dashed=added),
         size="wide",
     )
+
+
+def _added(view: View) -> frozenset[Arrow]:
+    """Arrows that summing out added."""
+    reduction = view.world.model.reduction
+    return frozenset() if reduction is None else frozenset(reduction.added)
+
+
+def _reduced(view: View) -> str:
+    words = reduction_words(view.summary.reduction, len(view.names))
+    dashed = " They are dashed: what was summed out joins the two." if _added(view) else ""
+    return "" if words is None else f" {words}{dashed}"
 
 
 def _nested(view: View) -> str:
@@ -108,7 +126,7 @@ def _nested(view: View) -> str:
     )
 
 
-def svg(names: Sequence[str], arrows: Sequence[Arrow]) -> str:
+def svg(names: Sequence[str], arrows: Sequence[Arrow], *, dashed: Container[Arrow] = ()) -> str:
     """An SVG element; names are escaped, colours follow the page."""
     nodes, paths = place(len(names), arrows)
     widths = [max(44.0, 8.2 * len(_cut(name)) + 22) for name in names]
@@ -124,7 +142,7 @@ def svg(names: Sequence[str], arrows: Sequence[Arrow]) -> str:
         'orient="auto">'
         '<path d="M0 0L8 4L0 8z" style="fill:var(--muted)"/></marker></defs>'
     ]
-    for path in paths:
+    for arrow, path in zip(arrows, paths, strict=True):
         points = [(x * across, y * down) for x, y in path]
         points[0] = (points[0][0], points[0][1] + 15)
         points[-1] = (points[-1][0], points[-1][1] - 17)
@@ -133,8 +151,8 @@ def svg(names: Sequence[str], arrows: Sequence[Arrow]) -> str:
             for (x0, y0), (x1, y1) in pairwise(points)
         )
         parts.append(
-            f'<path d="{curve}" style="fill:none;stroke:var(--muted);stroke-width:1.4" '
-            'marker-end="url(#arrow)"/>'
+            f'<path d="{curve}" style="fill:none;stroke:var(--muted);stroke-width:1.4'
+            f'{DASHES if arrow in dashed else ""}" marker-end="url(#arrow)"/>'
         )
     for i, ((x, y), name) in enumerate(zip(scaled, names, strict=True)):
         parts.append(
@@ -156,15 +174,17 @@ def paper(view: View) -> Any:
 
     from linrep.page.print_style import plain
 
-    nodes, paths = place(len(view.names), list(view.world.model.edges()))
+    arrows, dashed = list(view.world.model.edges()), _added(view)
+    nodes, paths = place(len(view.names), arrows)
     wide = max(x for x, _ in nodes) - min(x for x, _ in nodes) + 1.4
     high = max(y for _, y in nodes) + 1
     figure = Figure(figsize=(min(7.2, 0.95 * wide), 0.75 * high), layout="constrained")
     axes: Any = figure.add_subplot()
-    for path in paths:
+    for arrow, path in zip(arrows, paths, strict=True):
         for start, end in pairwise(path):
             last = end == path[-1]
             style = {"arrowstyle": "-|>" if last else "-", "color": "#59616c", "linewidth": 0.8}
+            style |= {"linestyle": "dashed"} if arrow in dashed else {}
             style |= {"shrinkA": 9 if start == path[0] else 0, "shrinkB": 9 if last else 0}
             axes.annotate("", xy=end, xytext=start, arrowprops=style)
     for i, ((x, y), name) in enumerate(zip(nodes, view.names, strict=True)):

@@ -253,10 +253,15 @@ class Config(Table):
     @model_validator(mode="before")
     @classmethod
     def _complete_by_default(cls, given: Any) -> Any:
-        """[contexts] and [tokens] without a kind are complete, as they are when left out."""
+        """[contexts] and [tokens] without a kind are complete; a world with a network is of that kind."""
         if not isinstance(given, Mapping):
             return given
         fields = dict(given)
+        world = fields.get("world")
+        if isinstance(world, Mapping) and "kind" not in world:
+            kinds = {"network": "network", "variables": "tables"}
+            kind = next((kind for key, kind in kinds.items() if key in world), None)
+            fields["world"] = {**({} if kind is None else {"kind": kind}), **world}
         for table in ("contexts", "tokens"):
             if isinstance(fields.get(table), Mapping) and "kind" not in fields[table]:
                 fields[table] = {"kind": "complete", **fields[table]}

@@ -4,7 +4,7 @@ import io
 import json
 import math
 import os
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,7 +34,7 @@ from linrep.runs.store import (
 from linrep.runs.summary import read_summary
 from linrep.runs.toml import parse
 from linrep.runs.trace import TRACE_COLUMNS, named_as_now
-from linrep.worlds.concepts import from_tables
+from linrep.worlds.concepts import ConceptModel, Reduction, from_tables
 from linrep.worlds.contexts import World
 from linrep.worlds.tokens import ravel
 from linrep.worlds.truth import distinct
@@ -186,6 +186,8 @@ def _worlds_to_data(worlds: tuple[World, ...]) -> tuple[dict[str, Any], dict[str
             "tables": [table.tolist() for table in world.model.tables],
             "dropped_contexts": world.dropped_contexts,
         }
+        if world.model.reduction is not None:
+            entry["reduction"] = asdict(world.model.reduction)
         for field in ("codes", "weights", "tokens", "token_codes", "joint"):
             value: Tensor = getattr(world, field)
             same = tensors.get(f"world/0/{field}")
@@ -197,6 +199,16 @@ def _worlds_to_data(worlds: tuple[World, ...]) -> tuple[dict[str, Any], dict[str
     return {"worlds": entries, "of_run": [position[id(world)] for world in worlds]}, tensors
 
 
+class _ReductionData(BaseModel):
+    """Of a model that is a part of a larger one."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    variables: int
+    added: list[list[int]]
+    merged: list[str]
+
+
 class _WorldData(BaseModel):
     """A world as JSON has it: the model, and under which number the tensors lie."""
 
@@ -206,6 +218,7 @@ class _WorldData(BaseModel):
     states: list[list[str]]
     parents: list[list[int]]
     nests: list[list[int]] = []
+    reduction: _ReductionData | None = None
     tables: list[Any]
     dropped_contexts: int
     codes: int
@@ -243,7 +256,7 @@ def _world_from_data(entry: _WorldData, tensors: dict[str, Tensor]) -> World:
         if not 0 <= state < model.sizes[parent]:
             raise ValueError("nests: expected a state of the parent")
     world = World(
-        model=replace(model, nests=nests),
+        model=replace(model, nests=nests, reduction=_reduction(entry.reduction, model)),
         dropped_contexts=entry.dropped_contexts,
         codes=tensors[f"world/{entry.codes}/codes"],
         weights=tensors[f"world/{entry.weights}/weights"],
@@ -253,6 +266,15 @@ def _world_from_data(entry: _WorldData, tensors: dict[str, Tensor]) -> World:
     )
     _require_whole(world)
     return world
+
+
+def _reduction(found: _ReductionData | None, model: ConceptModel) -> Reduction | None:
+    if found is None:
+        return None
+    added = tuple((parent, child) for parent, child in found.added)
+    if not {*added} <= {*model.edges()} or not {*found.merged} <= {*model.names}:
+        raise ValueError("reduction: expected edges and concepts of the world")
+    return Reduction(variables=found.variables, added=added, merged=tuple(found.merged))
 
 
 def _require_whole(world: World) -> None:

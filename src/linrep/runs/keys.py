@@ -9,7 +9,7 @@ from linrep.runs.config import Config
 from linrep.worlds.network_file import stem
 
 LATER: dict[str, dict[str, Any]] = {
-    "world": {"dependence": 1.0},
+    "world": {"dependence": 1.0, "keep": None, "ancestors_of": None, "merge": None},
     "model": {"start": "normal", "starts": 1},
     "training": {"until_excess": None, "until_gradient": None, "ridge": None},
 }

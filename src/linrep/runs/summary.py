@@ -278,6 +278,17 @@ class HeldOut(Record):
     alignment: ByPart[Similarity]
 
 
+class Reduced(Record):
+    """What the world was made of, where it is less than a whole network."""
+
+    variables: Count
+    """Of the whole network."""
+    added: tuple[tuple[str, str], ...] = ()
+    """Arrows that the whole network has not, parent and child: what was summed out had joined the two."""
+    merged: tuple[str, ...] = ()
+    """Concepts some of whose states were merged."""
+
+
 Measured = Spread | Similarity | LogOdds | Margin
 """What has a number for each run, under ``per_run``."""
 
@@ -314,6 +325,8 @@ class Summary(Record):
     price_of_linearity_nats: Spread | None = None
     """Of each run's world: the least excess loss of exactly linear unembeddings. None where it was not worked
     out: too large a world, or a run of before."""
+    reduction: Reduced | None = None
+    """Where the world is a part of a larger network, or its marginal."""
 
     @property
     def converged(self) -> tuple[bool, ...]:

@@ -145,11 +145,11 @@ def with_network_beside(fields: dict[str, Any], path: Path) -> dict[str, Any]:
     return fields
 
 
-def load(path: Path | str, overrides: Sequence[str] = ()) -> Config:
+def load(path: Path | str | None, overrides: Sequence[str] = ()) -> Config:
     """Read a config file and apply dotted overrides such as ``training.steps=5000``.
 
     Args:
-        path: A TOML file.
+        path: A TOML file; None where the overrides say everything.
         overrides: ``key=value`` with a dotted key; the value is TOML, or else taken as a string.
 
     Returns:
@@ -167,6 +167,11 @@ def load(path: Path | str, overrides: Sequence[str] = ()) -> Config:
         ...     linrep.load(file.name, ["training.steps=7"]).training.steps
         7
     """
+    if path is None:
+        fields: dict[str, Any] = {}
+        for override in overrides:
+            apply_override(fields, override)
+        return parse(fields, source="--set")
     path = Path(path)
     fields = read_toml(path, missing=f"`linrep init {path}` writes a commented one")
     if is_sweep(fields):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from linrep.errors import shown
 
@@ -42,7 +42,31 @@ class _Dependent(Table):
     with 0 concepts are independent, as a control."""
 
 
-class NetworkWorld(_Dependent):
+def _listed(given: Any) -> Any:
+    """A list, which may be written as one text with commas."""
+    return tuple(each.strip() for each in given.split(",")) if isinstance(given, str) else given
+
+
+Listed = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    Field(min_length=1, strict=False),
+    BeforeValidator(_listed),
+]
+Group = Annotated[tuple[str, ...], Field(strict=False)]
+
+
+class _Reduced(_Dependent):
+    """A network of which a part may be taken: exact, whatever is left out."""
+
+    ancestors_of: Listed | None = None
+    """These variables and all their ancestors alone: a sub-network, to which no edge is added."""
+    keep: Listed | None = None
+    """Of it these variables alone, in this order: the exact marginal; the others are summed out."""
+    merge: dict[str, Annotated[tuple[Group, ...], Field(strict=False)]] | None = None
+    """Of some variables, states in groups that become one: { CVP = [["LOW"], ["NORMAL", "HIGH"]] }."""
+
+
+class NetworkWorld(_Reduced):
     """A published Bayesian network, by name or as a BIF file."""
 
     kind: Literal["network"]
@@ -143,7 +167,7 @@ class Variable(Table):
     """A row of state probabilities for each parent configuration, the last parent varying fastest."""
 
 
-class TablesWorld(_Dependent):
+class TablesWorld(_Reduced):
     """A Bayesian network written out in the config itself."""
 
     kind: Literal["tables"]

@@ -18,6 +18,8 @@ from .dependence import with_dependence as with_dependence
 from .network import load_network as load_network
 from .network import read_bif as read_bif
 from .network import write_bif as write_bif
+from .reduction import ancestral as ancestral
+from .reduction import marginal as marginal
 from .tokens import affine_rank as affine_rank
 from .tokens import token_fraction as token_fraction
 from .tokens import token_list as token_list

@@ -19,6 +19,21 @@ from linrep.worlds.probabilities import check_names, checked_table, topological_
 ENUMERATION_LIMIT_BYTES = 2**28
 """Largest float64 table over all contexts that is enumerated: 15 binary concepts fit, 16 do not."""
 
+MOST_STATES = 126
+"""Of one concept: codes are signed bytes, and one value more says that it is unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reduction:
+    """What a network was made of, where it is less than a whole one: exact, but with a graph of its own."""
+
+    variables: int
+    """Of the whole network."""
+    added: tuple[tuple[int, int], ...] = ()
+    """Its edges, (parent, child), that the whole has not: what was summed out had joined the two."""
+    merged: tuple[str, ...] = ()
+    """Variables some of whose states were merged."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConceptModel:
@@ -46,6 +61,8 @@ class ConceptModel:
     nests: tuple[tuple[int, int, int], ...] = ()
     """(parent, state, child): the child is defined where the parent is in that state. Elsewhere it is in its
     last state, which stands for having none."""
+    reduction: Reduction | None = None
+    """Where it is a part of a larger network, or its marginal."""
 
     def __repr__(self) -> str:
         edges = ", ".join(f"{self.names[low]} → {self.names[high]}" for low, high in self.edges())
@@ -113,7 +130,9 @@ class ConceptModel:
             >>> independent(2, probabilities=[0.5, 0.25], generator=None).joint()
             tensor([0.3750, 0.1250, 0.3750, 0.1250], dtype=torch.float64)
         """
-        require_enumerable(self.sizes, limit)
+        require_enumerable(
+            self.sizes, limit, remedy="use fewer, such as linrep.worlds.marginal(model, keep=[…])"
+        )
         joint = torch.ones(self.sizes, dtype=torch.float64)
         for concept, (parents, table) in enumerate(zip(self.parents, self.tables, strict=True)):
             axes = (*parents, concept)
@@ -150,21 +169,28 @@ class ConceptModel:
         return drawn.to(torch.int8)
 
 
-def require_enumerable(sizes: Sequence[int], limit: int = ENUMERATION_LIMIT_BYTES) -> None:
+def require_enumerable(
+    sizes: Sequence[int], limit: int = ENUMERATION_LIMIT_BYTES, *, remedy: str = "use fewer concepts"
+) -> None:
     """Refuse a model whose table over all contexts would not fit.
 
     Args:
         sizes: Number of states of each concept.
         limit: Largest allowed size of one float64 per context, in bytes.
+        remedy: What to do.
 
     Raises:
-        InputError: With the bytes it would take.
+        InputError: With the bytes it would take; or a concept has more states than a byte counts.
     """
+    if max(sizes, default=0) > MOST_STATES:
+        raise InputError(
+            f"concepts: a concept may have at most {MOST_STATES} states, got {max(sizes)}; merge some"
+        )
     needed = 8 * math.prod(size + 1 for size in sizes)
     if needed > limit:
         raise InputError(
             f"concepts: one number per context may take at most {limit:,} bytes, got {len(sizes)} concepts, "
-            f"which would take {counted(needed)} bytes; use fewer concepts"
+            f"which would take {counted(needed)} bytes; {remedy}"
         )
 
 

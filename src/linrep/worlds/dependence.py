@@ -51,8 +51,10 @@ def with_dependence(model: ConceptModel, share: float) -> ConceptModel:
         )
     joint = model.joint().reshape(model.sizes)
     own = marginals(joint)
+    # Its graph is no longer that of the marginal, so that no edge of it was added there.
+    reduction = model.reduction and replace(model.reduction, added=())
     if share == 0:
-        return replace(model, parents=((),) * model.concepts, tables=own)
+        return replace(model, parents=((),) * model.concepts, tables=own, reduction=reduction)
     mixed = (1 - share) * _product(own) + share * joint
     order = model.order()
     parents: list[tuple[int, ...]] = [()] * model.concepts
@@ -61,7 +63,7 @@ def with_dependence(model: ConceptModel, share: float) -> ConceptModel:
         before, family = order[:place], order[: place + 1]
         parents[concept] = before
         tables[concept] = _conditional(_marginal(mixed, family), own[concept])
-    return replace(model, parents=tuple(parents), tables=tuple(tables))
+    return replace(model, parents=tuple(parents), tables=tuple(tables), reduction=reduction)
 
 
 def total_correlation(joint: Float64[Tensor, " *states"]) -> float:

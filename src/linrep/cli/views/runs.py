@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from linrep.page.gauge import gauge_words
 from linrep.page.numbers import short
+from linrep.page.reduction import reduction_words
 from linrep.page.rising import rising_words
 from linrep.runs.failures import FAILED, Failure
 
@@ -62,6 +63,8 @@ def overview(result: "Result", beside: "Beside | None" = None, width: int = 80) 
         f"{len(summary.concepts)} concepts, {counts.contexts:,} contexts{dropped}, {counts.tokens:,} tokens, "
         f"dimension {config.model.dim}; {config.training.optimizer}, {config.training.steps:,} steps"
     )
+    if (reduced := reduction_words(summary.reduction, len(summary.concepts))) is not None:
+        yield reduced
     if (gauge := gauge_words(summary.gauge)) is not None:
         yield gauge[0]
     if (risen := rising_words(summary.rises, config.training.step_size)) is not None:
