@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 TEST_WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check quick clean
+.PHONY: demo test check quick docs picture clean
 
 demo: $(VENV)/.installed
 	$(BIN)/linrep demo --out demo
@@ -16,6 +16,14 @@ test: $(VENV)/.installed-dev check
 # Every experiment, cut down to minutes; found again where it has run before.
 quick: $(VENV)/.installed
 	$(BIN)/linrep reproduce --all --quick --workers $(TEST_WORKERS) --out reproduced/quick
+
+# The documentation site, in build/docs/index.html: every tutorial is run, every warning is an error.
+docs: $(VENV)/.installed-dev
+	$(BIN)/python -m sphinx -q -E -W --keep-going -b html docs build/docs -d build/doctrees
+
+# The picture of the README, from the demo's page; it needs a Chromium.
+picture: $(VENV)/.installed-dev
+	$(BIN)/python docs/picture.py docs/images/page.png
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -37,4 +45,4 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo runs reproduced/quick .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build demo runs reproduced/quick .pytest_cache .ruff_cache .hypothesis

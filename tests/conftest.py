@@ -20,6 +20,8 @@ os.environ["KINETO_LOG_LEVEL"] = "99"
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
+from tests.support.chromium import chromium as chromium
+
 # A machine that stalls is no failure.
 settings.register_profile("linrep", deadline=None)
 settings.load_profile("linrep")

@@ -34,4 +34,4 @@ def test_an_example_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_the_loop_is_short() -> None:
     lines = (EXAMPLES / "own_loop.py").read_text().splitlines()
-    assert sum(bool(line.strip()) and not line.startswith(('"""', "import")) for line in lines) <= 20
+    assert sum(bool(line.strip()) and not line.startswith(('"""', "import", "#")) for line in lines) <= 20

@@ -13,7 +13,7 @@ import linrep
 ROOT = Path(__file__).parents[1]
 SOURCE = Path(linrep.__file__).parent
 ROOMS = sorted(name for name in linrep.__all__ if isinstance(getattr(linrep, name), ModuleType))
-BESIDE = {"theorems", "support", "faults", "data"}
+BESIDE = {"theorems", "support", "faults", "data", "docs"}
 PLAN = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 

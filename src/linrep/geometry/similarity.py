@@ -66,7 +66,7 @@ def cross_talk(
                  [0.0000, 1.0000]]], dtype=torch.float64)
 
     References:
-        :cite:`park:23`, the linear representation hypothesis, intervention.
+        :cite:`park:24`, the linear representation hypothesis, intervention.
     """
     concepts = pairs.groups // runs
     difference = table[pairs.high].double() - table[pairs.low].double()

@@ -48,7 +48,7 @@ class PopulationGradient:
     """
 
     excess_loss: Float[Tensor, " runs"]
-    """Σ ω(d) KL(p(·|d) ‖ p̂(·|d)) in nats, float64, >= 0."""
+    """``Σ ω(d) KL(p(·|d) ‖ p̂(·|d))`` in nats, float64, >= 0."""
     embedding: Float[Tensor, "runs contexts dim"]
     """∇_F L, of this rank's contexts; 0 where the weight is 0."""
     unembedding: Float[Tensor, "runs tokens dim"]

@@ -58,7 +58,7 @@ class Population:
     normaliser: Float[Tensor, "runs contexts"]
     """Z(d) = Σ_{c ~ d} p(c), float64; 0 for impossible contexts, which have weight 0."""
     entropy: Float[Tensor, "runs contexts"]
-    """H(p(·|d)) in nats, float64; 0 where the weight is 0."""
+    """``H(p(·|d))`` in nats, float64; 0 where the weight is 0."""
     dtype: torch.dtype
     """Dtype of the tables this population is meant for."""
 

@@ -71,7 +71,7 @@ class Result:
         """One plot of the page as a plotly figure; it is returned, not shown.
 
         Args:
-            kind: A measure of the trace, such as "alignment" or "excess_loss_nats"; or "overlap_…",
+            kind: A measure of the trace, such as "alignment" or "excess_loss_nats"; or ``overlap_…``,
                 "alignment_matrix", "spectrum", "log_odds", "singular_values": a wrong one names all.
 
         Raises:

@@ -57,7 +57,7 @@ class ConceptModel:
     parents: tuple[tuple[int, ...], ...]
     """Parents of each concept, in the order of the axes of its table."""
     tables: tuple[Tensor, ...]
-    """``tables[i]`` is float64 of shape (*sizes of the parents, states of i); rows sum to 1."""
+    """``tables[i]`` is float64 of shape ``(*sizes of the parents, states of i)``; rows sum to 1."""
     nests: tuple[tuple[int, int, int], ...] = ()
     """(parent, state, child): the child is defined where the parent is in that state. Elsewhere it is in its
     last state, which stands for having none."""
