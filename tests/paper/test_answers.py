@@ -70,7 +70,7 @@ def test_sentences_quote_the_numbers() -> None:
     half = experiment("setting").answer(setting(0.912)).finding
     assert "half of the contexts: linearity of g at least 0.91" in half
     slope = experiment("graphs").answer(graphs(0.39)).finding
-    assert "on cancer linearity of g goes from 0.99 to 0.39 at 1.50 nats of dependence (−0.40 [−0.40" in slope
+    assert "a nat of dependence changes linearity of g by −0.40 [−0.40, −0.40] (cancer) to −0.38" in slope
     width = experiment("dimension").answer(dimension(0.2)).finding
     assert "0.98 at k = 4 and 0.20 at k = 16 (predicted 0.17" in width
     nested = experiment("hierarchy").answer(hierarchy(9.125, 0.03, twice=0.17)).finding

@@ -68,7 +68,10 @@ def test_where_the_control_is_not_determined_nothing_is() -> None:
 
 def test_equal_loss_says_what_the_norm_has_to_do_with_it() -> None:
     finding = asked("equal-loss", equal_loss(0.6)).finding
-    assert "0.38 [0.38, 0.38] in earthquake (ridge path 0.98, Newton 0.79, GD 0.60)" in finding
+    assert (
+        "0.38 [0.38, 0.38] (earthquake); in earthquake they are ridge path 0.98, Newton 0.79, GD 0.60"
+        in finding
+    )
     # Two doublings of the norm from path to GD, and the path itself falls by 0.08 over them.
     assert "longer tables are more bent: per doubling of the norm linearity changes by −0.19" in finding
     assert "at equal norm runs lie −0.22 [−0.22, −0.22] from the ridge path" in finding
@@ -100,7 +103,7 @@ def test_networks_must_keep_directions_that_a_table_does_not() -> None:
 
 def test_cross_talk_no_smaller_than_that_of_random_pairs_is_no() -> None:
     assert asked("entanglement", entanglement(0.04, 0.07, random=0.06)).standing == "no"
-    assert "0.07 [0.07, 0.07] nats at k = 16" in asked("entanglement", entanglement(0.04, 0.07)).finding
+    assert "0.07 [0.07, 0.07] (m = 4, k = 16)" in asked("entanglement", entanglement(0.04, 0.07)).finding
 
 
 def test_widths_below_the_number_of_concepts_do_not_count() -> None:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from linrep.paper.record import Answer
     from linrep.paper.report import Report
 
+STEP_0 = "its value untrained, at step 0 (of a wide start: once it is cut to width k)"
+"""What stands beside every number of an experiment, in words."""
+
 
 def experiment_page(report: "Report") -> Page:
     """The page: question and answer, what it rests on, figures, table; what made it is folded away."""
@@ -77,7 +80,7 @@ def _numbers(report: "Report") -> Section:
         title="Every cell",
         caption="Mean over the runs that converged of each run's mean over concepts, with its 95 % interval; "
         "in brackets, over all runs, where none converged. The CSV has every measure with its null and "
-        "before training.",
+        f"{STEP_0}.",
         columns=columns,
         rows=rows,
         download=(f"{report.experiment.name}.csv", report.csv()),

@@ -1,9 +1,7 @@
-"""What an answer rests on: effect sizes with their intervals, each held against the bound that was "
-"claimed.
-"""
+"""What an answer rests on: effect sizes with their intervals, each held against the bound claimed."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -124,3 +122,16 @@ def judged(effects: Iterable[Held]) -> Standing:
     if found == {"yes"}:
         return "yes"
     return "no" if "no" in found else "undecided"
+
+
+def span(effects: Sequence[Held]) -> str:
+    """The least and the largest, each with where it was seen: what a name says after its first comma.
+
+    Example:
+        >>> found = [Effect(value=x, interval95=(x - 0.1, x + 0.1), runs=(8,)) for x in (0.3, 0.5, 0.2)]
+        >>> span([above(f"gain, m = {m}", each, 0.0) for m, each in zip((3, 4, 5), found, strict=True)])
+        '0.20 [0.10, 0.30] (m = 5) to 0.50 [0.40, 0.60] (m = 4)'
+    """
+    ordered = sorted(effects, key=lambda each: each.effect.value)
+    ends = dict.fromkeys((ordered[0], ordered[-1]))
+    return " to ".join(f"{each.measured} ({each.name.partition(', ')[2]})" for each in ends)

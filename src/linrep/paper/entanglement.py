@@ -12,7 +12,7 @@ from linrep.page.axis_words import point, title
 from linrep.page.chart import Dash, Series, chart, numeric
 from linrep.page.numbers import cosine, short
 from linrep.page.shell import Block
-from linrep.paper.effects import UNIT, Held, below, judged
+from linrep.paper.effects import UNIT, Held, below, judged, span
 from linrep.paper.ended import CONVERGED
 from linrep.paper.paired import by_run, geometric_mean
 from linrep.paper.record import EXCESS, LINEARITY_G, Answer, Column, Experiment, nothing
@@ -37,7 +37,7 @@ def answer(numbers: Numbers) -> Answer:
     """At every width from k = m on."""
     quiet: list[Held] = []
     control: list[Held] = []
-    words: list[str] = []
+    linear: list[float] = []
     for m, part in numbers.each(M):
         cells = {int(k): cell for k, cell in part.each(K) if int(k) >= int(m)}
         talk = {k: geometric_mean(by_run(cell, MOVED, G)) for k, cell in cells.items()}
@@ -53,28 +53,18 @@ def answer(numbers: Numbers) -> Answer:
         worst = max((each for each in over if each.runs[0]), key=lambda each: each.value)
         control.append(below(f"most over random pairs, m = {m}", worst, 1.0))
         widest = max(k for k, found in talk.items() if found.runs[0])
-        linear = average(by_run(cells[widest], "linearity", G), UNIT)
-        words.append(
-            f"for m = {m} a push of 1 nat moves each other concept by "
-            + ", ".join(f"{each.measured} nats at {each.name.rpartition(', ')[2]}" for each in _ends(held))
-            + f", with linearity of g {cosine(linear.value)} at k = {widest}"
-        )
+        linear.append(average(by_run(cells[widest], "linearity", G), UNIT).value)
     if not quiet:
         return nothing(RULE)
     return Answer(
         standing=judged([*quiet, *control]),
-        finding="; ".join(words) + ".",
+        finding=f"a push of 1 nat moves each other concept, in nats, by {span(quiet)}; at the largest widths "
+        f"linearity of g is {' to '.join(dict.fromkeys(map(cosine, (min(linear), max(linear)))))}.",
         rule=RULE,
         effects=(*quiet, *control),
         would_change="Worlds whose concepts depend on each other more: there a mean direction carries more "
         "of the others.",
     )
-
-
-def _ends(held: Sequence[Held]) -> list[Held]:
-    """At the narrowest width, where it is most, and at the widest."""
-    most = max(held, key=lambda each: each.effect.value)
-    return list(dict.fromkeys((held[0], most, held[-1])))
 
 
 def figures(numbers: Numbers) -> list[Block]:

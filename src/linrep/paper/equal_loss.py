@@ -11,7 +11,7 @@ from linrep.intervals import Effect, average
 from linrep.page.chart import Series, chart, colour, control, means
 from linrep.page.numbers import cosine, short
 from linrep.page.shell import Block
-from linrep.paper.effects import Held, below, judged
+from linrep.paper.effects import Held, below, judged, span
 from linrep.paper.paired import stacked
 from linrep.paper.record import (
     ALIGNMENT,
@@ -45,24 +45,26 @@ Table = Float64[Tensor, "ways runs"]
 def answer(numbers: Numbers) -> Answer:
     """How far ways lie apart in each world, and what their norms have to do with it."""
     effects: list[Held] = []
-    ways: list[str] = []
+    ways: dict[str, str] = {}
     for world, part in numbers.each(WORLD):
         apart, line = _apart(part)
         if apart.runs[0]:
             effects.append(below(f"straightest less most bent, {world}", apart, SAME, cosine))
-            ways.append(f"{effects[-1].measured} in {world} ({line})")
+            ways[effects[-1].name] = line
     worlds = [held for held in effects if not held.name.endswith(CONTROL)]
     known = [held for held in effects if held.name.endswith(CONTROL)]
     if not worlds:
         return nothing(RULE)
     standing = judged(worlds) if judged(known) == "yes" else "undecided"
     longer, beside = _by_norm(numbers)
+    most = max(worlds, key=lambda held: held.effect.value).name
     return Answer(
         standing=standing,
         finding=f"at {LEVEL:g} nats the straightest and the most bent of the ways lie apart in linearity of "
-        f"g by {'; '.join(ways)}. Of two ways the longer tables are "
-        f"{'more bent' if longer.value < 0 else 'straighter'}: per doubling of the norm linearity changes by "
-        f"{_measured(longer)}; at equal norm runs lie {_measured(beside)} from the ridge path.",
+        f"g by {span(effects)}; in {most.partition(', ')[2]} they are {ways[most]}. Of two ways the "
+        f"longer tables are {'more bent' if longer.value < 0 else 'straighter'}: per doubling of the norm "
+        f"linearity changes by {_measured(longer)}; at equal norm runs lie "
+        f"{_measured(beside)} from the ridge path.",
         rule=RULE,
         effects=(*worlds, *known),
         would_change="Ways that agree in skewed worlds whose concepts depend on each other; at a smaller "

@@ -7,7 +7,7 @@ from linrep.page.axis_words import title
 from linrep.page.chart import chart, colour, control, numeric
 from linrep.page.numbers import cosine, short
 from linrep.page.shell import Block
-from linrep.paper.effects import Held, below, judged
+from linrep.paper.effects import Held, below, judged, span
 from linrep.paper.measured import measured_line
 from linrep.paper.own_control import slopes
 from linrep.paper.paired import Key
@@ -32,30 +32,30 @@ RULE = (
 
 def answer(numbers: Numbers) -> Answer:
     """A slope for each graph."""
-    effects: list[Held] = []
-    words: list[str] = []
+    bent: list[Held] = []
+    turned: list[Held] = []
+    gaps: list[Held] = []
+    whole: dict[str, float] = {}
     for graph, part in numbers.each(GRAPH):
         cells = [cell for _, cell in part.each(SHARE)]
         found = {each: average(slopes(cells, (DEPENDENCE, ""), each)) for each in (G, BOTH, GAP)}
         if not found[G].runs[0]:
             continue
-        effects += [
-            below(f"linearity of g per nat, {graph}", found[G], 0.0),
-            below(f"alignment per nat, {graph}", found[BOTH], 0.0),
-        ]
-        without, whole = cells[0], cells[-1]
-        words.append(
-            f"on {graph} linearity of g goes from {cosine(without.mean(*G, ended='converged'))} to "
-            f"{cosine(whole.mean(*G, ended='converged'))} at {short(whole.mean(DEPENDENCE))} nats of "
-            f"dependence ({effects[-2].measured} a nat; log-odds gap {short(found[GAP].value)} nats a nat)"
-        )
-    if not effects:
+        bent.append(below(f"linearity of g per nat, {graph}", found[G], 0.0))
+        turned.append(below(f"alignment per nat, {graph}", found[BOTH], 0.0))
+        gaps.append(below(f"log-odds gap per nat, {graph}", found[GAP], 0.0))
+        whole[graph] = cells[-1].mean(*G, ended="converged") - cells[0].mean(*G, ended="converged")
+    if not bent:
         return nothing(RULE)
+    most = min(whole, key=whole.__getitem__)
+    falls = sum(held.standing == "yes" for held in bent)
     return Answer(
-        standing=judged(effects),
-        finding=f"{'; '.join(words)}.",
+        standing=judged([*bent, *turned]),
+        finding=f"a nat of dependence changes linearity of g by {span(bent)}, below 0 on {falls} of "
+        f"{len(bent)} graphs, and the log-odds gap, in nats, by {span(gaps)}; from none to all of it "
+        f"linearity of g changes by {cosine(whole[most])} at the farthest ({most}).",
         rule=RULE,
-        effects=tuple(effects),
+        effects=(*bent, *turned),
         would_change="A graph on which linearity or alignment does not fall as dependence returns.",
     )
 

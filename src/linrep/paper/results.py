@@ -11,6 +11,7 @@ from typing import Any
 import linrep
 from linrep.files import one_line_errors, write_file
 from linrep.laboratory.machine import processor
+from linrep.page.experiment import STEP_0
 from linrep.page.numbers import count
 from linrep.page.print_plot import figure, first_row
 from linrep.page.print_style import STYLE, save
@@ -78,7 +79,7 @@ def page_text(report: Report, *, drawn: bool = True) -> str:
         f"*Rule.* {answer.rule}",
         "## Every cell",
         _table(titles, body, "cells"),
-        f"{READING} Every measure, with its null and before training: [{name}.csv]({name}.csv).",
+        f"{READING} Every measure, with its null and {STEP_0}: [{name}.csv]({name}.csv).",
         "\n".join(f"- Not in the table: {text}" for text in report.failed),
         f"Made by `linrep reproduce {name}{' --quick' if sweep.quick else ''}`. [All results]({INDEX})",
     ]

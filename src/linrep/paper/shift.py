@@ -30,7 +30,7 @@ RULE = (
 def answer(numbers: Numbers) -> Answer:
     """Differences from fresh runs, and how far directions turned."""
     effects: list[Held] = []
-    words: list[str] = []
+    farthest = ""
     for label, part in numbers.each(RANGE):
         cells = dict(part.each(TRAINING))
         if not {CHANGED, FRESH} <= set(cells):
@@ -47,12 +47,12 @@ def answer(numbers: Numbers) -> Answer:
         ]
         if own[0].effect.runs[0]:
             effects += own
-            words.append(_said(label, own, cells))
+            farthest = _said(label, own, cells)
     if not effects:
         return nothing(RULE)
     return Answer(
         standing=judged(effects),
-        finding="; ".join(words) + ".",
+        finding=f"{farthest}.",
         rule=RULE,
         effects=tuple(effects),
         would_change="A change that moves log-odds further, or that changes which concepts depend on which.",

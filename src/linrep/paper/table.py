@@ -31,7 +31,7 @@ class Entry:
     null: float | None
     """Mean over runs of the same measure on random pairs."""
     untrained: float | None
-    """Mean over runs before training."""
+    """Mean over runs at step 0; of wide starts after they are cut to width k."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
