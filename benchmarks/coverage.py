@@ -212,8 +212,10 @@ def section(found: list[Row]) -> str:
         ]
         for name in names
     ]
-    normal = [value for (_, family, _), value in cells.items() if family == "normal"]
-    inside = sum(AIM[0] <= value <= AIM[1] for value in normal)
+    normal, mixed = (
+        [value for (_, family, _), value in cells.items() if family == each] for each in FAMILIES
+    )
+    inside, among = (sum(AIM[0] <= value <= AIM[1] for value in each) for each in (normal, mixed))
     repetitions = sorted({int(row["repetitions"]) for row in found})
     often = " or ".join(f"{each:,}" for each in repetitions)
     beyond = [f"{name}, n = {n}: {100 * v:.1f}" for (name, family, n), v in cells.items()
@@ -231,6 +233,6 @@ where no unit of the second kind is in the sample nothing can know of it; of fiv
 
 - Aim, normal: {100 * AIM[0]:g} to {100 * AIM[1]:g} %. Found {found_there}; {inside} of {len(normal)} lie
   within{outside}.
-- Where nothing overlaps (the cube), the |cosine| of mean directions lies by its edge, 0, and its interval is
-  wider than need be.
+- Mixture, reported beside it without an aim: {100 * min(mixed):.1f} to {100 * max(mixed):.1f} %; {among} of
+  {len(mixed)} lie within the same.
 """
