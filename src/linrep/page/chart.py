@@ -157,16 +157,25 @@ def heatmap(
         {**heat.names_axis([label(each) for each in names]), "ticks": "", "title": {"text": label(words)}}
         for names, words in ((columns, x), (rows, y))
     )
-    layout = {
+    layout: dict[str, Any] = {
         "xaxis": across,
         "yaxis": {**down, "autorange": "reversed"},
         "margin": {"l": 56 if y else 40, "r": 8, "t": 8, "b": 48 if x else 36},
     }
     trace = heat.trace(matrix)
     if written:
-        trace["texttemplate"] = "%{z:.2f}"
+        layout |= {"meta": {"written": True}, "annotations": _numbers_in_cells(matrix)}
     spec = {"data": [trace], "layout": layout}
     return Block(id=name, kind="plot", title=title, caption=caption, alt=alt, spec=spec, size=size)
+
+
+def _numbers_in_cells(matrix: Sequence[Sequence[float | None]]) -> list[dict[str, Any]]:
+    return [
+        heat.number(i, j, f"{value:.2f}", value)
+        for i, row in enumerate(matrix)
+        for j, value in enumerate(row)
+        if value is not None
+    ]
 
 
 def numeric(labels: Sequence[str]) -> list[Place]:

@@ -1,8 +1,10 @@
 """What heatmaps of cosines share: colours from 0 to 1, an axis of names, numbers in cells."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
+from linrep.page import palette
 from linrep.page.shell import label
 
 HOVER = "%{y} × %{x}: %{z:.3f}<extra></extra>"
@@ -11,9 +13,9 @@ NUMBERED = 10
 NUMBERED_NARROW = 6
 LONGEST_NARROW = 13
 """In a narrow place longer names lose their middle: the ends tell `colour: red → blue` from its kin."""
-SCALE = ((0, "--heat-0"), (0.5, "--heat-1"), (1, "--heat-2"))
+SCALE: tuple[tuple[float, str], ...] = ((0.0, "--heat-0"), (0.5, "--heat-1"), (1.0, "--heat-2"))
 DARK = 0.72
-"""From this share of the largest colour on, numbers in cells are light."""
+"""From this share of the largest colour on, numbers in cells are light on paper."""
 
 
 def square(
@@ -24,9 +26,7 @@ def square(
 ) -> dict[str, Any]:
     """Data, layout and what differs on a narrow screen, of a matrix name by name with its cells' texts."""
     numbers = [
-        number(i, j, cells[i][j], dark=(value or 0) > DARK)
-        for i, row in enumerate(matrix)
-        for j, value in enumerate(row)
+        number(i, j, cells[i][j], value or 0.0) for i, row in enumerate(matrix) for j, value in enumerate(row)
     ]
     layout = {
         **_axes(names),
@@ -80,7 +80,29 @@ def names_axis(names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def number(row: int, column: int, text: str, *, dark: bool) -> dict[str, Any]:
-    """What is written into a cell."""
-    font = {"size": 11, "color": "--surface" if dark else "--ink"}
+def number(
+    row: int, column: int, text: str, share: float, scale: Sequence[tuple[float, str]] = SCALE
+) -> dict[str, Any]:
+    """What is written into a cell, in what reads on its colour.
+
+    Args:
+        row: Of the cell, from 0.
+        column: Of it.
+        text: The number.
+        share: Where its colour lies on the scale, from 0 to 1.
+        scale: Of the heatmap.
+    """
+    font = {"size": 11, "color": ink(share, scale)}
     return {"x": column, "y": row, "text": text, "showarrow": False, "font": font}
+
+
+def ink(share: float, scale: Sequence[tuple[float, str]] = SCALE) -> str:
+    """The colour of text at a place of a scale.
+
+    Example:
+        >>> ink(0.0), ink(0.7), ink(1.0)
+        ('--on-bw', '--on-bb', '--on-wb')
+    """
+    held = min(max(share, scale[0][0]), scale[-1][0])
+    (low, first), (high, second) = next(ends for ends in pairwise(scale) if held <= ends[1][0])
+    return palette.on(first, second, (held - low) / (high - low))

@@ -36,6 +36,10 @@ ROLES = {
     "heat-0": ("#f4f6f8", "#1d232b"),
     "heat-1": ("#9fc3e0", "#235a86"),
     "heat-2": ("#08407a", "#9bd4ff"),
+    "on-bb": ("#000000", "#000000"),
+    "on-bw": ("#000000", "#ffffff"),
+    "on-wb": ("#ffffff", "#000000"),
+    "on-ww": ("#ffffff", "#ffffff"),
 }
 """(light, dark) for each role. Text roles have a contrast of at least 4.5 on surface and ground.
 
@@ -64,6 +68,33 @@ def paper(name: str) -> str:
     if key.startswith("concept-"):
         return CONCEPTS[int(key.removeprefix("concept-"))][0]
     return ROLES[key][0]
+
+
+def on(first: str, second: str, share: float) -> str:
+    """The text colour that reads best, light and dark, on a mixture of two colours: always 4.5 or more.
+
+    Args:
+        first: A role such as ``--heat-1``.
+        second: Another.
+        share: Of the second in the mixture.
+
+    Example:
+        >>> on("--heat-0", "--heat-1", 0.0), on("--heat-1", "--heat-2", 1.0)
+        ('--on-bw', '--on-wb')
+    """
+    pairs = zip(*(ROLES[name.removeprefix("--")] for name in (first, second)), strict=True)
+    return "--on-" + "".join(_black_or_white(one, other, share) for one, other in pairs)
+
+
+def _black_or_white(first: str, second: str, share: float) -> str:
+    mixed = [a + share * (b - a) for a, b in zip(_parts(first), _parts(second), strict=True)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in mixed]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "b" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "w"
+
+
+def _parts(colour: str) -> list[float]:
+    return [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
 
 
 def custom_properties() -> str:

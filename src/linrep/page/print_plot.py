@@ -220,7 +220,7 @@ def _heat(axes: Any, trace: Spec, layout: Spec, *, narrow: bool) -> None:
     square = values.shape[0] == values.shape[1]
     shape = "equal" if square else "auto"
     image = axes.imshow(values, cmap=colours, vmin=trace["zmin"], vmax=trace["zmax"], aspect=shape)
-    if "texttemplate" in trace:
+    if (layout.get("meta") or {}).get("written"):
         _write(axes, values, DARK * trace["zmax"])
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)

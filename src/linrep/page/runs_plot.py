@@ -255,14 +255,16 @@ def grid(dots: Sequence[Dot], x: str, y: str, colour: str | None, equal: set[tup
     chosen = {at: alike(found) for at, found in cells.items()}
     values = {at: median(dot.up for dot in found) for at, found in chosen.items()}
     doubt = {at for at, found in chosen.items() if found[0].ended not in ("converged", UNKNOWN)}
+    texts = {at: f"({writer(y)(up)})" if at in doubt else writer(y)(up) for at, up in values.items()}
+    low, high = min(values.values()), max(values.values())
     medians: dict[str, Any] = {
         "type": "heatmap",
         "x": [written(each) for each in columns],
         "y": [written(each) for each in rows],
         "z": [[values.get((c, r)) for c in columns] for r in rows],
-        "text": [
-            [_in_cell(values.get((c, r)), writer(y), doubt=(c, r) in doubt) for c in columns] for r in rows
-        ],
+        "zmin": low,
+        "zmax": high,
+        "text": [[texts.get((c, r), "") for c in columns] for r in rows],
         "xgap": 1,
         "ygap": 1,
         "colorscale": heat.SCALE,
@@ -270,11 +272,15 @@ def grid(dots: Sequence[Dot], x: str, y: str, colour: str | None, equal: set[tup
         "hovertemplate": f"{label(x)} %{{x}}, {label(colour)} %{{y}}: %{{text}}<extra></extra>",
         "hoverongaps": False,
     }
-    if len(columns) * len(rows) <= MOST_WRITTEN:
-        medians["texttemplate"] = "%{text}"
+    numbers = [
+        heat.number(rows.index(r), columns.index(c), texts[c, r], (up - low) / (high - low or 1.0))
+        for (c, r), up in values.items()
+        if len(columns) * len(rows) <= MOST_WRITTEN
+    ]
     layout = {
         "xaxis": {"title": {"text": label(words(x))}, "type": "category", "showgrid": False},
         "yaxis": {"title": {"text": label(words(colour))}, "type": "category", "showgrid": False},
+        "annotations": numbers,
         "shapes": [
             _outline(i, j) for i, c in enumerate(columns) for j, r in enumerate(rows) if (c, r) in equal
         ],
@@ -292,15 +298,10 @@ def grid(dots: Sequence[Dot], x: str, y: str, colour: str | None, equal: set[tup
             title=f"By {words(x)} and {words(colour)}: {words(y)}",
             caption=caption,
             alt=f"Heatmap: median over runs of {words(y)}, by {words(x)} and {words(colour)}.",
-            spec={"data": [medians], "layout": layout},
+            spec={"data": [medians], "layout": layout, "narrow": {"annotations": []}},
             size="wide",
         )
     ]
-
-
-def _in_cell(value: float | None, write: Callable[[Any], str], *, doubt: bool) -> str:
-    text = "" if value is None else write(value)
-    return f"({text})" if doubt else text
 
 
 def _outline(column: int, row: int) -> dict[str, Any]:

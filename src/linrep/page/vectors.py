@@ -17,8 +17,6 @@ from linrep.runs.tidy import plain
 from linrep.vectors import VectorsResult
 from linrep.vectors.result import POINT
 
-CAMERA = {"eye": {"x": 1.7, "y": 1.7, "z": 1.2}, "center": {"x": 0, "y": 0, "z": -0.25}}
-"""Far enough to leave room for the names of the axes."""
 BELOW = {"legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.2, "yanchor": "top"}}
 """On a narrow screen the legend stands below."""
 MATRICES = {
@@ -117,13 +115,12 @@ def _maps(result: VectorsResult) -> list[Block]:
     axes: list[str] = result.summary["map"]["axes"]
     if len(axes) < 2:
         return []
-    blocks = [_map(result, axes, 2)]
-    return [*blocks, _map(result, axes, 3)] if len(axes) == 3 else blocks
+    return [_map(result, 1), *([_map(result, 2)] if len(axes) == 3 else [])]
 
 
-def _map(result: VectorsResult, axes: list[str], space: int) -> Block:
-    """Rows by the first axes, coloured by the value of the first."""
-    names = ("x", "y", "z")[:space]
+def _map(result: VectorsResult, up: int) -> Block:
+    """Rows by the first axis and another, coloured by the value of the first."""
+    axes: list[str] = result.summary["map"]["axes"]
     attributes: list[str] = result.summary["attributes"]["columns"]
     owner = next(name for name in attributes if axes[0] == name or axes[0].startswith(f"{name}: "))
     key = f"{owner} (attribute)" if owner in POINT else owner
@@ -133,29 +130,35 @@ def _map(result: VectorsResult, axes: list[str], space: int) -> Block:
         points = [point for point in result.points if point[key] == value]
         traces.append(
             {
-                "type": "scatter3d" if space == 3 else "scatter",
+                "type": "scatter",
                 "mode": "markers",
                 "name": label(f"{owner}: {value or 'missing'}"),
-                **{name: [point[name] for point in points] for name in names},
+                "x": [point["x"] for point in points],
+                "y": [point["xyz"[up]] for point in points],
                 "text": [_hover(point, attributes) for point in points],
                 "hovertemplate": "%{text}<extra></extra>",
-                "marker": {"size": 3 if space == 3 else 6, "opacity": 0.75, "color": palette.concept(i)},
+                "marker": {
+                    "size": 6,
+                    "opacity": 0.75,
+                    "color": palette.concept(i),
+                    "symbol": palette.MARKERS[i % len(palette.MARKERS)],
+                },
             }
         )
-    named = [heat.shortened(axis) for axis in axes] if space == 3 else axes
-    titles = [{"title": {"text": label(axis), "font": {"size": 12}}} for axis in named[:space]]
-    by_name = {f"{name}axis": title for name, title in zip(names, titles, strict=True)}
-    layout: dict[str, Any] = {"showlegend": True}
-    layout |= {"scene": {**by_name, "camera": CAMERA}} if space == 3 else by_name
+    across, above = ({"title": {"text": label(axis), "font": {"size": 12}}} for axis in (axes[0], axes[up]))
     tilt = ", ".join(f"{a} {cosine(t)}" for a, t in zip(axes, result.summary["map"]["tilt"], strict=True))
     return Block(
-        id=f"map-{space}d",
+        id="map-2d" if up == 1 else "map-third",
         kind="plot",
-        title=f"{count(len(result.points))} rows along {' and '.join(axes[:space])}",
+        title=f"{count(len(result.points))} rows along {axes[0]} and {axes[up]}",
         caption="In the units of the vectors. Axes are the orthonormal directions nearest to the concepts'; "
         f"cosine of each with its concept's: {tilt}. Distances shrink in projection, none is stretched.",
-        alt=f"Scatter of rows along {', '.join(axes[:space])}, coloured by {owner}.",
-        spec={"data": traces, "layout": layout, "narrow": BELOW},
+        alt=f"Scatter of rows along {axes[0]} and {axes[up]}, coloured by {owner}.",
+        spec={
+            "data": traces,
+            "layout": {"showlegend": True, "xaxis": across, "yaxis": above},
+            "narrow": BELOW,
+        },
         size="half" if len(axes) == 3 else "wide",
     )
 

@@ -13,7 +13,7 @@ from linrep.runs.row import Matrix, Row
 
 NUMBERED = 10
 RANDOM = "random pairs"
-SIGNED = [[0, "--embedding"], [0.5, "--heat-0"], [1, "--unembedding"]]
+SIGNED = ((0.0, "--embedding"), (0.5, "--heat-0"), (1.0, "--unembedding"))
 
 
 def concept_dots(view: View) -> Block:
@@ -203,7 +203,7 @@ def _heat(
     layout = {
         "xaxis": {**columns, "tickangle": -40 if len(matrix.columns) > 4 else 0},
         "yaxis": {**rows, "autorange": "reversed"},
-        "annotations": _cell_numbers(values, top) if len(matrix.columns) <= NUMBERED else [],
+        "annotations": _cell_numbers(values, top, signed=signed) if len(matrix.columns) <= NUMBERED else [],
         "margin": {"l": 20, "r": 8, "t": 8, "b": 20},
     }
     return {"data": [trace], "layout": layout}
@@ -222,9 +222,12 @@ def _names_axis(names: Sequence[str], named: int) -> dict[str, Any]:
     }
 
 
-def _cell_numbers(values: Sequence[Sequence[float | None]], top: float) -> list[dict[str, Any]]:
+def _cell_numbers(
+    values: Sequence[Sequence[float | None]], top: float, *, signed: bool
+) -> list[dict[str, Any]]:
+    scale = SIGNED if signed else heat.SCALE
     return [
-        heat.number(i, j, cosine(value), dark=abs(value) > heat.DARK * top)
+        heat.number(i, j, cosine(value), (value + top) / (2 * top) if signed else value / top, scale)
         for i, row in enumerate(values)
         for j, value in enumerate(row)
         if value is not None
