@@ -9,7 +9,8 @@ const linrepCube = (element, figure, colour) => {
   const { steps, concepts, runs } = figure;
   const count = new Intl.NumberFormat("en-US");
   const hidden = new Set();
-  let yaw = figure.yaw, pitch = figure.pitch, shown = [], timer = null;
+  const FEW = 40;  // tokens up to which every edge stands out
+  let yaw = figure.yaw, pitch = figure.pitch, shown = [], pointed = null, timer = null;
   const reach = Math.max(...runs.flatMap((run) => run.scales));
 
   slider.max = slider.value = steps.length - 1;
@@ -41,6 +42,11 @@ const linrepCube = (element, figure, colour) => {
       return [scale * right, scale * (cp * ys[i] - sp * back), scale * (sp * ys[i] + cp * back)];
     });
   };
+  const busiest = (run) => {
+    const edges = new Array(run.tokens.length).fill(0);
+    run.edges.flat().forEach((token) => { edges[token] += 1; });
+    return edges.indexOf(Math.max(...edges));
+  };
   const dashes = { solid: [], dash: [9, 6], dot: [2, 4], dashdot: [9, 4, 2, 4] };
 
   function draw() {
@@ -59,14 +65,17 @@ const linrepCube = (element, figure, colour) => {
     const place = ([x, y]) => [width / 2 + zoom * x, height / 2 - zoom * y];
     shown = points.map(place);
     canvas.points = points;
-    const few = points.length <= 64, wide = few ? 3 : points.length <= 128 ? 1.6 : 1;
+    const few = points.length <= FEW;
     const edges = concepts.flatMap((concept, i) => {
       if (hidden.has(i)) return [];
       const ends = run.edges[i];
       return Array.from({ length: ends.length / 2 }, (_, e) => [i, ends[2 * e], ends[2 * e + 1]]);
     });
     const depth = ([, a, b]) => points[a][2] + points[b][2];
-    edges.sort((one, two) => depth(one) - depth(two));
+    // Of many edges those of one token stand out, one for each concept, before the others, which are faint.
+    const star = few ? null : pointed ?? busiest(run);
+    const stands = ([, a, b]) => few || a === star || b === star;
+    edges.sort((one, two) => stands(one) - stands(two) || depth(one) - depth(two));
     const ground = colour("--surface");
     const stroke = (a, b, style, thick) => {
       pen.beginPath();
@@ -81,17 +90,17 @@ const linrepCube = (element, figure, colour) => {
       const [i, a, b] = edge;
       const near = Math.min(Math.max(0.5 + depth(edge) / (4 * (size || 1)), 0), 1);
       pen.setLineDash([]);
-      if (few) stroke(a, b, ground, wide + 4);
-      pen.globalAlpha = 0.55 + 0.45 * near;
+      if (stands(edge)) stroke(a, b, ground, 7);
+      pen.globalAlpha = stands(edge) ? 0.55 + 0.45 * near : 0.16 + 0.26 * near;
       pen.setLineDash(dashes[concepts[i].dash]);
-      stroke(a, b, colour(concepts[i].color), wide * (0.7 + 0.5 * near));
+      stroke(a, b, colour(concepts[i].color), stands(edge) ? 2.2 + 1.5 * near : 1);
       pen.globalAlpha = 1;
     }
     pen.setLineDash([]);
     const order = points.map((_, i) => i).sort((a, b) => points[a][2] - points[b][2]);
     for (const i of order) {
       pen.beginPath();
-      pen.arc(...shown[i], few ? 4.5 : 2.2, 0, 2 * Math.PI);
+      pen.arc(...shown[i], few || i === star ? 4.5 : 2, 0, 2 * Math.PI);
       pen.fillStyle = colour("--ink");
       pen.strokeStyle = ground;
       pen.lineWidth = few ? 2 : 0.8;
@@ -125,7 +134,7 @@ const linrepCube = (element, figure, colour) => {
     }, 160);
   });
   slider.addEventListener("input", () => { if (timer !== null) stop(); draw(); });
-  select.addEventListener("change", draw);
+  select.addEventListener("change", () => { pointed = null; draw(); });
   rescale.addEventListener("change", draw);
 
   const turn = (across, up) => {
@@ -161,6 +170,7 @@ const linrepCube = (element, figure, colour) => {
     const far = shown.map(([a, b]) => Math.hypot(a - x, b - y));
     const nearest = far.indexOf(Math.min(...far));
     tip.hidden = !(far[nearest] < 16);
+    if (shown.length > FEW && !tip.hidden && pointed !== nearest) { pointed = nearest; draw(); }
     if (tip.hidden) return;
     tip.textContent = runs[Number(select.value) || 0].tokens[nearest];
     tip.style.left = `${Math.min(shown[nearest][0] + 12, box.width - tip.offsetWidth - 4)}px`;

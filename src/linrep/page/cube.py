@@ -16,6 +16,8 @@ from linrep.page.view import View, per_run
 TOKENS_SHOWN = 512
 FRAMES_SHOWN = 60
 LABELLED = 8
+FEW = 40
+"""Tokens up to which every edge stands out, as in cube.js."""
 YAW, PITCH = 0.24, 0.17
 """Radians from the front, from where the page looks at first."""
 PARALLEL = "Parallel edges of one colour: that concept is one direction."
@@ -124,13 +126,14 @@ def block(view: View) -> Block:
     }
     face = f" {count(first.left_out)} more tokens are not drawn: this is one face." if first.left_out else ""
     missing = f" {', '.join(absent)}: no two tokens differ in it alone, so it has no edge." if absent else ""
+    many = " The edges of one token stand out: point at another." if len(first.tokens) > FEW else ""
     return Block(
         id="cube",
         kind="cube",
         title=f"The learned {'hypercube' if view.binary else 'simplices'}: an edge joins two tokens that "
         "differ in one concept",
         caption=f"{PARALLEL if view.binary else COPIES} One orthogonal projection at every step; drag to "
-        f"turn, point at a vertex to read its token.{missing}{face}",
+        f"turn, point at a vertex to read its token.{many}{missing}{face}",
         alt=f"Three-dimensional picture of {len(first.tokens)} token vectors at steps {count(int(steps[0]))} "
         f"to {count(int(steps[-1]))}, joined by edges coloured by concept: {', '.join(view.names)}.",
         spec=spec,
@@ -146,7 +149,10 @@ def _thousandths(frames: NDArray[np.float64]) -> dict[str, Any]:
 
 
 def paper(view: View) -> Any:
-    """The typical run at the start, half way in log steps, and at the end, for a paper."""
+    """The typical run at the start, half way in log steps, and at the end, for a paper.
+
+    Each fills its frame; how many times larger it is drawn than at the end stands above it.
+    """
     from matplotlib.figure import Figure
     from mpl_toolkits.mplot3d.art3d import Line3DCollection
 
@@ -167,12 +173,13 @@ def paper(view: View) -> Any:
                 Line3DCollection(points[ends], colors=colour, linestyles=style, linewidths=width)
             )
         axes.scatter(*points.T, s=7 if len(each.tokens) <= 64 else 2, color="#15191f", depthshade=False)
-        reach = np.abs(each.frames[-1]).max()
+        reach, last = (float(np.abs(each.frames[at]).max()) or 1.0 for at in (moment, -1))
         axes.set(xlim=(-reach, reach), ylim=(-reach, reach), zlim=(-reach, reach))
         axes.set_box_aspect((1, 1, 1), zoom=1.45)
         axes.view_init(elev=70, azim=-70)
         axes.set_axis_off()
-        axes.set_title(f"step {count(int(steps[moment]))}", y=0.97)
+        grown = "" if last < 2 * reach else f" (× {last / reach:.0f})"
+        axes.set_title(f"step {count(int(steps[moment]))}{grown}", y=0.97)
     lines = [
         _line(palette.paper(palette.concept(i)), plain(name) + ("" if len(ends) else " (no pair)"))
         for i, (name, ends) in enumerate(zip(view.names, each.edges, strict=True))

@@ -9,8 +9,9 @@ from linrep.page.shell import label
 
 HOVER = "%{y} × %{x}: %{z:.3f}<extra></extra>"
 NUMBERED = 10
-"""Up to so many names the numbers are written into the cells; on a narrow screen fewer."""
+"""Up to so many names the numbers are written into the cells."""
 NUMBERED_NARROW = 6
+"""From so many names on they are written small where there is little room."""
 LONGEST_NARROW = 13
 """In a narrow place longer names lose their middle: the ends tell `colour: red → blue` from its kin."""
 SCALE: tuple[tuple[float, str], ...] = ((0.0, "--heat-0"), (0.5, "--heat-1"), (1.0, "--heat-2"))
@@ -33,10 +34,23 @@ def square(
         "margin": {"l": 60, "r": 8, "t": 8, "b": 40},
         "annotations": numbers if len(names) <= NUMBERED else [],
     }
-    narrow: dict[str, Any] = {"annotations": []} if len(names) > NUMBERED_NARROW else {}
+    narrow: dict[str, Any] = {}
+    if NUMBERED_NARROW < len(names) <= NUMBERED:
+        narrow["annotations"] = [small(each) for each in numbers]
     if max(map(len, names), default=0) > LONGEST_NARROW:
         narrow |= _axes([shortened(name) for name in names])
     return {"data": [trace(matrix, hover)], "layout": layout, "narrow": narrow}
+
+
+def small(number: dict[str, Any]) -> dict[str, Any]:
+    """What is written into a small cell: without the zero before the point.
+
+    Example:
+        >>> small(number(0, 1, "−0.02", dark=False))["text"]
+        '−.02'
+    """
+    text = number["text"]
+    return {**number, "text": text.replace("0.", ".", 1), "font": {**number["font"], "size": 9}}
 
 
 def shortened(name: str) -> str:

@@ -12,7 +12,7 @@ from linrep.page.numbers import short
 from linrep.page.shell import Block, label
 from linrep.page.view import View
 
-NARROW = {"legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.2, "yanchor": "top"}}
+NARROW = {"legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": -0.3, "yanchor": "top"}}
 """On a narrow screen the legend stands below."""
 
 

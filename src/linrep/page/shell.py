@@ -192,7 +192,10 @@ def _in_space(block: Block) -> bool:
 
 @cache
 def _plotly(whole: bool) -> str:
-    """Plotly compressed, as text: of its charts in the plane, or the whole, which is four times as large."""
+    """Plotly compressed, as text: its charts in the plane, or the whole, which is three times as large.
+
+    The former is npm's plotly.js-cartesian-dist-min through ``gzip -9n``.
+    """
     if not whole:
         return b64encode(files("linrep.page").joinpath("plotly-cartesian.min.js.gz").read_bytes()).decode()
     from plotly.offline import get_plotlyjs

@@ -179,9 +179,9 @@ def _aligned(view: View) -> Line | None:
     return _judged(
         view,
         ("alignment", ""),
-        yes="Embeddings and unembeddings share directions.",
-        no="Embeddings and unembeddings share no directions.",
-        whether="whether embeddings and unembeddings share directions",
+        yes="Contexts and tokens share directions.",
+        no="Contexts and tokens share no directions.",
+        whether="whether contexts and tokens share directions",
     )
 
 
