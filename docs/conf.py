@@ -18,6 +18,7 @@ extensions = [
     "sphinxcontrib.bibtex",
     "citations",
     "docstrings",
+    "formulas",
     "links",
     "mathml",
     "public_api",
@@ -25,6 +26,7 @@ extensions = [
 ]
 exclude_patterns = ["extensions", "images", "_build", "**.ipynb_checkpoints"]
 nitpicky = True
+default_role = "code"
 
 html_theme = "furo"
 html_title = "linrep"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-WIDTH, HEIGHT = 1180, 860
+WIDTH, HEIGHT = 1180, 1010
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ import fcntl
 import inspect
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -122,6 +123,8 @@ def test_citations_and_formulas_are_drawn(site: Path) -> None:
     assert 'href="references.html#' in theory
     assert ">J24</" in theory
     assert "<math" in (site / "notation.html").read_text(encoding="utf-8")
+    assert "σ<sub>k</sub>" in theory
+    assert not re.search(r"\w_\{", theory)
 
 
 @pytest.mark.browser
