@@ -251,7 +251,7 @@ def steer_words(toy: Path, folder: Path) -> list[object]:
         (one_column, "[a - b].txt:2: expected two words separated by a tab, got 'man'"),
         (lambda toy, folder: ["measure", toy], "keeps 4 of 2226 pairs"),
         (pickled, "pickled"),
-        (cut_short, "the folder cannot be loaded"),
+        (cut_short, "model.safetensors is cut short"),
         (nan_weights, "lm_head.weight holds NaN"),
         (lambda toy, folder: ["measure", toy, "--layer", "1"], "--contexts"),
         (lambda toy, folder: ["measure", toy, "--inner", "l2"], "--inner"),

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from linrep.errors import InputError
-from linrep.llm.source import Kind, Source, library, trust
+from linrep.llm.source import UNTRUSTED, Kind, Source, library, trust
 
 HEADED = ("CAUSAL_LM", "IMAGE_TEXT_TO_TEXT", "MULTIMODAL_LM", "SEQ_TO_SEQ_CAUSAL_LM", "MASKED_LM")
 """Tasks of the library whose models have a head over tokens."""
@@ -30,12 +30,13 @@ class Architecture:
     kind: Kind
     encoder_decoder: bool
     library_class: Any
+    location: str
     _make: Callable[[], Any]
 
     def empty(self) -> Any:
-        """The model's modules without their weights."""
+        """The model's modules without their weights; an InputError where its own code does not make them."""
         with torch.device("meta"):
-            return self._make()
+            return library(self.location, lambda _: self._make())
 
 
 def architecture(source: Source) -> Architecture:
@@ -64,6 +65,7 @@ def _architecture(transformers: Any, source: Source) -> Architecture:
         family = getattr(transformers, chosen)
         kind = OWN_CODE[chosen]
     else:
+        _refuse_own_code(transformers, source, chosen)
         family, kind = _native(transformers, config)
 
     def make() -> Any:
@@ -76,8 +78,16 @@ def _architecture(transformers: Any, source: Source) -> Architecture:
         kind=kind,
         encoder_decoder=is_encoder_decoder(config) and kind != "encoder",
         library_class=family,
+        location=source.location,
         _make=make,
     )
+
+
+def _refuse_own_code(transformers: Any, source: Source, chosen: str | None) -> None:
+    """Raise where a model's class is code that comes with it: the library's class of that type is another."""
+    names: tuple[str, ...] = tuple(getattr(source.config, "architectures", None) or ())
+    if chosen is not None and names and not any(hasattr(transformers, name) for name in names):
+        raise InputError(f"model {source.name}: its class {names[0]} {UNTRUSTED}")
 
 
 def is_encoder_decoder(config: Any) -> bool:

@@ -3,20 +3,19 @@ and one tensor read by itself (R6).
 """
 
 import json
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from os import SEEK_END
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
 
 from linrep.errors import InputError
-from linrep.llm.source import Source, first_line
+from linrep.llm.source import INDEX, SINGLE, Source, first_line
 
 STORED = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32, "F64": torch.float64}
-SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +33,8 @@ class StoredTensor:
 def stored_tensors(source: Source) -> dict[str, StoredTensor]:
     """Every tensor of a checkpoint, by name.
 
-    Heads of shards that lie in a folder are read; of a sharded model on the Hub the index alone.
+    A single file goes before an index, as the library has it. Heads of shards that are at hand are read; of
+    shards that are still on the Hub the index alone.
 
     Args:
         source: What :func:`linrep.llm.source.locate` found.
@@ -45,25 +45,37 @@ def stored_tensors(source: Source) -> dict[str, StoredTensor]:
     Raises:
         InputError: If the index or a head cannot be read.
     """
-    index = source.file(INDEX)
+    index = None if source.at_hand(SINGLE) is not None else source.file(INDEX)
     if index is None:
         with open_file(source, SINGLE) as file:
             return _from_head(source, SINGLE, file)
-    try:
-        shard_of: dict[str, str] = json.loads(index.read_text())["weight_map"]
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"model {source.name}: {INDEX} is damaged; fetch it again") from None
+    shard_of = _weight_map(source, index)
     found = {
         name: StoredTensor(name=name, shard=shard, shape=None, dtype=None) for name, shard in shard_of.items()
     }
     for shard in sorted(set(shard_of.values())):
-        if source.folder is None or not (source.folder / shard).is_file():
+        path = source.at_hand(shard)
+        if path is None:
             continue
-        with (source.folder / shard).open("rb") as file:
+        with path.open("rb") as file:
             held = _from_head(source, shard, file)
         # What the index promises of a file that lies here, the file must hold.
         found = {name: each for name, each in found.items() if each.shard != shard or name in held} | held
     return found
+
+
+def _weight_map(source: Source, index: Path) -> dict[str, str]:
+    """Tensor to shard, by the index; an InputError unless it names files beside it."""
+    try:
+        shard_of = json.loads(index.read_text())["weight_map"]
+        sound = bool(shard_of) and all(
+            isinstance(shard, str) and PurePosixPath(shard).name == shard for shard in shard_of.values()
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        sound, shard_of = False, {}
+    if not sound:
+        raise InputError(f"model {source.name}: {INDEX} is damaged; fetch it again")
+    return shard_of
 
 
 def read_tensor(source: Source, stored: StoredTensor) -> Tensor:
@@ -98,11 +110,11 @@ def open_file(source: Source, filename: str) -> Any:
         if path.is_file():
             return path.open("rb")
         raise InputError(f"model {source.name}: no {filename} in the folder; save the weights there")
-    from huggingface_hub import HfFileSystem, try_to_load_from_cache
+    path = source.at_hand(filename)
+    if path is not None:
+        return path.open("rb")
+    from huggingface_hub import HfFileSystem
 
-    cached = try_to_load_from_cache(source.name, filename, revision=source.revision)
-    if isinstance(cached, str):
-        return Path(cached).open("rb")
     try:
         remote = HfFileSystem(token=source.options.token)
         return remote.open(f"{source.name}@{source.revision or 'main'}/{filename}", "rb", block_size=8 << 20)
@@ -147,14 +159,21 @@ def read_range(file: BinaryIO, name: str) -> Tensor:
 
 def _from_head(source: Source, shard: str, file: BinaryIO) -> dict[str, StoredTensor]:
     try:
-        header: Mapping[str, Any] = read_header(file)[0]
-        return {
+        header, start = read_header(file)
+        entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
+        found = {
             name: StoredTensor(name=name, shard=shard, shape=tuple(entry["shape"]), dtype=str(entry["dtype"]))
-            for name, entry in header.items()
-            if name != "__metadata__"
+            for name, entry in entries.items()
         }
-    except (InputError, KeyError, TypeError) as error:
+        whole = start + max((int(entry["data_offsets"][1]) for entry in entries.values()), default=0)
+    except (InputError, KeyError, TypeError, ValueError, IndexError) as error:
         raise InputError(
             f"model {source.name}: the folder cannot be loaded: {shard} has a damaged head "
             f"({first_line(error)[:80]}); fetch it again"
         ) from None
+    if (there := file.seek(0, SEEK_END)) < whole:
+        raise InputError(
+            f"model {source.name}: {shard} is cut short, {there} of the {whole} bytes its head tells of; "
+            "fetch it again"
+        )
+    return found

@@ -66,6 +66,7 @@ def load_tokenizer(source: Source) -> Any:
             source.location, revision=options.revision, token=options.token, **trust(options)
         ),
         what="tokenizer of model",
+        revision=options.revision,
     )
     if len(tokenizer.get_vocab()) == 0:
         raise InputError(
@@ -129,6 +130,7 @@ def load_model(source: str | Path | Source, options: LoadOptions | None = None) 
             ignore_mismatched_sizes=True,  # told of below, with their names
             **trust(options),
         ),
+        revision=options.revision,
     )
     _require_read(source, laid_out, told)
     if source.adapter is not None:

@@ -30,7 +30,14 @@ PACKAGES = {
     "peft": "peft",
 }
 """What a word in a library's complaint calls for."""
-ADAPTER = "adapter_config.json"
+CONFIG, ADAPTER = "config.json", "adapter_config.json"
+OUT_OF_REACH = ("couldn't connect", "couldn't find", "can't load", "not a local folder", "gated", "offline")
+"""In what the library says of a model that is not there, or may not be read."""
+SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+UNTRUSTED = (
+    "is code that comes with the model, which runs only where its owner is trusted: read it, then give "
+    "--trust-remote-code (trust_remote_code=True)"
+)
 PICKLES = ("*.bin", "*.bin.index.json", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -70,13 +77,21 @@ class Source:
         """What the library's own loaders take."""
         return str(self.folder) if self.folder is not None else self.name
 
+    def at_hand(self, filename: str) -> Path | None:
+        """The local path of one file of the model if it lies in its folder or in the Hub's cache; nothing is
+        fetched.
+        """
+        if self.folder is not None:
+            path = self.folder / filename
+            return path if path.is_file() else None
+        return cached(self.name, filename, self.revision)
+
     def file(self, filename: str) -> Path | None:
         """The local path of one file of the model, fetched from the Hub when need be; None if it has no such
         file.
         """
         if self.folder is not None:
-            path = self.folder / filename
-            return path if path.is_file() else None
+            return self.at_hand(filename)
         from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
         try:
@@ -120,9 +135,19 @@ def locate(name: str | Path, options: LoadOptions | None = None) -> Source:
         lambda auto: auto.AutoConfig.from_pretrained(
             text, revision=options.revision, token=options.token, **trust(options)
         ),
+        revision=options.revision,
     )
-    commit = getattr(config, "_commit_hash", None) or options.revision
+    snapshot = cached(text, CONFIG, options.revision)
+    commit = options.revision if snapshot is None else snapshot.parent.name
     return Source(name=text, folder=None, revision=commit, config=config, options=options)
+
+
+def cached(name: str, filename: str, revision: str | None) -> Path | None:
+    """Where the Hub's cache holds a file, in the snapshot of a commit; None if it does not."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(name, filename, revision=revision)
+    return Path(found) if isinstance(found, str) else None
 
 
 def _require_folder(path: Path) -> None:
@@ -175,15 +200,24 @@ def locate_tokenizer(name: str | Path, options: LoadOptions | None = None) -> So
 
 
 def refuse_pickle(source: Source) -> None:
-    """Raise unless a folder's weights are safetensors; from the Hub nothing else is ever asked for."""
+    """Raise unless a folder's weights are safetensors, offline a snapshot's too; from the Hub nothing else is
+    ever asked for.
+    """
     folder = source.folder
-    if folder is None or any((folder / f"model.safetensors{end}").is_file() for end in ("", ".index.json")):
+    if folder is None:
+        if _offline() and (config := source.at_hand(CONFIG)) is not None:
+            folder = config.parent
+        else:
+            return
+    if any((folder / name).is_file() for name in (SINGLE, INDEX)):
         return
     if any(True for pattern in PICKLES for _ in folder.glob(pattern)):
         raise InputError(
             f"model {source.name}: its weights are pickled, which can run code, and are refused; "
             "convert them with model.save_pretrained(folder, safe_serialization=True)"
         )
+    if source.folder is None:
+        return  # told of where they are looked for
     raise InputError(
         f"model {source.name}: no model.safetensors and no index in the folder; save the weights there"
     )
@@ -193,16 +227,20 @@ def estimate_bytes(source: Source) -> int | None:
     """Bytes of weights on disk, read from the index or the file's size; None when that is not known before
     loading.
     """
-    index = source.file("model.safetensors.index.json")
-    if index is not None:
-        with suppress(ValueError, TypeError, AttributeError):
-            return int(json.loads(index.read_text()).get("metadata", {}).get("total_size", 0)) or None
+    single = source.at_hand(SINGLE)
+    if single is not None:
+        return single.stat().st_size
+    index = source.file(INDEX)
+    if index is None:
         return None
-    single = None if source.folder is None else source.folder / "model.safetensors"
-    return single.stat().st_size if single is not None and single.is_file() else None
+    with suppress(ValueError, TypeError, AttributeError):
+        return int(json.loads(index.read_text()).get("metadata", {}).get("total_size", 0)) or None
+    return None
 
 
-def library(name: str | Path, call: Callable[[Any], Any], *, what: str = "model") -> Any:
+def library(
+    name: str | Path, call: Callable[[Any], Any], *, what: str = "model", revision: str | None = None
+) -> Any:
     """Run one of transformers' loaders; every way the source can fail becomes one line."""
     try:
         import transformers
@@ -220,18 +258,27 @@ def library(name: str | Path, call: Callable[[Any], Any], *, what: str = "model"
     except ImportError as error:
         raise InputError(f"{what} {name}: needs a package that is not installed: {_needed(error)}") from None
     except Exception as error:  # a library this wide has no list of what it raises
-        reason, text = first_line(error), str(name)
-        if Path(text).exists():
-            raise InputError(f"{what} {text}: the folder cannot be loaded: {reason}") from None
-        tried = (
-            "the local cache only (HF_HUB_OFFLINE is set)" if _offline() else "the local cache and the Hub"
-        )
-        raise InputError(
-            f"{what} {text}: not found, gated or out of reach; tried {tried}; fetch it with `hf download "
-            f"{text}` (gated: accept its licence and set HF_TOKEN first); the library said: {reason}"
-        ) from None
+        raise InputError(f"{what} {_failed(str(name), revision, error)}") from None
     finally:
         hub_logging.set_verbosity(verbosity)
+
+
+def _failed(name: str, revision: str | None, error: Exception) -> str:
+    """Why the library did not load a model, in one line."""
+    reason = first_line(error)
+    if "trust_remote_code" in str(error):
+        return f"{name}: its class {UNTRUSTED}"
+    if Path(name).exists():
+        return f"{name}: the folder cannot be loaded: {reason}"
+    at = f" at revision {revision}" if revision else ""
+    if not isinstance(error, OSError) or not any(words in str(error).lower() for words in OUT_OF_REACH):
+        return f"{name}{at}: what was fetched cannot be loaded: {reason}"
+    tried = "the local cache only (HF_HUB_OFFLINE is set)" if _offline() else "the local cache and the Hub"
+    fetch = f"hf download {name}" + (f" --revision {revision}" if revision else "")
+    return (
+        f"{name}{at}: not found, gated or out of reach; tried {tried}; fetch it with `{fetch}` (gated: "
+        f"accept its licence and set HF_TOKEN first); the library said: {reason}"
+    )
 
 
 def _needed(error: ImportError) -> str:
