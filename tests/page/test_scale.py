@@ -149,6 +149,9 @@ def test_a_terminal_of_eighty_columns_holds_both_answers() -> None:
     gap = Scale(name="log-odds gap", value=0.1, interval95=None, null=12.5, start=12.5, end=0.0, unit="nats")
     console = Console(width=80, record=True, file=None, force_terminal=False)
     with console.capture() as captured:
+        console.print(measures([share], 80))
+    assert "…" not in captured.get()
+    with console.capture() as captured:
         console.print(measures([share, gap, Scale(name="absent", value=None)], 80))
     lines = captured.get().splitlines()
     assert len(lines) == 3

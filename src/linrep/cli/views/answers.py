@@ -28,12 +28,14 @@ def measures(scales: Sequence[Scale], width: int) -> "Table":
     from rich.text import Text
 
     shown = [scale for scale in scales if scale.value is not None]
-    heads = ("there", "measure", "", "how much", "of")
+    heads = ("there", "measure", "how much", "of")
     ends = [f"{s.write(s.end) if s.end % 1 else f'{s.end:g}'}{s.end_name and ' predicted'}" for s in shown]
     cells = [(s.there, s.name, s.number, end) for s, end in zip(shown, ends, strict=True)]
-    taken = sum(max(map(len, column)) for column in zip(*cells, strict=True)) if cells else 0
-    room = min(max(width - taken - 2 * (len(heads) - 1), NARROWEST), WIDEST)
-    table = Table(*heads, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    taken = sum(max(map(len, column)) for column in zip(heads, *cells, strict=True))
+    room = min(max(width - taken - 2 * len(heads), NARROWEST), WIDEST)
+    table = Table(
+        *heads[:2], "", *heads[2:], box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold"
+    )
     for column in table.columns:
         column.no_wrap = True
     for scale, (there, name, number, end) in zip(shown, cells, strict=True):
