@@ -251,6 +251,7 @@ def steer_words(toy: Path, folder: Path) -> list[object]:
         (one_column, "[a - b].txt:2: expected two words separated by a tab, got 'man'"),
         (lambda toy, folder: ["measure", toy], "keeps 4 of 2226 pairs"),
         (pickled, "pickled"),
+        (lambda toy, folder: ["paper", toy, "--weights-only", "--contexts", "a.jsonl"], "--weights-only"),
         (cut_short, "model.safetensors is cut short"),
         (nan_weights, "lm_head.weight holds NaN"),
         (lambda toy, folder: ["measure", toy, "--layer", "1"], "--contexts"),

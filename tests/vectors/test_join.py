@@ -205,6 +205,10 @@ REFUSED: dict[str, tuple[Callable[[Path], Given], str]] = {
         lambda p: (archive(p, vectors=TABLE, id=np.array(WORDS, dtype=object)), attributes(), {}),
         "pickled",
     ),
+    "fewer words than the first line tells of": (
+        lambda p: (glove(vectors(), p, head=f"{ROWS + 1} 5\n"), attributes(), {}),
+        f"tells of {ROWS + 1} words, and {ROWS} are there",
+    ),
     "a line of another length": (
         lambda p: (glove(vectors(), p, head="word 1.0 2.0\n"), attributes(), {}),
         "v.txt:2|not",

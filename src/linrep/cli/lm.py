@@ -192,6 +192,8 @@ def paper(
     from linrep.page.lm.paper import save, save_figures
     from linrep.progress import counting_bar
 
+    if weights_only and (contexts, winograd) != ("builtin", "builtin"):
+        raise InputError("--weights-only: runs nothing; leave out --contexts and --winograd, or the flag")
     require_folder(out)
     require_folder(figures)
     load = loading.load_options()

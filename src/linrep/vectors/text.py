@@ -24,11 +24,13 @@ def read_words(path: Path) -> tuple[Float32[np.ndarray, "rows dim"], tuple[str, 
         The numbers and the words.
 
     Raises:
-        InputError: A line without a word and as many numbers as the first, naming it.
+        InputError: A line without a word and as many numbers as the first, naming it; more or fewer words
+            than the size tells of.
     """
     words: list[str] = []
     rows: list[np.ndarray] = []
     with path.open(encoding="utf-8-sig", errors="replace") as file:
+        told: int | None = None
         dim: int | None = None
         for number, line in enumerate(file, start=1):
             line = line.rstrip()
@@ -36,7 +38,7 @@ def read_words(path: Path) -> tuple[Float32[np.ndarray, "rows dim"], tuple[str, 
                 continue
             mark = "\t" if "\t" in line else " "
             if number == 1 and (head := line.split()) and len(head) == 2 and all(map(str.isdigit, head)):
-                dim = int(head[1])
+                told, dim = int(head[0]), int(head[1])
                 continue
             dim = len(line.split(mark)) - 1 if dim is None else dim
             word, *cells = line.rsplit(mark, dim) if dim else [line]
@@ -52,6 +54,11 @@ def read_words(path: Path) -> tuple[Float32[np.ndarray, "rows dim"], tuple[str, 
             rows.append(row)
     if not rows:
         raise InputError(f"{path}: expected a word and its numbers on every line, got none")
+    if told is not None and told != len(rows):
+        raise InputError(
+            f"{path}: its first line tells of {told} words, and {len(rows)} are there; fetch it again, or "
+            "mend the line"
+        )
     return np.stack(rows), tuple(words)
 
 
