@@ -17,6 +17,9 @@ os.environ.pop("TTY_INTERACTIVE", None)
 # Before any test imports the profiler, which else speaks on stderr.
 os.environ["KINETO_LOG_LEVEL"] = "99"
 
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
@@ -26,3 +29,9 @@ from tests.support.chromium import chromium as chromium
 settings.register_profile("linrep", deadline=None)
 settings.load_profile("linrep")
 install_import_hook("linrep", "beartype.beartype")
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of its own to work in: commands write where they are called unless told otherwise."""
+    monkeypatch.chdir(tmp_path)

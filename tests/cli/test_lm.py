@@ -11,6 +11,8 @@ from safetensors.torch import load_file, save_file
 
 from linrep.cli import execute
 
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
 Ran = tuple[int, str, str]
 
 
@@ -103,6 +105,7 @@ def test_steering_moves_the_target_and_leaves_the_others(
     assert "Other concepts&#39; log-odds stay." in page
     code, out, _ = linrep(capsys, *words, "--prompt", "the [b]dark[/b] thing", "--quiet")
     assert (code, out) == (0, "")
+    assert Path("lm-steered/page.html").is_file()
 
 
 def test_pairs_alone_are_read_from_the_files_and_the_model_is_never_run(
@@ -116,6 +119,8 @@ def test_pairs_alone_are_read_from_the_files_and_the_model_is_never_run(
     assert found["model"]["kind"] == "weights only"
     assert found["table"]["read_from"] == "shards"
     assert err.startswith("linrep: reading one table of toy")
+    assert err.endswith(f"page  {Path('lm-measured/page.html').resolve()}\n")
+    assert Path("lm-measured/page.html").is_file()
     code, out, err = linrep(capsys, "lm", "measure", toy, "--pairs", toy / "pairs", "--json", "--quiet")
     assert json.loads(out) == found
     assert err == ""
@@ -150,6 +155,7 @@ def test_words_on_a_terminal(capsys: pytest.CaptureFixture[str], toy: Path) -> N
     assert code == 0
     assert "small-large" in out
     assert "5 of 5 concepts are one direction" in out
+    assert str(Path("lm-measured/page.html").resolve()) in out
 
 
 def test_builtin_data_is_listed_and_counted(capsys: pytest.CaptureFixture[str], toy: Path) -> None:

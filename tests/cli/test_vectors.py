@@ -14,6 +14,8 @@ from linrep.cli import vectors
 from linrep.errors import InputError
 from tests.vectors.planted import additive, grid, named, rng
 
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
 
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[Path, Path, Path]:
@@ -53,7 +55,9 @@ def test_json_is_one_object_and_notes_go_to_stderr(files: tuple[Path, Path, Path
     assert record["attributes"]["joined_by"] == "id"
     assert err == (
         f"linrep: rows were joined by id: 80 are measured, 0 of {measured} and 0 of {given} have no partner\n"
+        f"page  {Path('measured/page.html').resolve()}\n"
     )
+    assert Path("measured/page.html").is_file()
 
 
 def test_folder_and_page(files: tuple[Path, Path, Path], tmp_path: Path) -> None:
@@ -79,6 +83,7 @@ def test_seed_and_axes_and_quiet(files: tuple[Path, Path, Path]) -> None:
         measured, "-a", given, "--id", "key", "--axis", "b", "--axis", "a", "--seed", 3, "-q"
     )
     assert (code, out, err) == (0, "", "")
+    assert Path("measured/page.html").is_file()
 
 
 @pytest.mark.parametrize(

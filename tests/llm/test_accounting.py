@@ -19,6 +19,8 @@ from linrep.llm.weights import read_table
 
 from .tiny import TEXTS, byte_tokenizer, save, tiny, word_tokenizer
 
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
 Weights = dict[str, Tensor]
 PAIRS = {"a-b": [("king", "queen"), ("man", "woman")]}
 

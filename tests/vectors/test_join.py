@@ -19,6 +19,8 @@ from linrep.vectors.reading import read_vectors
 
 from .planted import additive, grid, named
 
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
 CODES = grid((2, 2), copies=12)
 TABLE = additive(CODES, 2 * torch.eye(2, 5), 0.3).numpy()
 ROWS = len(TABLE)

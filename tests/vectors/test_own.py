@@ -13,6 +13,8 @@ import linrep
 from linrep.errors import InputError
 from tests.cli.test_vectors import run
 
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
 CUBE = np.array([[i >> 2 & 1, i >> 1 & 1, i & 1] for i in range(8)])
 F, G = np.random.default_rng(0).normal(size=(2, 8, 5))
 PAIRS = {"sex": [[0, 4], [1, 5], [2, 6]], "age": [[0, 1], [2, 3]]}

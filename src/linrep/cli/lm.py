@@ -120,7 +120,7 @@ def measure(
     loading: Loading,
     printing: Printing,
     seed: Seed = 0,
-    out: Measured = None,
+    out: Measured = Path("lm-measured"),
 ) -> None:
     """Measure a model. Given word pairs only, one tensor of it is read and it is never run."""
     from linrep import llm
@@ -150,10 +150,11 @@ def measure(
                 load=load,
                 progress=advance,
             )
-        if out is not None and opened is not None and source.folder is not None and sentences.contexts:
+        if opened is not None and source.folder is not None and sentences.contexts:
             result = replace(result, beside=beside_tables(source.folder, opened))
-        page = None if out is None else save(result, out)
+        page = save(result, out)
     printing.tell(result.json, lambda: views.show_measurement(result, page))
+    printing.where(page)
 
 
 def paper(
@@ -177,9 +178,7 @@ def paper(
     batch_size: BatchSize = 32,
     cache: Cache = None,
     seed: Seed = 0,
-    out: Annotated[
-        Path, typer.Option("--out", help="Folder for page.html, result.json and tables.", show_default=True)
-    ] = Path("lm-paper"),
+    out: Measured = Path("lm-paper"),
     figures: Annotated[
         Path | None,
         typer.Option("--figures", metavar="DIR", help="Also write every figure as PDF, SVG and PNG here."),
@@ -213,9 +212,8 @@ def paper(
                 progress=advance,
             )
     written = [save(found, out), *([] if figures is None else save_figures(found, figures))]
-    if printing.as_json:
-        typer.echo(f"page  {written[0].resolve()}", err=True)
     printing.tell(found.json, lambda: views.show_paper(found, written))
+    printing.where(written[0])
 
 
 def steer(
@@ -242,7 +240,7 @@ def steer(
     ] = None,
     inner: Inner = "causal",
     seed: Seed = 0,
-    out: Measured = None,
+    out: Measured = Path("lm-steered"),
 ) -> None:
     """Push the state along a concept: its log-odds move, do others stay?"""
     from linrep import llm
@@ -272,8 +270,9 @@ def steer(
             inner=inner,
             policy=words.policy(),
         )
-    page = None if out is None else save(result, out)
+    page = save(result, out)
     printing.tell(result.json, lambda: views.show_steering(result, page))
+    printing.where(page)
 
 
 def data(
@@ -387,3 +386,4 @@ def _by_width(
         )
     page = save(sweep, out)
     printing.tell(sweep.json, lambda: show_widths(sweep, page))
+    printing.where(page)

@@ -18,7 +18,9 @@ Json = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no words.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Of nulls, intervals and splits.")]
 Runs = Annotated[Path, typer.Option("--out", help="Folder of runs.", show_default=True)]
-Measured = Annotated[Path | None, typer.Option("--out", help="Folder for result.json, tables and page.html.")]
+Measured = Annotated[
+    Path, typer.Option("--out", help="Folder for page.html, result.json and tables.", show_default=True)
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,11 @@ class Printing:
             print_json(record())
         elif not self.quiet:
             show()
+
+    def where(self, page: Path) -> None:
+        """Where the page lies, on stderr: beside a JSON object, words having said it themselves."""
+        if self.as_json and not self.quiet:
+            typer.echo(f"page  {page.resolve()}", err=True)
 
 
 def print_json(record: object) -> None:

@@ -81,7 +81,7 @@ def measure(
         int, typer.Option("--min-pairs", help="With fewer, difference of class means instead.")
     ] = 2,
     seed: Seed = 0,
-    out: Measured = None,
+    out: Measured = Path("measured"),
 ) -> None:
     """Measure any embeddings whose rows have attributes: is each attribute a direction?"""
     from linrep.cli.views.vectors import show, show_reading
@@ -103,13 +103,13 @@ def measure(
             seed=seed,
             progress=not printing.quiet,
         )
-        drawn = None if out is None else reading.page(out / "page.html")
-        if out is not None:
-            reading.save(out)
+        drawn = reading.page(out / "page.html")
+        reading.save(out)
         printing.tell(reading.json, lambda: show_reading(reading, drawn))
         if reading.few and not printing.quiet:
             few = ", ".join(reading.few)
             typer.echo(f"linrep: {few}: fewer than {FEW_PAIRS} pairs, so the numbers are rough", err=True)
+        printing.where(drawn)
         return
     result = measure_vectors(
         vectors,
@@ -122,8 +122,9 @@ def measure(
         seed=seed,
         options=VectorsOptions(tensor=columns.tensor, axes=axis, fewest_pairs=fewest_pairs),
     )
-    page = None if out is None else save(result, out)
+    page = save(result, out)
     printing.tell(result.json, lambda: show(result, page))
     if not printing.quiet:
         for note in dict.fromkeys([result.summary["attributes"]["joined"], *result.summary["notes"]]):
             typer.echo(f"linrep: {note}", err=True)
+    printing.where(page)
