@@ -18,7 +18,7 @@ from linrep.cli.lm_options import (
     require_folder,
     talking,
 )
-from linrep.cli.options import Json, Measured, Printing, Seed, grouped
+from linrep.cli.options import FigureFiles, Json, Measured, Printing, Seed, grouped
 from linrep.errors import InputError
 
 if TYPE_CHECKING:
@@ -157,9 +157,19 @@ def measure(
     printing.where(page)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effort:
+    """How much is drawn and read at once."""
+
+    draws: Draws = 400
+    batch_size: BatchSize = 32
+    cache: Cache = None
+
+
 def paper(
     model: Model,
     words: Words,
+    effort: Effort,
     loading: Loading,
     printing: Printing,
     contexts: Annotated[
@@ -174,15 +184,9 @@ def paper(
     inner: Annotated[
         InnerName, typer.Option("--inner", help="Of the headlines; the others stand in one table.")
     ] = "euclid",
-    draws: Draws = 400,
-    batch_size: BatchSize = 32,
-    cache: Cache = None,
     seed: Seed = 0,
     out: Measured = Path("lm-paper"),
-    figures: Annotated[
-        Path | None,
-        typer.Option("--figures", metavar="DIR", help="Also write every figure as PDF, SVG and PNG here."),
-    ] = None,
+    figures: FigureFiles = None,
 ) -> None:
     """The paper's figures of LLaMA-2, of any model: one page, in the paper's order."""
     from linrep import llm
@@ -206,7 +210,11 @@ def paper(
                 None if weights_only else winograd,
                 seed=seed,
                 options=llm.MeasureOptions(
-                    inner=inner, policy=words.policy(), draws=draws, batch_size=batch_size, cache=cache
+                    inner=inner,
+                    policy=words.policy(),
+                    draws=effort.draws,
+                    batch_size=effort.batch_size,
+                    cache=effort.cache,
                 ),
                 load=load,
                 progress=advance,

@@ -22,6 +22,11 @@ Measured = Annotated[
     Path, typer.Option("--out", help="Folder for page.html, result.json and tables.", show_default=True)
 ]
 
+FigureFiles = Annotated[
+    Path | None,
+    typer.Option("--figures", metavar="DIR", help="Also write every figure as PDF, SVG and PNG here."),
+]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Printing:

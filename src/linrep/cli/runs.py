@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from linrep.cli.options import Json, Printing, Quiet, Runs, grouped, print_json
+from linrep.cli.options import FigureFiles, Json, Printing, Quiet, Runs, grouped, print_json
 from linrep.errors import InputError
 
 if TYPE_CHECKING:
@@ -249,9 +249,7 @@ def report(
     page: Annotated[
         Path | None, typer.Option("--page", help="Where to write the page; by default in the run's folder.")
     ] = None,
-    figures: Annotated[
-        Path | None, typer.Option("--figures", help="Also write every figure as PDF, SVG and PNG here.")
-    ] = None,
+    figures: FigureFiles = None,
 ) -> None:
     """Draw the page of a finished run again."""
     from linrep.files import one_line_errors
