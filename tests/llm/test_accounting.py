@@ -63,6 +63,10 @@ def grown(name: str) -> Callable[[Weights], Weights]:
     return lambda w: {**w, name: torch.cat([w[name], w[name]])}
 
 
+def signs(name: str) -> Callable[[Weights], Weights]:
+    return lambda w: {**w, name: w[name] > 0}
+
+
 def renamed(old: str, new: str) -> Callable[[Weights], Weights]:
     return lambda weights: {k.replace(old, new): v for k, v in weights.items()}
 
@@ -91,6 +95,7 @@ ALTERED = {
     "another vocabulary": ("llama", grown("lm_head.weight"), r"holds lm_head\.weight as \[678, 32\] where"),
     "another width": ("neox", grown("gpt_neox.layers.0.mlp.dense_4h_to_h.weight"), r"as \[64, 64\] where"),
     "eight bits": ("llama", eighths, r"quantised, holding model\.layers\.\*\..*proj\.weight as F8_E4M3"),
+    "signs alone": ("llama", signs("lm_head.weight"), r"quantised, holding lm_head\.weight as BOOL"),
     "packed head": (
         "llama",
         renamed("lm_head.weight", "lm_head.qweight"),
@@ -136,6 +141,13 @@ def test_a_configuration_without_a_class_adds_no_head(tokenizer, tmp_path):
     configure(tmp_path, architectures=None)
     with pytest.raises(InputError, match=r"lacks lm_head\.weight"):
         load_model(tmp_path)
+
+
+def test_a_class_that_stands_there_without_a_list_is_that_class(tokenizer, tmp_path):
+    save(tmp_path, tiny("llama", tokenizer), tokenizer)
+    configure(tmp_path, architectures="LlamaForCausalLM")
+    assert read_table(locate(tmp_path), tokenizer).table == "output"
+    assert load_model(tmp_path).kind == "causal"
 
 
 def test_what_the_index_promises_the_file_must_hold(tokenizer, tmp_path):

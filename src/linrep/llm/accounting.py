@@ -15,7 +15,7 @@ from typing import Any
 from linrep.errors import InputError
 from linrep.llm.checkpoint import StoredTensor
 
-PACKED = {"F8_E4M3", "F8_E5M2", "F8_E8M0", "F4", "I8", "U8", "I16", "I32", "I64"}
+PACKED = {"F8_E4M3", "F8_E5M2", "F8_E8M0", "F4", "BOOL", "I8", "U8", "I16", "I32", "I64"}
 """Storage that is no number until it is scaled."""
 NOT_READ = re.compile(r"(^|\.)pooler\.")
 """After the states that are read of a headless encoder."""

@@ -85,7 +85,7 @@ def _architecture(transformers: Any, source: Source) -> Architecture:
 
 def _refuse_own_code(transformers: Any, source: Source, chosen: str | None) -> None:
     """Raise where a model's class is code that comes with it: the library's class of that type is another."""
-    names: tuple[str, ...] = tuple(getattr(source.config, "architectures", None) or ())
+    names = _class_names(source.config)
     if chosen is not None and names and not any(hasattr(transformers, name) for name in names):
         raise InputError(f"model {source.name}: its class {names[0]} {UNTRUSTED}")
 
@@ -112,7 +112,7 @@ def require_next_word(name: str, config: Any) -> None:
 def _native(transformers: Any, config: Any) -> tuple[Any, Kind]:
     """The library's own class and its kind."""
     tasks = _tasks()
-    for name in tuple(getattr(config, "architectures", None) or ()):
+    for name in _class_names(config):
         found = getattr(transformers, name, None)
         if name.endswith("ForPreTraining") and config.model_type in tasks["MASKED_LM"]:
             return getattr(transformers, tasks["MASKED_LM"][config.model_type]), "masked"
@@ -120,11 +120,17 @@ def _native(transformers: Any, config: Any) -> tuple[Any, Kind]:
             return found, _kind(name, config, tasks)
         if name.endswith(("ForCausalLM", "LMHeadModel", "DoubleHeadsModel", "ForConditionalGeneration")):
             return found or transformers.AutoModelForCausalLM, "causal"
-    if not getattr(config, "architectures", None):
+    if not _class_names(config):
         for task in ("IMAGE_TEXT_TO_TEXT", "CAUSAL_LM"):
             if config.model_type in tasks[task] and config.model_type not in tasks["MASKED_LM"]:
                 return getattr(transformers, tasks[task][config.model_type]), "causal"
     return transformers.AutoModel, "encoder"
+
+
+def _class_names(config: Any) -> tuple[str, ...]:
+    """The classes that a configuration names; one may stand there without a list."""
+    named = getattr(config, "architectures", None) or ()
+    return (named,) if isinstance(named, str) else tuple(named)
 
 
 def _kind(name: str, config: Any, tasks: dict[str, dict[str, str]]) -> Kind:
