@@ -24,12 +24,13 @@ from linrep.llm.toy import (
     train_toy,
     width_sweep,
 )
+from linrep.llm.toy.history import checkpoint_steps
 from linrep.llm.toy.language import CONCEPTS, Language, language, named
 from linrep.llm.toy.make import step_size_at
 from linrep.llm.toy.pairs import GAP, paired_contexts, rendered_pairs, word_pairs
 from linrep.llm.toy.sweep import MATCHED, measured_tables
 from linrep.llm.toy.tokenizer import tokenizer, word_ids
-from linrep.llm.toy.train import Encoder, Panel, _texts, head_states, transformer
+from linrep.llm.toy.train import Encoder, Panel, Text, _texts, head_states, transformer
 from linrep.llm.word_pairs import read_word_pairs
 from linrep.seeds import generator
 from linrep.worlds.concepts import from_tables, independent
@@ -324,6 +325,59 @@ def test_equal_seeds_give_equal_folders(saved: tuple[Path, ToyReport], tmp_path:
         assert (folder / file).read_bytes() == (tmp_path / "again" / file).read_bytes(), file
 
 
+def test_checkpoints_lie_beside_the_model_and_training_is_the_same_with_them(
+    saved: tuple[Path, ToyReport], tmp_path: Path
+) -> None:
+    folder, before = saved
+    report = make_toy(
+        tmp_path / "h",
+        seed=1,
+        concepts=5,
+        world="chain",
+        hidden=16,
+        layers=1,
+        heads=2,
+        steps=3,
+        checkpoints=3,
+    )
+    assert report.checkpoints == (0, 2, 3)
+    assert before.checkpoints == ()
+    last, model = tmp_path / "h" / "step3" / "model.safetensors", folder / "model.safetensors"
+    assert (tmp_path / "h" / "model.safetensors").read_bytes() == last.read_bytes() == model.read_bytes()
+    assert (tmp_path / "h" / "step0" / "model.safetensors").read_bytes() != last.read_bytes()
+    assert (tmp_path / "h" / "step2" / "tokenizer.json").is_file()
+    counts = dict(line.split(",") for line in (folder / "counts.csv").read_text().splitlines()[1:])
+    assert int(counts["."]) == 3 * 64
+    assert sum(int(counts.get(word, 0)) for word in report.tokens) == 3 * 64
+
+
+def test_checkpoint_steps_are_spread_over_the_logarithm_each_once() -> None:
+    for number in (3, 5, 16):
+        for steps in (16, 17, 100, 3000):
+            kept = checkpoint_steps(number, steps)
+            assert len(set(kept)) == number
+            assert (kept[0], kept[-1], sorted(kept)) == (0, steps, list(kept))
+
+
+@pytest.mark.parametrize("ratio", [1.0, 4.0])
+def test_concepts_are_spoken_of_as_often_as_planted(ratio: float) -> None:
+    spoken = toy_language(4, "balanced", frequency_ratio=ratio, seed=3)
+    shares = sorted(spoken.frequencies)
+    assert shares == pytest.approx([2 / 3 * ratio ** (-rank / 3) for rank in (3, 2, 1, 0)])
+    sentences = _corpus(spoken, 4000).words
+    for i, share in enumerate(spoken.frequencies):
+        said = {word for words in spoken.synonyms[i] for word in words}
+        found = sum(bool(said.intersection(words)) for words in sentences) / len(sentences)
+        assert found == pytest.approx(share, abs=0.04)
+
+
+def _corpus(spoken: Language, sentences: int) -> Text:
+    own = tokenizer(spoken)
+    encoder = Encoder(spoken, word_ids(spoken, own), start=own.bos_token_id, pad=own.pad_token_id)
+    (text,) = _texts(encoder, 1, sentences, generator(0, "test"))
+    return text
+
+
 def test_tied_head(tmp_path: Path) -> None:
     report = make_toy(tmp_path / "tied", seed=0, concepts=2, hidden=8, layers=1, heads=1, steps=1, tied=True)
     untied = make_toy(tmp_path / "untied", seed=0, concepts=2, hidden=8, layers=1, heads=1, steps=1)
@@ -338,11 +392,15 @@ def test_tied_head(tmp_path: Path) -> None:
     [
         ({"concepts": 9}, "at most 8, got 9"),
         ({"concepts": 0}, "concepts: expected at least 1"),
-        ({"world": "ring"}, "independent, chain or random, got 'ring'"),
+        ({"world": "ring"}, "independent, balanced, chain or random, got 'ring'"),
         ({"hidden": 30}, "multiple of 2 x heads = 8, got 30"),
         ({"hidden": 0}, "must be positive"),
         ({"steps": -1}, "steps: expected at least 0"),
         ({"facts": 1000}, "facts: the toy language has names for"),
+        ({"frequency_ratio": 0.5}, "frequency_ratio: expected at least 1, got 0.5"),
+        ({"concepts": 1, "frequency_ratio": 2.0}, "expected 1 for a single concept"),
+        ({"checkpoints": 2}, "checkpoints: expected 3 to 1201 of 1200 training steps, got 2"),
+        ({"steps": 5, "checkpoints": 16}, "expected 3 to 6 of 5 training steps, got 16"),
     ],
 )
 def test_wrong_input_is_one_line(wrong: dict[str, Any], message: str, tmp_path: Path) -> None:

@@ -4,15 +4,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from linrep.errors import InputError
 from linrep.llm.loading import LanguageModel
-from linrep.llm.toy.make import Toy, ToySettings, toy_language
-from linrep.llm.toy.save import WORLD, read_world
+from linrep.llm.toy.known import known
+from linrep.llm.toy.make import Toy
 from linrep.llm.toy.sweep import TABLE_STEPS, Trained, matched, measured_tables, measured_toy
 from linrep.llm.toy.tokenizer import word_ids
 from linrep.llm.toy.train import Encoder
 from linrep.runs.row import NAN
-from linrep.worlds.contexts import world as world_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +52,10 @@ def beside_tables(folder: Path, lm: LanguageModel, *, table_steps: int = TABLE_S
     Returns:
         Both, measured; None if the folder holds no toy model.
     """
-    if not (folder / WORLD).is_file():
+    found = known(folder)
+    if found is None:
         return None
-    try:
-        model, truth = read_world(folder)
-        settings, seed = ToySettings(**truth["settings"]), int(truth["seed"])
-    except (InputError, KeyError, TypeError, ValueError):
-        return None  # a file of that name, but not ours
-    spoken = toy_language(settings.concepts, settings.world, facts=settings.facts, seed=seed)
+    spoken, settings, seed = found.language, found.settings, found.seed
     toy = Toy(
         settings=settings,
         seed=seed,
@@ -74,14 +68,12 @@ def beside_tables(folder: Path, lm: LanguageModel, *, table_steps: int = TABLE_S
             start=lm.tokenizer.bos_token_id,
             pad=lm.tokenizer.pad_token_id,
         ),
-        history=((settings.steps, NAN, truth["excess_loss_nats"]),),
+        history=((settings.steps, NAN, found.truth["excess_loss_nats"]),),
     )
     width = int(lm.model.config.hidden_size)
     own = measured_toy(toy, seed=seed)
     return Beside(
         transformer=replace(own, width=width),
-        tables=measured_tables(
-            world_of(model), width, steps=table_steps, until=own.excess_loss_nats, seed=seed
-        ),
-        entropy_nats=truth["entropy_nats"],
+        tables=measured_tables(spoken.world, width, steps=table_steps, until=own.excess_loss_nats, seed=seed),
+        entropy_nats=found.truth["entropy_nats"],
     )

@@ -66,6 +66,12 @@ class Language:
         """Mean entropy of the noun given the context: what no model can predict."""
         return float(self.world.weights @ entropy(self.world))
 
+    @property
+    def frequencies(self) -> tuple[float, ...]:
+        """The share of sentences that speak of each concept."""
+        sizes = torch.tensor(self.world.model.sizes)
+        return tuple((self.world.weights @ (self.world.codes < sizes).to(torch.float64)).tolist())
+
     def vocabulary(self) -> tuple[str, ...]:
         """Every word that is one token, each once: nouns first, then concept words, then filler."""
         said = [

@@ -2,23 +2,26 @@
 
 import math
 import time
-from dataclasses import asdict, dataclass
+from collections import Counter
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from linrep.errors import InputError
+from linrep.llm.toy.frequency import shares, spoken_of
+from linrep.llm.toy.history import checkpoint_steps
 from linrep.llm.toy.language import Language, language, named
 from linrep.llm.toy.pairs import paired_contexts, rendered_pairs, word_pairs
 from linrep.llm.toy.save import require_free, save
 from linrep.llm.toy.tokenizer import tokenizer, word_ids
-from linrep.llm.toy.train import Encoder, Progress, train, transformer
+from linrep.llm.toy.train import Encoder, Progress, Snapshot, train, transformer
 from linrep.runs.tidy import plain
 from linrep.seeds import generator
 from linrep.worlds import concepts as concept_models
 from linrep.worlds.concepts import ConceptModel
 from linrep.worlds.contexts import world as world_of
 
-WorldKind = Literal["independent", "chain", "random"]
+WorldKind = Literal["independent", "balanced", "chain", "random"]
 FACTS = 64
 STEPS, QUICK_STEPS = 1200, 480
 BATCH_SIZE, QUICK_BATCH_SIZE = 64, 32
@@ -40,6 +43,10 @@ class ToySettings:
     steps: int = STEPS
     batch_size: int = BATCH_SIZE
     step_size: float = STEP_SIZE
+    frequency_ratio: float = 1.0
+    """How many times as often the commonest concept is spoken of as the rarest."""
+    checkpoints: int = 0
+    """How many are kept on the way."""
 
     def record(self) -> dict[str, object]:
         """As plain data."""
@@ -59,6 +66,10 @@ class Toy:
     encoder: Encoder
     history: tuple[tuple[int, float, float], ...]
     """(step, training loss per word, excess loss of the noun), in nats."""
+    snapshots: tuple[Snapshot, ...] = ()
+    """The model on its way, if that was asked for: step 0, …, the last."""
+    counts: Counter[str] = field(default_factory=Counter[str])
+    """How often each word of the language was read in training."""
 
     @property
     def excess_loss_nats(self) -> float:
@@ -86,6 +97,10 @@ class ToyReport:
     """Σ ω(d) KL(p(·|d) ‖ p̂(·|sentence of d)), exact in p, over four renderings of every context."""
     entropy_nats: float
     """Σ ω(d) H(p(·|d)): what no model can predict."""
+    checkpoints: tuple[int, ...]
+    """Steps of those kept, each in a folder `step…` of its own."""
+    frequencies: tuple[float, ...]
+    """The share of sentences that speak of each concept."""
     seconds: float
 
     def json(self) -> dict[str, Any]:
@@ -106,18 +121,22 @@ def make_toy(
     facts: int = FACTS,
     steps: int | None = None,
     quick: bool = False,
+    checkpoints: int = 0,
+    frequency_ratio: float = 1.0,
     progress: Progress | None = None,
 ) -> ToyReport:
     """Train a small LLaMA-shaped transformer on a language whose world is known, and save it with its truth.
 
     Args:
         out: A new or empty folder. It gets the model and tokenizer in Hugging Face format, `pairs/` (word
-            pairs in Park et al.'s format), `contexts.jsonl` (paired contexts) and `world.json` (all that was
-            planted).
+            pairs in Park et al.'s format), `contexts.jsonl` (paired contexts), `counts.csv` (how often each
+            word was read) and `world.json` (all that was planted).
         seed: Of world, language, start and text. Equal seeds give equal bits on CPU at equal thread counts.
         concepts: How many, m: 2^m nouns and 3^m contexts. Each has 2^(m-1) word pairs: with fewer than five
             concepts that is less than the ten the ruler asks for by default (``TokenPolicy.minimum_pairs``).
-        world: Independent concepts, a Markov chain, or a random directed acyclic graph.
+        world: Independent concepts, the same with both states equally likely (balanced), a Markov chain, or a
+            random directed acyclic graph. Where states are not equally likely the nouns' own frequencies are
+            a direction, before any concept is.
         hidden: Width of the residual stream.
         layers: Blocks.
         heads: Attention heads; twice their number divides the width.
@@ -125,6 +144,10 @@ def make_toy(
         facts: Names that have a place in the language, which has nothing to do with concepts; 0 for none.
         steps: Training steps; by default 1200, quick 480.
         quick: Fewer steps on smaller batches: linear and aligned, but further from the true probabilities.
+        checkpoints: Keep so many on the way, in folders `step0`, `step32`, … up to the last, spaced evenly in
+            the logarithm; each is a model of its own.
+        frequency_ratio: Speak of the commonest concept so many times as often as of the rarest, of the others
+            between, in an order that the seed draws; 1: of all equally often.
         progress: Called with (steps done, steps in all, excess loss in nats).
 
     Returns:
@@ -148,6 +171,8 @@ def make_toy(
         steps=(QUICK_STEPS if quick else STEPS) if steps is None else steps,
         batch_size=QUICK_BATCH_SIZE if quick else BATCH_SIZE,
         step_size=step_size_at(hidden),
+        frequency_ratio=frequency_ratio,
+        checkpoints=checkpoints,
     )
     toy = train_toy(settings, seed=seed, progress=progress)
     pairs = word_pairs(toy.language)
@@ -165,6 +190,8 @@ def make_toy(
         losses=toy.history,
         excess_loss_nats=toy.excess_loss_nats,
         entropy_nats=toy.language.entropy_nats,
+        checkpoints=tuple(each.step for each in toy.snapshots),
+        frequencies=toy.language.frequencies,
         seconds=time.monotonic() - began,
     )
     save(
@@ -175,6 +202,8 @@ def make_toy(
         pairs=pairs,
         contexts=contexts,
         record=_record(toy, report),
+        counts=toy.counts,
+        snapshots=toy.snapshots,
     )
     return report
 
@@ -203,7 +232,14 @@ def train_toy(settings: ToySettings, *, seed: int, progress: Progress | None = N
             f"steps: expected at least 0, in batches of at least 1, got {settings.steps} and "
             f"{settings.batch_size}"
         )
-    spoken = toy_language(settings.concepts, settings.world, facts=settings.facts, seed=seed)
+    kept = checkpoint_steps(settings.checkpoints, settings.steps)
+    spoken = toy_language(
+        settings.concepts,
+        settings.world,
+        facts=settings.facts,
+        frequency_ratio=settings.frequency_ratio,
+        seed=seed,
+    )
     reader = tokenizer(spoken)
     start, pad = reader.bos_token_id, reader.pad_token_id
     encoder = Encoder(spoken, word_ids(spoken, reader), start=start, pad=pad)
@@ -217,13 +253,14 @@ def train_toy(settings: ToySettings, *, seed: int, progress: Progress | None = N
         pad=pad,
         generator=generator(seed, "toy start"),
     )
-    history = train(
+    trained = train(
         model,
         encoder,
         steps=settings.steps,
         batch_size=settings.batch_size,
         step_size=settings.step_size,
         generator=generator(seed, "toy text"),
+        checkpoints=kept,
         progress=progress,
     )
     return Toy(
@@ -233,29 +270,38 @@ def train_toy(settings: ToySettings, *, seed: int, progress: Progress | None = N
         tokenizer=reader,
         language=spoken,
         encoder=encoder,
-        history=tuple(history),
+        history=trained.history,
+        snapshots=trained.snapshots,
+        counts=trained.counts,
     )
 
 
-def toy_language(concepts: int, world: WorldKind | str, *, facts: int = 0, seed: int) -> Language:
-    """The language of a world of that kind, complete contexts, uniformly weighted.
+def toy_language(
+    concepts: int, world: WorldKind | str, *, facts: int = 0, frequency_ratio: float = 1.0, seed: int
+) -> Language:
+    """The language of a world of that kind: complete contexts, weighted uniformly unless some are rarer.
 
     Raises:
-        InputError: If it has too few words for the concepts, or the kind is unknown.
+        InputError: If it has too few words for the concepts, the kind is unknown, or the ratio is below 1.
     """
-    model = named(_model(concepts, world, seed))
-    return language(world_of(model), facts=facts, generator=generator(seed, "toy nouns"))
+    drawn = world_of(named(_model(concepts, world, seed)))
+    share = shares(concepts, frequency_ratio, generator=generator(seed, "toy frequency"))
+    if frequency_ratio != 1:
+        drawn = spoken_of(drawn, share)
+    return language(drawn, facts=facts, generator=generator(seed, "toy nouns"))
 
 
 def _model(concepts: int, world: WorldKind | str, seed: int) -> ConceptModel:
     draw = generator(seed, "world")
     if world == "independent":
         return concept_models.independent(concepts, generator=draw)
+    if world == "balanced":
+        return concept_models.independent(concepts, probabilities=[0.5] * concepts)
     if world == "chain":
         return concept_models.chain(concepts, generator=draw)
     if world == "random":
         return concept_models.random_dag(concepts, generator=draw)
-    raise InputError(f"world: expected independent, chain or random, got {world!r}")
+    raise InputError(f"world: expected independent, balanced, chain or random, got {world!r}")
 
 
 def _record(toy: Toy, report: ToyReport) -> dict[str, object]:

@@ -1,12 +1,15 @@
 """A toy model as a folder that transformers and the ruler read, with the truth beside it."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from linrep.errors import InputError
 from linrep.llm.paired_contexts import PairedContexts
+from linrep.llm.toy.history import folder_name
 from linrep.llm.toy.language import Language
+from linrep.llm.toy.train import Snapshot
 from linrep.llm.word_pairs import WordPairs
 from linrep.worlds.concepts import ConceptModel
 
@@ -14,6 +17,8 @@ PAIRS = "pairs"
 """Folder of word pairs, one file `[low - high].txt` a concept."""
 CONTEXTS = "contexts.jsonl"
 """Paired contexts of all concepts."""
+COUNTS = "counts.csv"
+"""How often each word was read in training, the commonest first."""
 WORLD = "world.json"
 """The planted truth."""
 
@@ -39,8 +44,10 @@ def save(
     pairs: tuple[WordPairs, ...],
     contexts: tuple[PairedContexts, ...],
     record: dict[str, object],
+    counts: Mapping[str, int],
+    snapshots: Sequence[Snapshot] = (),
 ) -> None:
-    """Write model, tokenizer, word pairs, paired contexts and world.
+    """Write model, tokenizer, word pairs, paired contexts, word counts, world and checkpoints.
 
     Args:
         folder: New or empty.
@@ -50,6 +57,8 @@ def save(
         pairs: Written in Park et al.'s format, one tab-separated pair a line.
         contexts: Written in ours, one JSON object a line.
         record: What else `world.json` says: settings and losses.
+        counts: How often each word was read.
+        snapshots: The model on its way, each written as a model of its own, in a folder of its step.
 
     Raises:
         InputError: If the folder holds something or cannot be written.
@@ -65,6 +74,10 @@ def save(
         rows = [row for each in contexts for row in _rows(each)]
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         (folder / CONTEXTS).write_text(lines, encoding="utf-8")
+        ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+        text = "".join(f"{word},{count}\n" for word, count in [("word", "count"), *ordered])
+        (folder / COUNTS).write_text(text, encoding="utf-8")
+        _save_history(folder, model, tokenizer, snapshots)
         truth = {**record, **world_record(language)}
         text = json.dumps(truth, indent=1, ensure_ascii=False) + "\n"
         (folder / WORLD).write_text(text, encoding="utf-8")
@@ -72,6 +85,17 @@ def save(
         raise InputError(
             f"out: {folder} cannot be written ({error.strerror}); choose another folder"
         ) from None
+
+
+def _save_history(folder: Path, model: Any, tokenizer: Any, snapshots: Sequence[Snapshot]) -> None:
+    """Each checkpoint as a model with its tokenizer; the model itself ends as it was."""
+    last = {name: each.clone() for name, each in model.state_dict().items()} if snapshots else {}
+    for each in snapshots:
+        model.load_state_dict(each.weights)
+        model.save_pretrained(folder / folder_name(each.step))
+        tokenizer.save_pretrained(folder / folder_name(each.step))
+    if snapshots:
+        model.load_state_dict(last)
 
 
 def read_world(folder: Path | str) -> tuple[ConceptModel, dict[str, Any]]:

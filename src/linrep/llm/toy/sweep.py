@@ -221,7 +221,9 @@ def width_sweep(
             toy = train_toy(_at_width(base, width), seed=own)
             trained.append(measured_toy(toy, seed=own))
         else:
-            world = toy_language(base.concepts, base.world, seed=own).world
+            world = toy_language(
+                base.concepts, base.world, frequency_ratio=base.frequency_ratio, seed=own
+            ).world
             aim = trained[-1].excess_loss_nats
             trained.append(measured_tables(world, width, steps=table_steps, until=aim, seed=own))
     if progress is not None:

@@ -1,6 +1,7 @@
 """A small LLaMA-shaped transformer, trained on fresh sentences by plain next-token prediction."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,28 @@ class Text:
     noun: Int64[Tensor, " sentences"]
     """Where each sentence's noun stands."""
     length: Int64[Tensor, " sentences"]
+    words: tuple[tuple[str, ...], ...]
+    """The same before they were cut into tokens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A model on its way."""
+
+    step: int
+    weights: dict[str, Tensor]
+    """As ``state_dict`` has them, copied."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """What training leaves besides the model."""
+
+    history: tuple[tuple[int, float, float], ...]
+    """(step, training loss per word, excess loss of the noun), in nats, at every look from step 0."""
+    snapshots: tuple[Snapshot, ...]
+    counts: Counter[str]
+    """How often each word was read, over all steps."""
 
 
 class Encoder:
@@ -56,12 +79,17 @@ class Encoder:
         rows = [self.context(words) for words in sentences]
         noun = torch.tensor([len(row) for row in rows])
         width, stop = int(noun.max()) + 2, self.ids[STOP][0]
+        chosen = tokens.tolist()
         nouns = self.nouns[tokens].tolist()
         ids = [
             [*row, last, stop, *[self.pad] * (width - len(row) - 2)]
             for row, last in zip(rows, nouns, strict=True)
         ]
-        return Text(ids=torch.tensor(ids), noun=noun, length=noun + 2)
+        completed = (
+            (*words, self.language.token_words[token], STOP)
+            for words, token in zip(sentences, chosen, strict=True)
+        )
+        return Text(ids=torch.tensor(ids), noun=noun, length=noun + 2, words=tuple(completed))
 
 
 def transformer(
@@ -140,8 +168,9 @@ def train(
     step_size: float,
     generator: torch.Generator,
     looks: int = 10,
+    checkpoints: Sequence[int] = (),
     progress: Progress | None = None,
-) -> list[tuple[int, float, float]]:
+) -> Training:
     """Adam on fresh sentences: contexts drawn by their weight, tokens by p(token | context).
 
     Args:
@@ -152,10 +181,11 @@ def train(
         step_size: The largest step size, reached after a warm-up; it falls to a hundredth by a cosine.
         generator: Draws sentences.
         looks: How often the excess loss is read.
+        checkpoints: Steps after which the weights are copied, among 0 to `steps`.
         progress: Called at every look.
 
     Returns:
-        (step, training loss per word, excess loss of the noun), in nats, at every look from step 0.
+        Losses, checkpoints and the words that were read.
 
     Raises:
         DivergedError: If the loss stops being finite, naming the step.
@@ -165,11 +195,15 @@ def train(
     panel = Panel(encoder, generator=generator)
     every = max(steps // max(looks, 1), 1)
     history = [(0, float("nan"), panel.excess(model))]
+    kept = frozenset(checkpoints)
+    snapshots = [_snapshot(model, 0)] if 0 in kept else []
+    counts = Counter[str]()
     texts: list[Text] = []
     for step in range(steps):
         if step % CHUNK == 0:
             texts = _texts(encoder, min(CHUNK, steps - step), batch_size, generator)
-        loss = _loss(model, texts[step % CHUNK])
+        text = texts[step % CHUNK]
+        loss = _loss(model, text)
         if not bool(torch.isfinite(loss)):
             raise DivergedError(
                 f"training left the finite numbers at step {step}; lower the step size {step_size}"
@@ -180,11 +214,18 @@ def train(
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
+        counts.update(word for words in text.words for word in words)
+        if step + 1 in kept:
+            snapshots.append(_snapshot(model, step + 1))
         if (step + 1) % every == 0 or step + 1 == steps:
             history.append((step + 1, float(loss.detach()), panel.excess(model)))
             if progress is not None:
                 progress(step + 1, steps, history[-1][2])
-    return history
+    return Training(history=tuple(history), snapshots=tuple(snapshots), counts=counts)
+
+
+def _snapshot(model: Any, step: int) -> Snapshot:
+    return Snapshot(step=step, weights={name: each.clone() for name, each in model.state_dict().items()})
 
 
 class Panel:
