@@ -63,6 +63,15 @@ IN_SMALL = {
     ),
     "linrep lm toy --out toy": "linrep lm toy --out toy-again --quick --steps 2",
     "linrep lm toy --out toy --quick": "linrep lm toy --out toy-quick --quick --steps 2",
+    "linrep lm toy --out history --checkpoints 16 --concepts 6 --world balanced --frequency-ratio 4 "
+    "--steps 1600": "linrep lm toy --out history --checkpoints 3 --concepts 4 --frequency-ratio 4 --steps 40",
+    "linrep lm emergence history --pairs history/pairs --contexts history/contexts.jsonl --counts "
+    "history/counts.csv --out emergence": "linrep lm emergence history --pairs history/pairs --counts "
+    "history/counts.csv --minimum-pairs 8 --draws 50 --no-laboratory --out emergence",
+    "linrep lm emergence EleutherAI/pythia-1b --revisions step0,step512,step8000,step143000 --out pythia": (
+        "linrep lm emergence history --revisions step0,step40 --pairs history/pairs --minimum-pairs 8 "
+        "--draws 50 --no-laboratory --out pythia"
+    ),
     "linrep lm toy --widths 8,16,32,64 --out widths": (
         "linrep lm toy --widths 4,8 --quick --steps 2 --concepts 3 --out widths"
     ),

@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from linrep.cli.lm_emergence import emergence
 from linrep.cli.lm_options import (
+    BatchSize,
+    Cache,
+    Contexts,
+    Draws,
     Hub,
     Inner,
     InnerName,
@@ -27,23 +32,11 @@ if TYPE_CHECKING:
 lm = typer.Typer(
     name="lm", help="Measure and steer language models.", no_args_is_help=True, pretty_exceptions_enable=False
 )
-Contexts = Annotated[
-    str | None,
-    typer.Option("--contexts", metavar="FILE|builtin", help="Paired contexts; the model is then run."),
-]
-
-Draws = Annotated[int, typer.Option("--draws", min=50, help="Resamples, and draws of each null.")]
-BatchSize = Annotated[
-    int, typer.Option("--batch-size", min=1, help="Contexts at once; halved when memory ends.")
-]
-Cache = Annotated[
-    Path | None, typer.Option("--cache", help="Keep states here; an interrupted reading goes on.")
-]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands under ``lm``."""
-    for command in (measure, paper, steer, data, toy):
+    for command in (measure, paper, emergence, steer, data, toy):
         lm.command()(grouped(command))
     app.add_typer(lm)
 
@@ -311,8 +304,13 @@ class Shape:
         int | None, typer.Option(min=1, help="Binary concepts of the world; 5, by width 4.")
     ] = None
     world: Annotated[
-        Literal["independent", "chain", "random"], typer.Option(help="How concepts depend on each other.")
+        Literal["independent", "balanced", "chain", "random"],
+        typer.Option(help="How concepts depend on each other; balanced: not, and both states are as likely."),
     ] = "independent"
+    frequency_ratio: Annotated[
+        float,
+        typer.Option(help="Speak of the commonest concept so many times as often as of the rarest."),
+    ] = 1.0
     hidden: Annotated[int, typer.Option(help="Width of the residual stream.")] = 64
     layers: Annotated[int, typer.Option(help="Blocks.")] = 2
     heads: Annotated[int, typer.Option(help="Attention heads.")] = 4
@@ -336,16 +334,21 @@ def toy(
         ),
     ] = None,
     runs: Annotated[int, typer.Option(min=1, help="Worlds, with --widths.")] = 1,
+    checkpoints: Annotated[
+        int, typer.Option(min=0, help="Keep so many on the way, in folders step0, step32, … of OUT.")
+    ] = 0,
     seed: Seed = 0,
 ) -> None:
     """Train a small transformer on a language whose concepts are known, or many of them by width."""
     if widths is None:
-        _one(out, shape, printing, seed)
+        _one(out, shape, printing, seed, checkpoints)
+    elif checkpoints:
+        raise InputError("--checkpoints: expected one model, got --widths; leave one of them out")
     else:
         _by_width(out, shape, printing, seed, runs=runs, widths=numbers(widths, "--widths"))
 
 
-def _one(out: Path, shape: Shape, printing: Printing, seed: int) -> None:
+def _one(out: Path, shape: Shape, printing: Printing, seed: int, checkpoints: int) -> None:
     from dataclasses import asdict
 
     from linrep.cli.views.toy import show_model
@@ -354,7 +357,7 @@ def _one(out: Path, shape: Shape, printing: Printing, seed: int) -> None:
 
     settings = asdict(shape if shape.concepts else replace(shape, concepts=5))
     with talking(quiet=printing.quiet), progress_bar("training", quiet=printing.quiet) as advance:
-        report = make_toy(out, seed=seed, progress=advance, **settings)
+        report = make_toy(out, seed=seed, checkpoints=checkpoints, progress=advance, **settings)
     printing.tell(report.json, lambda: show_model(report))
 
 
@@ -380,6 +383,7 @@ def _by_width(
         facts=0,
         steps=shape.steps or steps,
         batch_size=32,
+        frequency_ratio=shape.frequency_ratio,
     )
     with one_line_errors(out):
         out.mkdir(parents=True, exist_ok=True)

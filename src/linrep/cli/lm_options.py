@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -13,12 +14,21 @@ import typer
 from linrep.errors import InputError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from linrep.llm import LoadOptions, TokenPolicy
 
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="A Hub id, or a folder with config.json.")]
 InnerName = Literal["euclid", "causal", "random"]
+Contexts = Annotated[
+    str | None,
+    typer.Option("--contexts", metavar="FILE|builtin", help="Paired contexts; the model is then run."),
+]
+Draws = Annotated[int, typer.Option("--draws", min=50, help="Resamples, and draws of each null.")]
+BatchSize = Annotated[
+    int, typer.Option("--batch-size", min=1, help="Contexts at once; halved when memory ends.")
+]
+Cache = Annotated[
+    Path | None, typer.Option("--cache", help="Keep states here; an interrupted reading goes on.")
+]
 Inner = Annotated[InnerName, typer.Option("--inner", help="Inner product of the numbers.")]
 
 
@@ -106,7 +116,7 @@ class Words(Tokens):
         return Tokens.policy(self, self.fewest if fewest is None else fewest)
 
 
-def require_folder(out: "Path | None") -> None:
+def require_folder(out: Path | None) -> None:
     """Say at once that the folder cannot be made; it is made when there is something to write into it."""
     from linrep.files import one_line_errors
 

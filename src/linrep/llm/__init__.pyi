@@ -1,3 +1,5 @@
+from .history.measuring import emergence as emergence
+from .history.result import EmergenceResult as EmergenceResult
 from .intervention import SteerResult as SteerResult
 from .intervention import steer as steer
 from .loading import LanguageModel as LanguageModel

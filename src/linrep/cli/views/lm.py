@@ -8,7 +8,7 @@ from linrep.page.lm.view import View
 from linrep.page.numbers import ABSENT, cosine, short
 
 if TYPE_CHECKING:
-    from linrep.llm import LMPaper, LMResult, SteerResult
+    from linrep.llm import EmergenceResult, LMPaper, LMResult, SteerResult
     from linrep.llm.source import Source
 
 
@@ -63,6 +63,29 @@ def show_paper(found: "LMPaper", written: Sequence[Path]) -> None:
     for path in written:
         kind = "page" if path.suffix == ".html" else "figure"
         console.print(f"{kind}  {path.resolve()}", soft_wrap=True, highlight=False)
+
+
+def show_emergence(result: "EmergenceResult", page: Path) -> None:
+    """When each concept emerged, then the verdict; the page's place, always."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from linrep.cli.views.answers import say
+    from linrep.page.lm.emergence import when_rows
+    from linrep.page.lm.emergence_words import lines, title
+
+    shown = Table(box=None, header_style="bold", padding=(0, 1, 0, 0))
+    columns, rows = when_rows(result)
+    for head in columns:
+        shown.add_column(head, no_wrap=head != "Concept", min_width=12 if head == "Concept" else 5)
+    for row in rows:
+        shown.add_row(*map(escape, row))
+    console = Console()
+    console.print(escape(title(result)), style="bold", soft_wrap=True, highlight=False)
+    console.print(shown)
+    say(console, lines(result))
+    console.print(f"page  {page.resolve()}", soft_wrap=True, highlight=False)
 
 
 def show_steering(result: "SteerResult", page: Path | None) -> None:

@@ -24,6 +24,11 @@ def show_model(report: "ToyReport") -> None:
         f"next: linrep lm measure {out} --pairs {out}/pairs --contexts {out}/contexts.jsonl --out "
         f"{out}/measured"
     )
+    if report.checkpoints:
+        typer.echo(
+            f"then: linrep lm emergence {out} --pairs {out}/pairs --contexts {out}/contexts.jsonl --counts "
+            f"{out}/counts.csv --out {out}-emergence"
+        )
 
 
 def show_widths(sweep: "WidthSweep", page: Path) -> None:
