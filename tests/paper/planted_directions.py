@@ -61,6 +61,19 @@ def graphs(dense: float, *, apart: float = 0.0) -> Numbers:
     return numbers(axes, cells, null={G: 0.0, GAP: 0.7})
 
 
+def real_worlds(dense: float, *, null: float = 0.0, apart: float = 0.0) -> Numbers:
+    """Linearity from 0.99 without dependence to ``dense`` with it, in one network of two."""
+    without = {G: 0.99, ALIGNMENT: 0.99, (DEPENDENCE, ""): 0.0}
+    cells: Cells = {
+        ("alarm", "0.0"): without,
+        ("alarm", "1.0"): {G: 0.8, ALIGNMENT: 0.8, (DEPENDENCE, ""): 0.5},
+        ("child", "0.0"): without,
+        ("child", "1.0"): {G: scattered(dense, apart), ALIGNMENT: 0.9, (DEPENDENCE, ""): 1.5},
+    }
+    axes = {"network": ["alarm", "child"], "world.dependence": ["0.0", "1.0"]}
+    return numbers(axes, cells, null={G: null})
+
+
 def orthogonality(euclid: float, *, moved: float = 0.4, slope: float = 1.0, apart: float = 0.0) -> Numbers:
     """Overlap as trained and in other coordinates, and a slope on C4's constants in which runs may differ."""
     measures: dict[tuple[str, str], Any] = {
@@ -100,6 +113,7 @@ PLANTED_DIRECTIONS = {
     "setting": (setting(0.95), setting(0.92, apart=0.05), setting(0.3)),
     "dimension": (dimension(0.2), dimension(0.4, apart=0.2), dimension(0.6)),
     "graphs": (graphs(0.95), graphs(0.98, apart=0.1), graphs(0.999)),
+    "real-worlds": (real_worlds(0.95), real_worlds(0.98, apart=0.1), real_worlds(0.999)),
     "orthogonality": (orthogonality(0.02), orthogonality(0.03, apart=0.3), orthogonality(0.5)),
     "hierarchy": (hierarchy(1.0, 0.02), hierarchy(2.5, 0.02, apart=1.0), hierarchy(9.0, 0.1)),
 }

@@ -20,6 +20,7 @@ from .planted_directions import (
     graphs,
     hierarchy,
     orthogonality,
+    real_worlds,
     setting,
 )
 from .planted_paths import PLANTED_PATHS
@@ -93,6 +94,7 @@ def test_controls_count_against_the_claim() -> None:
     assert experiment("hierarchy").answer(hierarchy(1.0, 0.02, dealt=(1.5, 0.3))).standing == "no"
     assert experiment("hierarchy").answer(hierarchy(1.0, 0.02, dealt=(15.0, 0.03))).standing == "no"
     assert experiment("emergence").answer(emergence(0.97, overlap=0.2)).standing == "no"
+    assert experiment("real-worlds").answer(real_worlds(0.95, null=0.97)).standing == "no"
 
 
 def test_memory_counts_and_so_does_the_form_that_stores() -> None:

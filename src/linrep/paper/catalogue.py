@@ -22,6 +22,7 @@ from linrep.paper import (
     order,
     orthogonality,
     overfitting,
+    real_worlds,
     setting,
     shift,
 )
@@ -34,6 +35,7 @@ _STUDIES = (
     incomplete.TOKENS,
     dimension.EXPERIMENT,
     graphs.EXPERIMENT,
+    real_worlds.EXPERIMENT,
     log_odds.EXPERIMENT,
     order.EXPERIMENT,
     equal_loss.EXPERIMENT,
