@@ -13,7 +13,7 @@ found = linrep.sweep(
         "world": {"kind": "random"},
         "model": {"start": "wide"},
         "training": {"optimizer": "gd", "steps": 400},
-        "measure": {"bootstrap": 100, "null_draws": 2},
+        "measure": {"null_draws": 2},
     },
     {"world.concepts": [2, 3, 4], "model.dim": [2, 3, 4, 8, 16]},
     progress=False,

@@ -66,7 +66,7 @@ def measure(
         unembedding: Rows that are predicted (tokens), for each run; or None.
         embedding_pairs: Pairs of rows of ``embedding.flatten(0, 1)``, group = run · concepts + concept.
         unembedding_pairs: The same for the unembedding, concepts in the same order.
-        generator: Draws nulls and bootstraps.
+        generator: Draws nulls, and the vectors that are left out of large groups.
         context_rows: How many contexts of each run are real, the rest padding; None = all.
         token_rows: The same for tokens.
         concept_of: The concept of each group of a run, where groups are contrasts (every two values of a

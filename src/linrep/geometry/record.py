@@ -121,7 +121,7 @@ class Similarity(Record):
     median: Number
     """Over runs, of the mean over concepts."""
     interval95: Interval | None
-    """Bootstrap, of the mean: over runs if there are several, else over vectors."""
+    """Of the mean: Student's t over runs if there are several, else by leaving out vectors."""
     null: Null | None
     pairs: Count | None = None
     """Steering vectors behind it, over all runs (and both tables, for alignment)."""

@@ -121,7 +121,7 @@ def subject(plan: Design, i: int) -> Subject:
 
 
 def _linear_row(table: Tensor, plan: Design, i: int, value: float | None, null: Tensor, seed: int) -> Row:
-    """One concept's linearity with its bootstrap interval over pairs."""
+    """One concept's linearity with its interval over pairs."""
     about = subject(plan, i)
     if value is None:
         return about.row("linearity", NAN)
