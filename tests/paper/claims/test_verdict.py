@@ -1,5 +1,6 @@
 """Verdicts follow from numbers: planted numbers flip them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,13 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from linrep.geometry import Null, Similarity, Spread
+from linrep.geometry import Null, Similarity
 from linrep.laboratory.build import worlds
 from linrep.paper.claims import c3
 from linrep.paper.claims.bench import QUICK, Bench
-from linrep.paper.claims.verdict import CONVERGED, Claim, Estimate, Rule, Trial, estimate, judge
+from linrep.paper.claims.verdict import Claim, Estimate, Rule, Trial, estimate, judge
 from linrep.runs.result import Result
-from linrep.runs.summary import Final, Summary
+from linrep.runs.summary import Ended, EndWord, Final, Summary
 from linrep.runs.toml import parse
 
 RULE = Rule(kind="at least", bound=0.95, target=1.0)
@@ -130,7 +131,7 @@ def test_conjectures_do_not_count() -> None:
 def planted_bench(narrow: float, wide: float, *, there: int = 24) -> Bench:
     """Experiments of planted alignments: at k = m so many runs converged and 24 more that did not, at 0.6."""
 
-    def result(values: list[float], excess: list[float]) -> Result:
+    def result(values: list[float], ended: Sequence[EndWord]) -> Result:
         record = Similarity(
             mean=None,
             median=None,
@@ -153,18 +154,18 @@ def planted_bench(narrow: float, wide: float, *, there: int = 24) -> Bench:
             snapshot_steps=(0,),
             snapshots=torch.zeros(1, 1, 4, 2),
             summary=Summary.model_construct(
-                final=Final.model_construct(
-                    alignment=record,
-                    excess_loss_nats=Spread(median=None, mean=None, per_run=tuple(excess)),
-                )
+                final=Final.model_construct(alignment=record),
+                ended=Ended.model_construct(per_run=tuple(ended)),
             ),
             provenance={},
         )
 
+    came: list[EndWord] = ["converged"]
+    stayed: list[EndWord] = ["on a plateau"]
     runs = {
-        "narrow": result([narrow] * there + [0.6] * 24, [CONVERGED / 2] * there + [2 * CONVERGED] * 24),
-        "wide-start": result([narrow] * 20, [0.0] * 20),
-        "wide": result([wide] * 20, [0.0] * 20),
+        "narrow": result([narrow] * there + [0.6] * 24, came * there + stayed * 24),
+        "wide-start": result([narrow] * 20, came * 20),
+        "wide": result([wide] * 20, came * 20),
     }
     return Bench(out=Path("nowhere"), scale=QUICK, configs={}, say=lambda words: None, done=runs)
 

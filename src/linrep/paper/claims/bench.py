@@ -14,7 +14,7 @@ from linrep.errors import InputError
 from linrep.files import one_line_errors, write_file
 from linrep.geometry import Null
 from linrep.laboratory import run as experiment
-from linrep.paper.claims.verdict import CONVERGED, Rule, Trial, estimate
+from linrep.paper.claims.verdict import Rule, Trial, estimate
 from linrep.runs.result import Result
 from linrep.runs.store import read_json
 from linrep.runs.summary import Measured
@@ -166,12 +166,6 @@ class Bench:
         return values
 
 
-def converged(result: Result) -> list[bool]:
-    """Which runs came within :data:`CONVERGED` of the least excess loss, here zero in every world."""
-    excess = result.summary.final.excess_loss_nats.per_run
-    return [value is not None and value < CONVERGED for value in excess]
-
-
 def per_run(result: Result, record: Measured | None) -> Values:
     """A measure of every run; None where there is none."""
     return [None] * len(result.worlds) if record is None else list(record.per_run)
@@ -198,7 +192,7 @@ def trial(
         rule: With the predicted value.
         null: The same measure on random pairs.
     """
-    kept = [value for value, there in zip(values, converged(result), strict=True) if there]
+    kept = [value for value, there in zip(values, result.summary.converged, strict=True) if there]
     return Trial(
         name=name,
         quantity=quantity,

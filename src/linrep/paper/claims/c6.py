@@ -4,8 +4,9 @@ import math
 from dataclasses import replace
 
 from linrep.laboratory.comparison import for_config
+from linrep.laboratory.ended import SMALL, excess_of_nothing
 from linrep.paper.claims.bench import Bench, Values, per_run, traced, trial
-from linrep.paper.claims.verdict import CONVERGED, Claim, Rule, Trial, estimate
+from linrep.paper.claims.verdict import Claim, Rule, Trial, estimate
 from linrep.runs.result import Result
 from linrep.seeds import generator
 from linrep.theory.factors import factor_geometry
@@ -111,11 +112,11 @@ def _ridge(bench: Bench, dim: int, *, starts: int = 1) -> Values:
             return path(STRENGTHS[:1], start)[0].excess_loss
 
         points = path(STRENGTHS, min(range(starts), key=height) if starts > 1 else 0)
-        if points[-1].excess_loss > CONVERGED:
+        if points[-1].excess_loss > SMALL * excess_of_nothing(toy):
             return math.nan
         return extrapolate(STRENGTHS, [_linearity(point, toy) for point in points])
 
-    given = (list(STRENGTHS), RIDGE_CONCEPTS, starts, CONVERGED)
+    given = (list(STRENGTHS), RIDGE_CONCEPTS, starts, SMALL)
     return bench.compute(f"ridge-k{dim}", bench.scale.seeds, value, *given)
 
 

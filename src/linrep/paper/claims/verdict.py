@@ -8,18 +8,18 @@ from typing import Literal
 import torch
 
 from linrep.intervals import mean_interval
+from linrep.laboratory.ended import AT_REST, SMALL
 
 LEAST_SEEDS = 20
-CONVERGED = 1e-3
-"""Excess loss in nats below which a run has converged: in every world of the ledger the least is zero."""
 RULE = (
     "A test holds when the whole 95 % interval of the mean over seeds (Student's t) meets its rule and at "
     f"least {LEAST_SEEDS} seeds have a value; it fails when the whole interval breaks the rule, and is "
     "undecided otherwise. A control takes one condition away and must fail by the same rule. A claim holds "
     "when all its tests hold and all its controls fail; it fails when a test fails; else it is undecided: an "
     "interval straddles its rule, seeds are too few, or a control does not fail, so that its test tells "
-    f"nothing. Of trained tables only those that converged count (excess loss below {CONVERGED:g} nats; the "
-    "least possible is zero). Conjectures are reported and do not count."
+    "nothing. Of trained tables only those that converged count, in the word of every summary of a run: an "
+    f"excess loss up to {SMALL:g} of that of tables that know nothing, or {AT_REST:g} times that at rest. "
+    "Conjectures are reported and do not count."
 )
 
 Role = Literal["test", "control", "conjecture"]
