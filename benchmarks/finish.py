@@ -194,7 +194,8 @@ def section(found: list[Row]) -> str:
 
 Means over all runs; worlds of seeds that nothing was tuned on. `linrep init`'s defaults with only m changed;
 then `newton` from the best of {MODEL["starts"]} wide starts. Certified: at rest, the gradient of loss and
-ridge below 1e-4 nats in float64, with an excess loss of at most 1e-3 nats.
+ridge below 1e-4 nats in float64, with an excess loss of at most 1e-3 nats. Seconds are left out where the
+machine was busy with more. Whether equal loss determines the geometry at all: `docs/results/equal-loss.md`.
 
 {table(heads, trained)}
 
