@@ -76,12 +76,17 @@
     return woken;
   };
   const waiting = new Map();
-  const drawNow = async (element) => {
-    if (!waiting.has(element)) return;
-    waiting.delete(element);
-    await plotly();
-    await redraw[element.dataset.figure]();
-    element.dataset.drawn = "yes";
+  // One after another, with a breath between, so that the page answers meanwhile.
+  let queue = Promise.resolve();
+  const drawNow = (element) => {
+    queue = queue.catch(() => {}).then(async () => {
+      if (!waiting.delete(element)) return;
+      await plotly();
+      await redraw[element.dataset.figure]();
+      element.dataset.drawn = "yes";
+      await new Promise((done) => setTimeout(done));
+    });
+    return queue;
   };
   const near = new IntersectionObserver((entries) => {
     for (const entry of entries) if (entry.isIntersecting) { near.unobserve(entry.target); drawNow(entry.target); }
@@ -96,7 +101,6 @@
     }
     plot(element, figure);
     waiting.set(element, figure);
-    near.observe(element);
   });
   const redrawAll = () => {
     known = {};
@@ -180,5 +184,8 @@
     if (before) root.dataset.theme = before; else delete root.dataset.theme;
     redrawAll();
   });
-  redrawAll().then(() => { root.dataset.ready = "yes"; });
+  redrawAll().then(() => {
+    root.dataset.ready = "yes";
+    setTimeout(() => waiting.forEach((_, element) => near.observe(element)), 60);
+  });
 })();
