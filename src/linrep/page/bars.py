@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from linrep.page.chart import FRAME
 from linrep.page.numbers import finite
 from linrep.page.shell import Block, label
 
@@ -59,18 +60,9 @@ def stacked(
     layout = {
         "barmode": "stack",
         "bargap": ROOM,
-        "showlegend": True,
         "xaxis": {"type": "category" if len(groups) < 2 else "multicategory", "title": {"text": label(x)}},
         "yaxis": {"title": {"text": label(y)}, "range": [0, 1.001], "dtick": 0.25, "tickformat": ".0%"},
-        "legend": {
-            "traceorder": "normal",
-            "orientation": "h",
-            "x": 0,
-            "y": 1.02,
-            "yanchor": "bottom",
-            "font": {"size": 12},
-        },
-        "margin": {"l": 52, "r": 12, "t": 8, "b": 44},
+        **FRAME,
     }
     said = "; ".join(
         f"{', '.join(word for word in place if word)}: "

@@ -1,7 +1,7 @@
 """Line charts of means with their 10–90 % over runs, and heatmaps: numbers in, page blocks out."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,6 +13,21 @@ from linrep.sweeps.numbers import Spread, spread
 
 FEW = 12
 """Up to so many points of a line are marked."""
+
+
+FRAME: Mapping[str, Any] = {
+    "showlegend": True,
+    "legend": {
+        "traceorder": "normal",
+        "orientation": "h",
+        "x": 0,
+        "y": 1.02,
+        "yanchor": "bottom",
+        "font": {"size": 12},
+    },
+    "margin": {"l": 52, "r": 12, "t": 8, "b": 44},
+}
+"""Of the layout of every chart: its legend above, room for axes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,17 +104,8 @@ def chart(
     layout = {
         "xaxis": axis,
         "yaxis": vertical,
-        "showlegend": True,
         "scattermode": "group" if axis.get("type") == "category" else "overlay",
-        "legend": {
-            "traceorder": "normal",
-            "orientation": "h",
-            "x": 0,
-            "y": 1.02,
-            "yanchor": "bottom",
-            "font": {"size": 12},
-        },
-        "margin": {"l": 52, "r": 12, "t": 8, "b": 44},
+        **FRAME,
     }
     return Block(
         id=name,
