@@ -39,6 +39,10 @@ compute = { threads = 1 }
 """
 
 IN_SMALL = {
+    "linrep run --set world.network=alarm --set world.keep=HYPOVOLEMIA,LVFAILURE,HISTORY,CVP": (
+        "linrep run --set world.network=alarm --set world.keep=HYPOVOLEMIA,LVFAILURE,HISTORY,CVP "
+        "--set runs=2 --set training.steps=20"
+    ),
     "linrep init my.toml": "linrep init new.toml",
     "linrep report 3f2a --figures figures/": "linrep report KEY --figures figures/",
     "linrep sweep my-sweep.toml --workers 8": "linrep sweep my-sweep.toml --workers 2",
