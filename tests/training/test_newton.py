@@ -19,7 +19,7 @@ from linrep.training.schedule import schedule
 from linrep.training.state import State, start
 from linrep.training.training import train
 from linrep.training.until import Until, gradient_nats
-from linrep.training.wide import best_wide_start, wide_start
+from linrep.training.wide import Looks, best_wide_start, wide_start
 from linrep.worlds.concepts import from_tables, random_dag
 from linrep.worlds.contexts import world
 from linrep.worlds.network import load_network
@@ -56,8 +56,8 @@ def fresh(population: Population, dim: int = 3, *, wide: bool = False) -> State:
         adaptive=Newton.fresh(population.runs),
     )
     if wide:
-        tables = wide_start(population, dim, init_scale=0.1, generators=draws(population))
-        for table, found in zip(state.trained, tables, strict=True):
+        cut = wide_start(population, dim, init_scale=0.1, generators=draws(population))
+        for table, found in zip(state.trained, (cut.embedding, cut.unembedding), strict=True):
             table.copy_(found)
     return state
 
@@ -227,11 +227,11 @@ def test_no_step_raises_the_objective() -> None:
 @pytest.mark.parametrize("network", ["cancer", "earthquake"])
 def test_a_skewed_network_is_finished_where_descent_is_not(network: str) -> None:
     population = Population.of([world(load_network(network))] * 3)
-    tables = best_wide_start(
+    cut = best_wide_start(
         population, 5, init_scale=0.1, generators=[draws(population, number) for number in range(2)]
     )
     state = fresh(population, 5)
-    for table, found in zip(state.trained, tables, strict=True):
+    for table, found in zip(state.trained, (cut.embedding, cut.unembedding), strict=True):
         table.copy_(found)
     going(population, state)
     assert bool((state.ended_at > 0).all())
@@ -298,12 +298,23 @@ def test_a_wide_start_frees_runs_that_a_normal_start_leaves() -> None:
 def test_of_several_starts_none_is_deeper_than_the_one_taken() -> None:
     population = batch(runs=4, low=0.05)
     starts = [draws(population, number) for number in range(3)]
-    f, g = best_wide_start(population, 3, init_scale=0.1, generators=starts)
+    looks = Looks(steps=(0, 200), kept=3)
+    best = best_wide_start(population, 3, init_scale=0.1, generators=starts, looks=looks)
     each = [
-        wide_start(population, 3, init_scale=0.1, generators=draws(population, number)) for number in range(3)
+        wide_start(population, 3, init_scale=0.1, generators=draws(population, number), looks=looks)
+        for number in range(3)
     ]
     for run in range(4):
-        assert any(torch.equal(f[run], one[run]) and torch.equal(g[run], other[run]) for one, other in each)
+        taken = [
+            one
+            for one in each
+            if torch.equal(best.embedding[run], one.embedding[run])
+            and torch.equal(best.unembedding[run], one.unembedding[run])
+        ]
+        assert len(taken) == 1
+        if run < looks.kept:
+            torch.testing.assert_close(best.looks[:, run], taken[0].looks[:, run], rtol=0, atol=0)
+    assert best.looks.shape[:2] == (2, 3)
 
 
 def test_a_system_too_large_to_solve_is_one_line() -> None:

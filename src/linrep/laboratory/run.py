@@ -180,6 +180,7 @@ def _train_and_measure(
         trace=trace_frame(measured, steps, built[0].model.names),
         snapshot_steps=tuple(steps),
         snapshots=snapshots,
+        wide=history.wide,
         summary=summary,
         provenance=provenance(config, read, began, processes=team.ranks),
     )

@@ -13,10 +13,13 @@ from linrep.errors import DivergedError
 from linrep.laboratory.ruler import excess_loss
 from linrep.laboratory.stage import Stage
 from linrep.laboratory.turning import directions
+from linrep.laboratory.widening import widen
 from linrep.population.gradient import Population
 from linrep.population.sharding import Shard
 from linrep.runs.config import Config
 from linrep.runs.trace import AS_TRAINED, Series
+from linrep.runs.wide_looks import NAMES as WIDE_NAMES
+from linrep.runs.wide_looks import WideLooks
 from linrep.seeds import generator
 from linrep.training import checkpoint
 from linrep.training.encoder import Encoder, ShardedTable, encoder
@@ -27,7 +30,6 @@ from linrep.training.schedule import Schedule, schedule, snapshot_steps
 from linrep.training.state import STEP_SIZE, State, gathered, not_ended, start
 from linrep.training.training import train
 from linrep.training.until import Until, excess_of_nothing
-from linrep.training.wide import best_wide_start
 
 Progress = Callable[[int, int, float], None]
 """Called with steps done, steps in all, and the mean excess loss last measured."""
@@ -42,12 +44,14 @@ SNAPSHOT_BYTES = 64 * 2**20
 """Room for the unembeddings kept over training."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class History:
     """What was measured so far, and at which steps."""
 
     steps: list[int] = field(default_factory=list)
     rows: list[dict[Series, Tensor]] = field(default_factory=list)
+    wide: WideLooks | None = None
+    """How a wide start came about, before the first step."""
 
     def stacked(self) -> dict[Series, Tensor]:
         """Every measure over all steps, steps first."""
@@ -96,7 +100,7 @@ def trajectory(
         if stage.ruler is not None and history.steps and not history.read_balanced():
             stage.ruler.balanced = False  # begun before there was a choice: read to its end as it was begun
     if not history.steps and config.model.start == "wide":
-        _widen(config, population, state, stop)
+        history.wide = widen(config, population, state, kept=_runs_kept(config, state), stop=stop)
 
     def look(stage: Stage) -> None:
         history.rows.append(_observed(config, stage, state, rate))
@@ -144,7 +148,7 @@ def begun(config: Config, population: Population) -> State:
     """Every run's tables before the first step once more, as training began."""
     state = _start(config, population)
     if config.model.start == "wide":
-        _widen(config, population, state)
+        widen(config, population, state)
     return state
 
 
@@ -168,31 +172,6 @@ def _until(config: Config, population: Population) -> Until:
         gradient=training.until_gradient,
         nothing=None if training.until_gradient is None else excess_of_nothing(population),
     )
-
-
-def _widen(
-    config: Config, population: Population, state: State, stop: Callable[[], bool] = lambda: False
-) -> None:
-    """Put a wide start in the place of a normal one: begun again where it was stopped, to the same bits."""
-
-    def watch() -> None:
-        if stop():
-            raise KeyboardInterrupt
-
-    draws = [
-        [generator(config.seed, "start", run, *((number,) if number else ())) for run in range(config.runs)]
-        for number in range(config.model.starts)
-    ]
-    tables = best_wide_start(
-        population,
-        state.unembedding.shape[2],
-        init_scale=config.model.init_scale,
-        generators=draws,
-        method=config.compute.method,
-        watch=watch,
-    )
-    for table, found in zip(state.trained, tables, strict=True):
-        table.copy_(found)
 
 
 def _encoder(config: Config, population: Population, dim: int) -> Encoder:
@@ -270,10 +249,14 @@ def _sizes(state: State, rate: Schedule) -> Float64[Tensor, " runs"]:
 
 
 def _snapshot(config: Config, state: State) -> Tensor:
-    """The unembeddings of as many first runs as fit the budget over all snapshots."""
+    """The unembeddings of the first runs."""
+    return state.unembedding[: _runs_kept(config, state)].detach().to("cpu", torch.float32, copy=True)
+
+
+def _runs_kept(config: Config, state: State) -> int:
+    """As many first runs as fit the budget over all snapshots."""
     bytes_per_run = state.unembedding[0].numel() * 4 * config.training.snapshots
-    runs = max(1, SNAPSHOT_BYTES // bytes_per_run)
-    return state.unembedding[:runs].detach().to("cpu", torch.float32, copy=True)
+    return min(len(state.unembedding), max(1, SNAPSHOT_BYTES // bytes_per_run))
 
 
 class _Saving:
@@ -289,9 +272,11 @@ class _Saving:
         if not self._wanted:
             return History()
         past, steps = checkpoint.restore(self._folder, state, self._shard)
-        rows = [{Series.parse(name): value[row] for name, value in past.items()} for row in range(len(steps))]
+        wide = WideLooks.from_tensors(past)
+        measured = {Series.parse(name): value for name, value in past.items() if name not in WIDE_NAMES}
+        rows = [{series: value[row] for series, value in measured.items()} for row in range(len(steps))]
         self._saved = time.monotonic()
-        return History(steps, rows)
+        return History(steps, rows, wide)
 
     def save_if_due(self, state: State, history: History, stop: Callable[[], bool]) -> None:
         """Write one when the last is old, or when asked to stop, which is raised once it is written."""
@@ -301,6 +286,7 @@ class _Saving:
         stopping, saving = self._shard.team.any(stop(), late)
         if stopping or saving:
             named = {series.text(): values for series, values in history.stacked().items()}
+            named |= {} if history.wide is None else history.wide.as_tensors()
             checkpoint.save(self._folder, state, self._shard, named, history.steps)
             self._saved = time.monotonic()
         if stopping:

@@ -6,7 +6,7 @@ const linrepCube = (element, figure, colour) => {
   const slider = find("input[type=range]"), output = find(".stepper output"), select = find("select");
   const rescale = find(".rescale"), play = find(".play"), tip = find(".tip"), names = find(".names");
   const canvas = find("canvas"), pen = canvas.getContext("2d");
-  const { steps, concepts, runs } = figure;
+  const { steps, wide, concepts, runs } = figure;
   const count = new Intl.NumberFormat("en-US");
   const hidden = new Set();
   const FEW = 40;  // tokens up to which every edge stands out
@@ -51,9 +51,11 @@ const linrepCube = (element, figure, colour) => {
 
   function draw() {
     const at = Number(slider.value), run = runs[Number(select.value) || 0];
-    const step = count.format(steps[at]);
-    output.textContent = step;
-    slider.setAttribute("aria-valuetext", `step ${step}`);
+    const before = steps[at] < 0 ? `${steps[at] + wide.steps} of ${wide.steps}` : "";
+    const kept = `shown along the ${wide.dim} directions that are kept`;
+    output.textContent = before || count.format(steps[at]);
+    output.previousSibling.textContent = before ? "Wide start: step " : "Step ";
+    slider.setAttribute("aria-valuetext", before ? `wide start: step ${before}, ${kept}` : `step ${output.textContent}`);
     const width = canvas.clientWidth, height = canvas.clientHeight, ratio = window.devicePixelRatio || 1;
     if (!width) return;
     canvas.width = width * ratio;
@@ -106,6 +108,13 @@ const linrepCube = (element, figure, colour) => {
       pen.lineWidth = few ? 2 : 0.8;
       pen.fill();
       pen.stroke();
+    }
+    if (before) {
+      pen.font = `13px ${getComputedStyle(document.documentElement).getPropertyValue("--sans")}`;
+      pen.textAlign = "left";
+      pen.textBaseline = "top";
+      pen.fillStyle = colour("--ink");
+      [`wide start: step ${before}`, kept].forEach((text, i) => pen.fillText(text, 8, 8 + 18 * i));
     }
     if (run.codes) {
       pen.font = `600 13px ${getComputedStyle(document.documentElement).getPropertyValue("--sans")}`;

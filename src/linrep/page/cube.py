@@ -107,6 +107,7 @@ def block(view: View) -> Block:
     absent = [name for name, ends in zip(view.names, first.edges, strict=True) if not len(ends)]
     spec = {
         "steps": steps,
+        "wide": {"steps": view.wide_steps, "dim": view.snapshots.shape[-1]},
         "concepts": [
             {"name": name, "color": palette.concept(i), "dash": palette.dash(i)}
             for i, name in enumerate(view.names)
@@ -133,11 +134,30 @@ def block(view: View) -> Block:
         title=f"The learned {'hypercube' if view.binary else 'simplices'}: an edge joins two tokens that "
         "differ in one concept",
         caption=f"{PARALLEL if view.binary else COPIES} One orthogonal projection at every step; drag to "
-        f"turn, point at a vertex to read its token.{many}{missing}{face}",
-        alt=f"Three-dimensional picture of {len(first.tokens)} token vectors at steps {count(int(steps[0]))} "
-        f"to {count(int(steps[-1]))}, joined by edges coloured by concept: {', '.join(view.names)}.",
+        f"turn, point at a vertex to read its token.{many}{_before(view)}{missing}{face}",
+        alt=f"Three-dimensional picture of {len(first.tokens)} token vectors from "
+        f"{when(view, int(steps[0]))} to {when(view, int(steps[-1]))}, joined by edges coloured by "
+        f"concept: {', '.join(view.names)}.",
         spec=spec,
         size="wide",
+    )
+
+
+def when(view: View, step: int) -> str:
+    """Where in training a snapshot was taken: a step of it, or of the wide start before it."""
+    if step >= 0:
+        return f"step {count(step)}"
+    return f"wide start, step {count(step + view.wide_steps)} of {count(view.wide_steps)}"
+
+
+def _before(view: View) -> str:
+    """What is seen of a wide start, and what is not."""
+    if not view.wide_steps:
+        return ""
+    dim = view.snapshots.shape[-1]
+    return (
+        f" Before step 0, tables of {2 * dim} dimensions descend for {count(view.wide_steps)} steps and are "
+        f"then cut to {dim}: of these {2 * dim} you see the {dim} that the cut keeps, not the others."
     )
 
 
@@ -179,7 +199,7 @@ def paper(view: View) -> Any:
         axes.view_init(elev=70, azim=-70)
         axes.set_axis_off()
         grown = "" if last < 2 * reach else f" (× {last / reach:.0f})"
-        axes.set_title(f"step {count(int(steps[moment]))}{grown}", y=0.97)
+        axes.set_title(f"{when(view, int(steps[moment]))}{grown}", y=0.97)
     lines = [
         _line(palette.paper(palette.concept(i)), plain(name) + ("" if len(ends) else " (no pair)"))
         for i, (name, ends) in enumerate(zip(view.names, each.edges, strict=True))
@@ -195,7 +215,9 @@ def _line(colour: str, text: str) -> Any:
 
 
 def _moments(steps: NDArray[np.int64]) -> list[int]:
-    middle = int(np.abs(np.log(steps + 1) - np.log(steps[-1] + 1) * 0.6).argmin())
+    """First and last, and between them that in the middle of the way from a random start."""
+    way = steps[steps <= 0] - steps[0] if steps[0] < 0 else steps
+    middle = int(np.abs(np.log(way + 1) - np.log(way[-1] + 1) * (0.45 if steps[0] < 0 else 0.6)).argmin())
     return sorted({0, middle, len(steps) - 1})
 
 

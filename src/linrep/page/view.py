@@ -25,6 +25,9 @@ class View:
     trace: Any
     """Tidy pandas frame: step, run, measure, table, concept, kind, value."""
     steps: NDArray[np.int64]
+    """Of the snapshots; those of a wide start come first and are negative, counted back from its cut."""
+    wide_steps: int
+    """How many steps a wide start took, 0 where there was none or it was not looked at."""
     snapshots: NDArray[np.float64]
     """Unembeddings of the first runs, [steps, kept, tokens, dim]; rows past a run's tokens are padding."""
     ended: tuple[EndWord | None, ...]
@@ -111,14 +114,21 @@ def view(result: Any, beside: Beside | None = None) -> View:
         beside: What theory says of it.
     """
     world, headline = result.worlds[0], alike(result.summary.ended)
+    steps = np.asarray(result.snapshot_steps, dtype=np.int64)
+    snapshots = np.asarray(result.snapshots, dtype=np.float64)
+    if result.wide is not None:
+        before = np.asarray(result.wide.steps, dtype=np.int64) - result.wide.until
+        steps = np.concatenate([before, steps])
+        snapshots = np.concatenate([np.asarray(result.wide.snapshots, dtype=np.float64), snapshots])
     return View(
         names=tuple(world.model.names),
         states=tuple(tuple(states) for states in world.model.states),
         worlds=tuple(result.worlds),
         summary=result.summary,
         trace=result.trace,
-        steps=np.asarray(result.snapshot_steps, dtype=np.int64),
-        snapshots=np.asarray(result.snapshots, dtype=np.float64),
+        steps=steps,
+        wide_steps=0 if result.wide is None else result.wide.until,
+        snapshots=snapshots,
         ended=result.summary.ended.per_run,
         config=_plain(result.config),
         beside=beside,

@@ -34,6 +34,7 @@ from linrep.runs.store import (
 from linrep.runs.summary import read_summary
 from linrep.runs.toml import parse
 from linrep.runs.trace import TRACE_COLUMNS, named_as_now
+from linrep.runs.wide_looks import WideLooks
 from linrep.worlds.concepts import ConceptModel, Reduction, from_tables
 from linrep.worlds.contexts import World
 from linrep.worlds.tokens import ravel
@@ -63,6 +64,7 @@ def write(store: Store, result: Result) -> Result:
         SNAPSHOTS: {
             "unembedding": result.snapshots,
             "steps": torch.tensor(result.snapshot_steps, dtype=torch.int64),
+            **({} if result.wide is None else result.wide.as_tensors()),
         },
         RESULT: _json(result.summary.as_dict()),
     }
@@ -102,6 +104,7 @@ def read(folder: Path) -> Result:
             trace=trace,
             snapshot_steps=tuple(snapshots["steps"].tolist()),
             snapshots=snapshots["unembedding"],
+            wide=WideLooks.from_tensors(snapshots),
             summary=read_summary(summary, runs=config.runs, names=worlds[0].model.names),
             provenance=source,
             folder=folder,
@@ -303,6 +306,9 @@ def _require_fit(result: Result) -> None:
     _require_form(
         "snapshots", result.snapshots, torch.float32, (len(result.snapshot_steps), *kept, tokens, dim)
     )
+    if result.wide is not None:
+        shape = (len(result.wide.steps), *kept, tokens, dim)
+        _require_form("wide snapshots", result.wide.snapshots, torch.float32, shape)
 
 
 def _require_form(name: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[int, ...]) -> None:

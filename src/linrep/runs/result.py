@@ -13,6 +13,7 @@ from linrep.geometry.record import Similarity
 from linrep.runs.config import Config
 from linrep.runs.drawing import drawing
 from linrep.runs.summary import Summary
+from linrep.runs.wide_looks import WideLooks
 from linrep.worlds.contexts import World
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Result:
     snapshot_steps: tuple[int, ...]
     snapshots: Float[Tensor, "snapshots kept tokens dim"]
     """Unembeddings of the first runs over training, as many runs as fit the budget."""
+    wide: WideLooks | None = None
+    """The same before step 0, where a wide start was found; None without one, and in records of before."""
     summary: Summary
     """Everything measured at the end; ``as_dict()`` makes plain data of it, as ``result.json`` has it."""
     provenance: dict[str, Any]
