@@ -9,7 +9,8 @@ import pytest
 from linrep.errors import InputError, shown
 from linrep.runs.config import Config
 from linrep.runs.keys import LATER, key_of
-from linrep.runs.toml import LONGEST_KEY, _names, _near, apply_override, load, parse  # pyright: ignore[reportPrivateUsage]
+from linrep.runs.near import LONGEST_KEY, did_you_mean, every_key
+from linrep.runs.toml import load, parse
 
 WORLD = {"kind": "random", "concepts": 3}
 
@@ -128,11 +129,11 @@ def test_a_misspelt_key_is_told_with_the_whole_name_of_the_nearest(
 
 def test_every_key_is_nearest_to_itself() -> None:
     """What is told can be set: every name leads to a field of the schema."""
-    names = set(_names(Config))
+    names = set(every_key(Config))
     assert max(map(len, names)) < LONGEST_KEY / 2
     assert {"seed", "world.network", "contexts.at_most", "training.steps", "shift.step"} <= names
     for name in names:
-        assert name in _near([*name.split(".")[:-1], name.split(".")[-1] + "x"], None)
+        assert name in did_you_mean([*name.split(".")[:-1], name.split(".")[-1] + "x"], None)
 
 
 def test_only_what_applies_is_kept() -> None:
@@ -170,9 +171,6 @@ def test_overrides(tmp_path: Path) -> None:
     for wrong in ("training.steps", "=3", "world.kind.x=1", ".=1"):
         with pytest.raises(InputError, match="--set"):
             load(path, [wrong])
-    fields: dict[str, object] = {}
-    apply_override(fields, "a.b=text")
-    assert fields == {"a": {"b": "text"}}
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"[world", b"world = 3", b""])

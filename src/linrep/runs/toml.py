@@ -1,19 +1,19 @@
 """From a TOML file and dotted overrides to a checked config, or to one clear line; and back to TOML."""
 
-import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import tomli_w
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from linrep.errors import InputError, in_our_words, short, shown
 from linrep.runs.config import Config
-from linrep.runs.world_config import ContextsConfig, TokensConfig, WorldConfig
+from linrep.runs.near import UNIONS, did_you_mean, kinds_of
+from linrep.runs.overrides import overridden
 from linrep.worlds.network_file import NETWORKS, named
 
 LARGEST_BYTES = 2**23
@@ -150,7 +150,8 @@ def load(path: Path | str | None, overrides: Sequence[str] = ()) -> Config:
 
     Args:
         path: A TOML file; None where the overrides say everything.
-        overrides: ``key=value`` with a dotted key; the value is TOML, or else taken as a string.
+        overrides: ``key=value`` with a dotted key; the value is TOML, a number such as ``.01``, or else a
+            string. One that changes a table's kind lets go of what only the kind before had.
 
     Returns:
         The checked config.
@@ -168,21 +169,15 @@ def load(path: Path | str | None, overrides: Sequence[str] = ()) -> Config:
         7
     """
     if path is None:
-        fields: dict[str, Any] = {}
-        for override in overrides:
-            apply_override(fields, override)
-        return parse(fields, source="--set")
+        return parse(overridden({}, overrides), source="--set")
     path = Path(path)
     fields = read_toml(path, missing=f"`linrep init {path}` writes a commented one")
     if is_sweep(fields):
         raise InputError(f"{path}: expected the config of a run, got a sweep; `linrep sweep {path}` runs it")
-    written = _network(fields)
-    for override in overrides:
-        apply_override(fields, override)
+    changed = overridden(fields, overrides)
     # What is named on the command line lies where that is typed.
-    return parse(
-        with_network_beside(fields, path) if _network(fields) == written else fields, source=str(path)
-    )
+    beside = _network(changed) == _network(fields)
+    return parse(with_network_beside(changed, path) if beside else changed, source=str(path))
 
 
 def _network(fields: Mapping[str, Any]) -> Any:
@@ -206,37 +201,10 @@ def parse(fields: Mapping[str, Any], *, source: str = "config") -> Config:
         raise InputError(f"{source}: {explain(error)}") from None
 
 
-def apply_override(fields: dict[str, Any], override: str) -> None:
-    """Set one dotted key of nested plain data in place."""
-    key, equals, text = override.partition("=")
-    parts = [part.strip() for part in key.split(".")]
-    if not equals or not all(parts) or "\n" in text:
-        raise InputError(f"--set: expected key=value such as training.steps=5000, got {shown(override)}")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except ValueError:
-        value = text
-    except RecursionError:
-        raise InputError(f"--set {short(key)}: nested too deeply; give a plain value") from None
-    table = fields
-    for part in parts[:-1]:
-        table = table.setdefault(part, {})
-        if not isinstance(table, dict):
-            raise InputError(
-                f"--set {short(override)}: {shown(part)} is a value, not a table; name a key inside a table"
-            )
-    table[parts[-1]] = value
-
-
-LEAST_ALIKE = 0.65
-"""Of two keys, one of which may be meant by the other."""
-LONGEST_KEY = 100
-"""Characters; more is no misspelt name, and comparing takes time."""
 TOML_TYPES = dict.fromkeys(
     ("model_type", "model_attributes_type", "dict_type", "dataclass_type"), "expected a table"
 ) | {"tuple_type": "expected a list"}
 """Kinds of errors, and what a file should have had, by the names that TOML has for it."""
-_UNIONS = {"world": WorldConfig, "contexts": ContextsConfig, "tokens": TokensConfig}
 
 
 def explain(error: ValidationError) -> str:
@@ -247,7 +215,7 @@ def explain(error: ValidationError) -> str:
     first = problems[0]
     location = [str(part) for part in first["loc"]]
     # Below a table with kinds, the second part of the location is the kind, not a key.
-    kind = location.pop(1) if len(location) > 1 and location[0] in _UNIONS else None
+    kind = location.pop(1) if len(location) > 1 and location[0] in UNIONS else None
     key = short(".".join(location)) or "config"
     context = first.get("ctx", {})
     rest = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
@@ -255,14 +223,14 @@ def explain(error: ValidationError) -> str:
         case "extra_forbidden":
             where = f" for kind = {kind!r}" if kind else ""
             whole = _whole(location, first["input"])
-            near = _near(whole, kind)
+            near = did_you_mean(whole, kind)
             message = f"unknown key {shown('.'.join(whole))}{where}{near}; remove it or correct its name"
         case "missing":
             message = f"{key}: missing; it has no default, set it"
         case "union_tag_not_found":
-            message = f"{key}: needs a kind; set {key}.kind to one of {', '.join(_kinds(location[0]))}"
+            message = f"{key}: needs a kind; set {key}.kind to one of {', '.join(kinds_of(location[0]))}"
         case "union_tag_invalid":
-            kinds = ", ".join(_kinds(location[0]))
+            kinds = ", ".join(kinds_of(location[0]))
             message = f"{key}.kind: expected one of {kinds}, got {shown(context['tag'])}"
         case "value_error":
             message = f"{key}: {context['error']}" if location else str(context["error"])
@@ -273,50 +241,9 @@ def explain(error: ValidationError) -> str:
     return message + rest
 
 
-def _kinds(table: str) -> dict[str, type[BaseModel]]:
-    """The kinds of a table with kinds, and the model behind each."""
-    models = get_args(get_args(_UNIONS[table])[0])
-    return {get_args(model.model_fields["kind"].annotation)[0]: model for model in models}
-
-
 def _whole(location: list[str], value: Any) -> list[str]:
     """An unknown key, as far as it was written: below an unknown table of one key, with that key."""
     while isinstance(value, Mapping) and len(value) == 1:
         ((key, value),) = value.items()
         location = [*location, str(key)]
     return location
-
-
-def _near(location: Sequence[str], kind: str | None) -> str:
-    """The whole name of the key that an unknown one was most likely meant to be."""
-    if len(".".join(location)) > LONGEST_KEY:
-        return ""
-    given = [*(part for part in location[:-1] if not part.isdigit()), location[-1]]
-    # What a table's kind does not know is hardly meant for another table.
-    names = _names(_kinds(given[0])[kind], f"{given[0]}.") if kind else _names(Config)
-    alike = {name: _alike(given, name.split(".")) for name in names}
-    nearest = max(alike, key=alike.__getitem__)
-    if alike[nearest] < LEAST_ALIKE:
-        return ""
-    *table, last = nearest.split(".")
-    if table == given[:-1]:  # with the places in lists that were given
-        nearest = ".".join([*location[:-1], last])
-    return f", did you mean {nearest!r}?"
-
-
-def _alike(given: list[str], name: list[str]) -> float:
-    """How alike two dotted keys are, from 0 to 1; their last parts count for half."""
-    last = difflib.SequenceMatcher(None, given[-1], name[-1]).ratio()
-    whole = difflib.SequenceMatcher(None, ".".join(given), ".".join(name)).ratio()
-    return (last + whole) / 2
-
-
-def _names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Every dotted key below a table, of every kind where there are several."""
-    for key, field in model.model_fields.items():
-        yield prefix + key
-        # A table, one that may be absent, or a list of them.
-        tables: list[Any] = [field.annotation, *get_args(field.annotation)]
-        for table in _kinds(key).values() if not prefix and key in _UNIONS else tables:
-            if isinstance(table, type) and issubclass(table, BaseModel):
-                yield from _names(table, f"{prefix}{key}.")

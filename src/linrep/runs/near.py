@@ -1,0 +1,58 @@
+"""The keys of a config by name: which there are, of which kind of table, and which one was meant."""
+
+import difflib
+from collections.abc import Iterator, Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from linrep.runs.config import Config
+from linrep.runs.world_config import ContextsConfig, TokensConfig, WorldConfig
+
+LEAST_ALIKE = 0.65
+"""Of two keys, one of which may be meant by the other."""
+LONGEST_KEY = 100
+"""Characters; more is no misspelt name, and comparing takes time."""
+UNIONS = {"world": WorldConfig, "contexts": ContextsConfig, "tokens": TokensConfig}
+"""Tables with kinds."""
+
+
+def kinds_of(table: str) -> dict[str, type[BaseModel]]:
+    """The kinds of a table with kinds, and the model behind each."""
+    models = get_args(get_args(UNIONS[table])[0])
+    return {get_args(model.model_fields["kind"].annotation)[0]: model for model in models}
+
+
+def did_you_mean(location: Sequence[str], kind: str | None) -> str:
+    """The whole name of the key that an unknown one was most likely meant to be."""
+    if len(".".join(location)) > LONGEST_KEY:
+        return ""
+    given = [*(part for part in location[:-1] if not part.isdigit()), location[-1]]
+    # What a table's kind does not know is hardly meant for another table.
+    names = list(every_key(kinds_of(given[0])[kind], f"{given[0]}.") if kind else every_key(Config))
+    alike = {name: _alike(given, name.split(".")) for name in names}
+    nearest = max(alike, key=alike.__getitem__)
+    if alike[nearest] < LEAST_ALIKE:
+        return ""
+    *table, last = nearest.split(".")
+    if table == given[:-1]:  # with the places in lists that were given
+        nearest = ".".join([*location[:-1], last])
+    return f", did you mean {nearest!r}?"
+
+
+def _alike(given: list[str], name: list[str]) -> float:
+    """How alike two dotted keys are, from 0 to 1; their last parts count for half."""
+    last = difflib.SequenceMatcher(None, given[-1], name[-1]).ratio()
+    whole = difflib.SequenceMatcher(None, ".".join(given), ".".join(name)).ratio()
+    return (last + whole) / 2
+
+
+def every_key(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Every dotted key below a table, of every kind where there are several."""
+    for key, field in model.model_fields.items():
+        yield prefix + key
+        # A table, one that may be absent, or a list of them.
+        tables: list[Any] = [field.annotation, *get_args(field.annotation)]
+        for table in kinds_of(key).values() if not prefix and key in UNIONS else tables:
+            if isinstance(table, type) and issubclass(table, BaseModel):
+                yield from every_key(table, f"{prefix}{key}.")
