@@ -9,7 +9,7 @@ import pytest
 from linrep.errors import InputError, shown
 from linrep.runs.config import Config
 from linrep.runs.keys import LATER, key_of
-from linrep.runs.near import LONGEST_KEY, did_you_mean, every_key
+from linrep.runs.near import FIELD_WORDS, LONGEST_KEY, did_you_mean, every_key
 from linrep.runs.toml import load, parse
 
 WORLD = {"kind": "random", "concepts": 3}
@@ -100,6 +100,21 @@ def test_mistakes(fields: dict[str, object], message: str) -> None:
         ("trainig.stps=5", "training.steps"),
         ("steps=5", "training.steps"),
         ("model.steps=5", "training.steps"),
+        ("dim=5", "model.dim"),
+        ("lr=3", "training.step_size"),
+        ("LR=3", "training.step_size"),
+        ("learning_rate=3", "training.step_size"),
+        ("training.learning-rate=3", "training.step_size"),
+        ("model.hidden=5", "model.dim"),
+        ("width=5", "model.dim"),
+        ("k=5", "model.dim"),
+        ("m=5", "world.concepts"),
+        ("world.m=5", "world.concepts"),
+        ("batch_size=5", "training.batch_size"),
+        ("epochs=5", "training.steps"),
+        ("seeds=5", "runs"),
+        ("world.lr=5", None),
+        ("training.momentum=5", None),
         ("model.dims=5", "model.dim"),
         ("wrold.kind=chain", "world.kind"),
         ("world.concept=5", "world.concepts"),
@@ -134,6 +149,16 @@ def test_every_key_is_nearest_to_itself() -> None:
     assert {"seed", "world.network", "contexts.at_most", "training.steps", "shift.step"} <= names
     for name in names:
         assert name in did_you_mean([*name.split(".")[:-1], name.split(".")[-1] + "x"], None)
+
+
+def test_every_word_of_the_field_is_meant_for_a_key_and_is_none_itself() -> None:
+    names = set(every_key(Config))
+    words = [word for each in FIELD_WORDS for word in each.split()]
+    assert set(FIELD_WORDS.values()) <= names
+    assert len(set(words)) == len(words)
+    assert not names & set(words)
+    for each, key in FIELD_WORDS.items():
+        assert all(did_you_mean([word], None) == f", did you mean '{key}'?" for word in each.split())
 
 
 def test_only_what_applies_is_kept() -> None:

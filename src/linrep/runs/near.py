@@ -17,6 +17,35 @@ UNIONS = {"world": WorldConfig, "contexts": ContextsConfig, "tokens": TokensConf
 """Tables with kinds."""
 
 
+FIELD_WORDS = {
+    "lr eta learning_rate stepsize": "training.step_size",
+    "final_lr min_lr": "training.final_step_size",
+    "lr_schedule lr_scheduler scheduler": "training.schedule",
+    "epochs iterations iters niter num_steps n_steps max_steps updates": "training.steps",
+    "bs batch batchsize minibatch": "training.batch_size",
+    "opt optim optimiser": "training.optimizer",
+    "n_samples num_samples dataset_size": "training.samples",
+    "tol tolerance": "training.until_excess",
+    "k width hidden hidden_size hidden_dim d_model n_embd embedding_dim dimension rank": "model.dim",
+    "std sigma init init_std": "model.init_scale",
+    "arch architecture": "model.encoder",
+    "depth num_layers n_layers": "model.layers",
+    "num_heads n_heads": "model.heads",
+    "m n_concepts num_concepts": "world.concepts",
+    "graph bif": "world.network",
+    "p edge_prob": "world.edge_probability",
+    "n_runs num_runs seeds num_seeds n_seeds repeats trials": "runs",
+    "random_seed random_state rng": "seed",
+    "precision": "compute.dtype",
+    "gpu cuda": "compute.device",
+    "num_threads n_threads cores": "compute.threads",
+    "max_known": "contexts.at_most",
+    "n_null": "measure.null_draws",
+}
+"""What a key is called elsewhere, and here."""
+_MEANT = {word: key for words, key in FIELD_WORDS.items() for word in words.split()}
+
+
 def kinds_of(table: str) -> dict[str, type[BaseModel]]:
     """The kinds of a table with kinds, and the model behind each."""
     models = get_args(get_args(UNIONS[table])[0])
@@ -30,10 +59,12 @@ def did_you_mean(location: Sequence[str], kind: str | None) -> str:
     given = [*(part for part in location[:-1] if not part.isdigit()), location[-1]]
     # What a table's kind does not know is hardly meant for another table.
     names = list(every_key(kinds_of(given[0])[kind], f"{given[0]}.") if kind else every_key(Config))
-    alike = {name: _alike(given, name.split(".")) for name in names}
-    nearest = max(alike, key=alike.__getitem__)
-    if alike[nearest] < LEAST_ALIKE:
-        return ""
+    nearest = _MEANT.get(given[-1].lower().replace("-", "_"))
+    if nearest not in names:
+        alike = {name: _alike(given, name.split(".")) for name in names}
+        nearest = max(alike, key=alike.__getitem__)
+        if alike[nearest] < LEAST_ALIKE:
+            return ""
     *table, last = nearest.split(".")
     if table == given[:-1]:  # with the places in lists that were given
         nearest = ".".join([*location[:-1], last])
