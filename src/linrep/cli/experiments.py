@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from linrep.cli.options import Printing, grouped
+from linrep.cli.options import Overrides, Printing, grouped
 from linrep.errors import InputError
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ def sweep(
         "runs"
     ),
     quick: Annotated[bool, typer.Option("--quick", help=r"Apply the file's \[quick] table.")] = False,
+    set_: Overrides = None,
 ) -> int:
     """Run every cell of a grid. Finished cells are found again, interrupted ones go on."""
     from linrep.cli.views.live import live_table
@@ -117,10 +118,11 @@ def sweep(
     from linrep.sweeps.file import load_sweep
     from linrep.sweeps.grid import cells
 
-    read = load_sweep(file, quick=quick)
+    read = load_sweep(file, set_ or [], quick=quick)
     chosen = by.engine()
     words = ["linrep", "sweep", str(file), "--out", str(out), *(["--quick"] if quick else [])]
-    command = shlex.join([*words, *by.words()])
+    settings = [word for each in set_ or [] for word in ("--set", each)]
+    command = shlex.join([*words, *settings, *by.words()])
     grid = cells(read, threads=None if chosen is None else chosen.share)
     plan = (user_experiment(read.name, grid), read, grid, command)
     with stop_on_signal() as stop, _workers(chosen, grid, out) as pool, live_table(printing.quiet) as watch:

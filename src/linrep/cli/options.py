@@ -22,6 +22,15 @@ Measured = Annotated[
     Path, typer.Option("--out", help="Folder for page.html, result.json and tables.", show_default=True)
 ]
 
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a key, e.g. training.steps=5000, world.network=survey.",
+    ),
+]
+
 FigureFiles = Annotated[
     Path | None,
     typer.Option("--figures", metavar="DIR", help="Also write every figure as PDF, SVG and PNG here."),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from linrep.cli.options import FigureFiles, Json, Printing, Quiet, Runs, grouped, print_json
+from linrep.cli.options import FigureFiles, Json, Overrides, Printing, Quiet, Runs, grouped, print_json
 from linrep.errors import InputError
 
 if TYPE_CHECKING:
@@ -59,14 +59,7 @@ def run(
         Path | None,
         typer.Argument(help="A TOML file; `linrep init` writes one. None where --set says it all."),
     ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Override a key, e.g. training.steps=5000, world.network=survey.",
-        ),
-    ] = None,
+    set_: Overrides = None,
     out: Runs = DEFAULT_OUT,
     force: Annotated[bool, typer.Option("--force", help="Train again even if this run is there.")] = False,
     page: Annotated[bool, typer.Option(help="Draw the page too.")] = True,

@@ -54,7 +54,7 @@ def apply_override(fields: dict[str, Any], override: str) -> list[str]:
         The parts of the key.
     """
     key, equals, text = override.partition("=")
-    parts = [part.strip() for part in key.split(".")]
+    parts = dotted(override).split(".")
     if not equals or not all(parts) or "\n" in text:
         raise InputError(f"--set: expected key=value such as training.steps=5000, got {shown(override)}")
     try:
@@ -70,6 +70,16 @@ def apply_override(fields: dict[str, Any], override: str) -> list[str]:
             )
     table[parts[-1]] = value
     return parts
+
+
+def dotted(override: str) -> str:
+    """The key of an override.
+
+    Example:
+        >>> dotted("model . dim=3")
+        'model.dim'
+    """
+    return ".".join(part.strip() for part in override.partition("=")[0].split("."))
 
 
 def _let_go(table: str, changed: dict[str, Any], before: Any, own: set[str]) -> None:

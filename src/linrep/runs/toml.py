@@ -128,7 +128,7 @@ def with_network_beside(fields: dict[str, Any], path: Path) -> dict[str, Any]:
     Raises:
         InputError: There is no such file; names both places.
     """
-    name = _network(fields)
+    name = network_of(fields)
     if not isinstance(name, str) or not name or "\0" in name or named(name) is not None:
         return fields
     beside = path.parent / name
@@ -176,11 +176,12 @@ def load(path: Path | str | None, overrides: Sequence[str] = ()) -> Config:
         raise InputError(f"{path}: expected the config of a run, got a sweep; `linrep sweep {path}` runs it")
     changed = overridden(fields, overrides)
     # What is named on the command line lies where that is typed.
-    beside = _network(changed) == _network(fields)
+    beside = network_of(changed) == network_of(fields)
     return parse(with_network_beside(changed, path) if beside else changed, source=str(path))
 
 
-def _network(fields: Mapping[str, Any]) -> Any:
+def network_of(fields: Mapping[str, Any]) -> Any:
+    """What a config, as written, names as its network; None where it names none."""
     world = fields.get("world")
     return world.get("network") if isinstance(world, Mapping) else None
 

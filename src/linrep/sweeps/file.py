@@ -25,14 +25,17 @@ import copy
 import difflib
 import json
 import math
+import os
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from linrep.errors import InputError, short, shown
-from linrep.runs.toml import is_sweep, read_toml
+from linrep.runs.overrides import dotted, overridden
+from linrep.runs.toml import is_sweep, network_of, read_toml
+from linrep.worlds.network_file import named
 
 TOP = ("title", "question", "base", "axes", "quick")
 RESERVED = ("run", "step", "measure", "table", "kind", "value", "ended")
@@ -81,19 +84,20 @@ class Sweep:
     quick: bool = False
 
 
-def load_sweep(path: Path | str, *, quick: bool = False) -> Sweep:
+def load_sweep(path: Path | str, overrides: Sequence[str] = (), *, quick: bool = False) -> Sweep:
     """Read a sweep file.
 
     Args:
         path: A TOML file.
+        overrides: ``key=value`` with a dotted key of the base, as :func:`linrep.load` takes them.
         quick: Apply its ``quick`` table.
 
     Returns:
         The sweep, named after the file.
 
     Raises:
-        InputError: Missing or malformed file, a run's config, unknown key, an axis or a grid that is empty:
-            one line each.
+        InputError: Missing or malformed file, a run's config, unknown key, an axis or a grid that is empty,
+            an override of what an axis varies: one line each.
 
     Example:
         >>> import tempfile
@@ -107,7 +111,8 @@ def load_sweep(path: Path | str, *, quick: bool = False) -> Sweep:
     fields = read_toml(path, missing="give a sweep file with [base] and [axes]")
     if "world" in fields and not is_sweep(fields):
         raise InputError(f"{path}: expected a sweep, got the config of a run; `linrep run {path}` runs it")
-    return parse_sweep(fields, name=path.stem, source=str(path), file=path, quick=quick)
+    read = parse_sweep(fields, name=path.stem, source=str(path), file=path, quick=quick)
+    return _overridden(read, overrides) if overrides else read
 
 
 def parse_sweep(
@@ -169,6 +174,30 @@ def parse_sweep(
         file=file,
         quick=quick,
     )
+
+
+def _overridden(sweep: Sweep, overrides: Sequence[str]) -> Sweep:
+    """With another base. What an axis varies cannot be set: it would stay as the axis says."""
+    base = overridden(sweep.base, overrides)
+    varied = {key: axis.name for axis in sweep.axes for point in axis.points for key, _ in point.changes}
+    for override in overrides:
+        key = dotted(override)
+        axis = next((name for each, name in varied.items() if f"{key}.".startswith(f"{each}.")), None)
+        if axis is not None:
+            raise InputError(
+                f"--set {short(key)}: axis {shown(axis)} of {sweep.source} varies it; set another key, or "
+                "change the axis"
+            )
+    # What is named on the command line lies where that is typed.
+    name = network_of(base)
+    if (
+        name != network_of(sweep.base)
+        and isinstance(name, str)
+        and named(name) is None
+        and Path(name).exists()
+    ):
+        base["world"] = {**base["world"], "network": os.path.abspath(name)}
+    return replace(sweep, base=base)
 
 
 def set_key(fields: dict[str, Any], key: str, value: Any, source: str) -> None:
