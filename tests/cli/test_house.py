@@ -68,7 +68,7 @@ def test_only_the_command_line_knows_typer() -> None:
 
 COMMANDS = {
     "run": "--set --out --json --quiet --force --page",
-    "runs": "--out --where --sort --descending --limit --csv --page --x --y --color --json",
+    "runs": "--out --where --sort --descending --limit --columns --csv --page --x --y --color --json",
     "sweep": "--set --out --quick --figures --format --executor --workers --scheduler --slurm --retry --json "
     "--quiet",
     "reproduce": "--all --quick --out --results --figures --format --executor --workers --scheduler --slurm "

@@ -1,5 +1,7 @@
 """``linrep demo``, ``run``, ``runs``, ``report``, ``validate`` and ``init``: the main path."""
 
+import shutil
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -185,14 +187,21 @@ def runs(
     csv: Annotated[
         Path | None, typer.Option("--csv", metavar="FILE", help="Every field of every run; - is stdout.")
     ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option("--columns", metavar="A,B,C", help="Only these: titles of the list, or fields."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List finished runs (medians over seeds); filter, sort, draw them, write a table. Names what failed."""
-    from linrep.cli.views.runs import listing, listing_of_damaged, listing_of_failed
+    from linrep.cli.views.listing import listing
+    from linrep.cli.views.runs import listing_of_damaged, listing_of_failed
     from linrep.runs.failures import kept
     from linrep.runs.index import run_index
     from linrep.runs.store import RESULT, Store, read_json
 
+    if columns is not None and (as_json or csv is not None or drawing.page is not None):
+        raise InputError("--columns: of the list alone; leave it out, or --json, --csv and --page")
     if not out.is_dir():
         raise InputError(
             f"{out}: no such folder; check --out, or start with `linrep run CONFIG.toml --out {out}`"
@@ -213,7 +222,8 @@ def runs(
         rows = [_public(read_json(store.root / key / RESULT)) for key in table["run"].to_pylist()]
         print_json(rows)
     elif len(index.table) and csv is None and drawing.page is None:
-        typer.echo("\n".join(listing(table, asked)))
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        typer.echo("\n".join(listing(table, asked, columns=columns, width=width)))
     for line in listing_of_failed(failed, out, condition=choice.where):
         typer.echo(f"linrep: {line}", err=True)
 

@@ -1,4 +1,4 @@
-"""Results in a terminal: one table for a run, one for many."""
+"""A run in a terminal, and what of a folder of runs is not in its listing."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,11 +14,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from linrep.laboratory.comparison import Beside
-    from linrep.runs.index import RunTable
     from linrep.runs.result import Result
     from linrep.runs.summary import Key
 
-MISSING = "—"
 MOST_TOLD = 10
 
 
@@ -81,35 +79,6 @@ SHOWN: tuple["Key", ...] = (
 """Measures of a run."""
 
 
-LISTED = {
-    "run": "run",
-    "m": "concepts",
-    "contexts": "counts.contexts",
-    "tokens": "counts.tokens",
-    "excess": "final.excess_loss_nats.median",
-    "lin g": "final.linearity.unembedding.median",
-    "lin f": "final.linearity.embedding.median",
-    "align": "final.alignment.median",
-    "converged": "ended.shares.converged",
-}
-"""Titles of the listing, and the columns of the table of runs behind them."""
-
-
-def listing(table: "RunTable", more: Sequence[str] = ()) -> Iterator[str]:
-    """One line a run, as plain text: there may be many thousands.
-
-    Args:
-        table: Of runs.
-        more: Columns to show besides.
-    """
-    titles = LISTED | {name: name for name in more if name not in LISTED.values()}
-    present = [(title, name) for title, name in titles.items() if name in table.column_names]
-    columns = [[title, *map(_plain, table[name].to_pylist())] for title, name in present]
-    widths = [max(map(len, column)) for column in columns]
-    for line in zip(*columns, strict=True):
-        yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-
-
 def listing_of_damaged(damaged: Sequence[str], out: Path) -> Iterator[str]:
     """The runs that cannot be read, and why.
 
@@ -144,11 +113,3 @@ def listing_of_failed(failed: Sequence[Failure], out: Path, *, condition: str | 
         yield f"failed: {each.label} ({each.key}): {each.error}"
     if len(failed) > MOST_TOLD:
         yield f"failed: {len(failed):,} in all; {out / FAILED} has every error"
-
-
-def _plain(value: object) -> str:
-    return _number(value) if isinstance(value, float) else MISSING if value is None else str(value)
-
-
-def _number(value: float | None) -> str:
-    return MISSING if value is None else f"{value:.3g}"
