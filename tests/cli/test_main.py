@@ -154,9 +154,9 @@ BAD: dict[str, tuple[list[str], str]] = {
         "cycl",
     ),
     "no such device": (["compute.device='abacus'"], "compute.device"),
-    "three states": (
-        ['world={kind="tables", variables=[{name="x", states=["a", "b", "c"], table=[[0.2, 0.3, 0.5]]}]}'],
-        "'x' has 3 states",
+    "one state": (
+        ['world={kind="tables", variables=[{name="x", states=["a"], table=[[1.0]]}]}'],
+        "'x'",
     ),
     "optimizer of a wrong type": (["training.optimizer=[1]"], "training.optimizer"),
     "overflowing step size": (["training.step_size=1e300"], "training.step_size"),
@@ -187,7 +187,7 @@ def test_bad_input_is_one_line_and_writes_nothing(
 
 @pytest.mark.parametrize(
     ("states", "names", "table", "message"),
-    [(3, "x, y, z", "0.2, 0.3, 0.5", "'a'"), (2, "x, y", "0.2, 0.3", "a"), (2, "x, y", "junk", "a")],
+    [(3, "x, y, z", "0.2, 0.3, 0.4", "'a'"), (2, "x, y", "0.2, 0.3", "a"), (2, "x, y", "junk", "a")],
 )
 def test_bad_bif_names_the_variable(
     states: int,

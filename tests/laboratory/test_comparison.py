@@ -144,4 +144,5 @@ def test_every_prediction_can_be_drawn(narrow: Result) -> None:
     assert "additive solution, not proven to be the limit" in page
     plain = render(narrow, Beside(sentence="No limit was computed: why."))
     assert "No limit was computed: why." in plain
-    assert "predicted limit" not in plain
+    assert plain.count("predicted limit") < page.count("predicted limit")
+    assert "Singular values of the logits" not in plain

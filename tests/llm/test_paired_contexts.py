@@ -193,7 +193,7 @@ WRONG = [
     (json.dumps({**GOOD, "context0": " "}).encode(), "x.jsonl:1: field 'context0' is empty"),
     (
         json.dumps({**GOOD, "context0": 3}).encode(),
-        "x.jsonl:1: field 'context0': Input should be a valid string",
+        "x.jsonl:1: field 'context0': expected a valid string",
     ),
     (json.dumps({**GOOD, "context1": "He"}).encode(), "x.jsonl: no usable paired contexts for 'c'"),
     (b'{"word0": "a", "word1": "b", "contexts0": ["x a"]}', "x.jsonl:1: field 'contexts1': Field required"),

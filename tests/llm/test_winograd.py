@@ -170,7 +170,7 @@ WRONG = [
     ([{**OWN, "options": ["x", " "]}], "wsc.jsonl:1: a text or an option is empty"),
     ([{**OWN, "extra": 1}], "wsc.jsonl:1: field 'extra': Extra inputs"),
     ([{**OWN, "text1": OWN["text0"]}], "no Winograd pairs in it .*:1: the two texts are identical"),
-    ([VASE[0], {**VASE[1], "label": "x"}], "wsc.jsonl:2: field 'label': Input should be a valid integer"),
+    ([VASE[0], {**VASE[1], "label": "x"}], "wsc.jsonl:2: field 'label': expected a valid integer"),
     ([{**VASE[0], "label": 2}, VASE[1]], "wsc.jsonl:1: field 'label': expected 0 or 1"),
     ([{"text": "a"}], "wsc.jsonl:1: field 'pronoun': Field required"),
     ([VASE[0]], "no Winograd pairs in it .*:1: no row after it"),

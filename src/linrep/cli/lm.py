@@ -15,9 +15,11 @@ from linrep.cli.lm_options import (
     Hub,
     Inner,
     InnerName,
+    Layer,
     Loading,
     Model,
     Tokens,
+    Winograd,
     Words,
     numbers,
     require_folder,
@@ -46,22 +48,14 @@ class Sentences:
     """What else is measured, and where the model's states are read for it."""
 
     contexts: Contexts = None
-    winograd: Annotated[
-        str | None,
-        typer.Option("--winograd", metavar="FILE|builtin", help="Winograd pairs; the model is then run."),
-    ] = None
+    winograd: Winograd = None
     squares: Annotated[
         str | None,
         typer.Option(
             "--squares", metavar="FILE|builtin", help="Words that cross two concepts: king, queen, kings, …"
         ),
     ] = None
-    layer: Annotated[
-        str | None,
-        typer.Option(
-            "--layer", metavar="N|all", help="Where contexts are read; what the head reads if absent."
-        ),
-    ] = None
+    layer: Layer = None
 
     @property
     def in_full(self) -> bool:

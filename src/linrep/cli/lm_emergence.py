@@ -9,7 +9,9 @@ import typer
 from linrep.cli.lm_options import (
     Contexts,
     Inner,
+    Layer,
     Loading,
+    Winograd,
     Words,
     numbers,
     require_folder,
@@ -45,16 +47,8 @@ class Asked:
     """What is measured at each."""
 
     contexts: Contexts = None
-    winograd: Annotated[
-        str | None,
-        typer.Option("--winograd", metavar="FILE|builtin", help="Winograd pairs; the model is then run."),
-    ] = None
-    layer: Annotated[
-        str | None,
-        typer.Option(
-            "--layer", metavar="N|all", help="Where contexts are read; what the head reads if absent."
-        ),
-    ] = None
+    winograd: Winograd = None
+    layer: Layer = None
     counts: Annotated[
         Path | None,
         typer.Option(

@@ -22,6 +22,14 @@ Contexts = Annotated[
     str | None,
     typer.Option("--contexts", metavar="FILE|builtin", help="Paired contexts; the model is then run."),
 ]
+Winograd = Annotated[
+    str | None,
+    typer.Option("--winograd", metavar="FILE|builtin", help="Winograd pairs; the model is then run."),
+]
+Layer = Annotated[
+    str | None,
+    typer.Option("--layer", metavar="N|all", help="Where contexts are read; what the head reads if absent."),
+]
 Draws = Annotated[int, typer.Option("--draws", min=50, help="Resamples, and draws of each null.")]
 BatchSize = Annotated[
     int, typer.Option("--batch-size", min=1, help="Contexts at once; halved when memory ends.")

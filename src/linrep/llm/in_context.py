@@ -40,9 +40,9 @@ class ContextPairs:
     concepts: tuple[str, ...]
     texts: tuple[str, ...]
     pairs: Pairs
-    frame: tuple[Int64[Tensor, " pairs"], ...]
+    frame: tuple[Int64[Tensor, " _"], ...]
     """For each concept, the frame of each of its pairs."""
-    swap: tuple[Int64[Tensor, " pairs"], ...]
+    swap: tuple[Int64[Tensor, " _"], ...]
     """For each concept, which words each pair swaps: the same number for the same words in another frame."""
 
     def unrelated(self, concept: int) -> Float64[Tensor, "pairs pairs"]:

@@ -46,7 +46,7 @@ def small(number: dict[str, Any]) -> dict[str, Any]:
     """What is written into a small cell: without the zero before the point.
 
     Example:
-        >>> small(number(0, 1, "−0.02", dark=False))["text"]
+        >>> small(number(0, 1, "−0.02", 0.1))["text"]
         '−.02'
     """
     text = number["text"]
