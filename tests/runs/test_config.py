@@ -78,7 +78,7 @@ WORLD = {"kind": "random", "concepts": 3}
         ({"world": WORLD, "contexts": {"kind": "known", "at_mots": 1}}, "did you mean 'contexts.at_most'"),
         (
             {"world": WORLD, "contexts": {"kind": "complete", "fraction": 1}},
-            "for kind = 'complete'; remove it",
+            "for kind = 'complete', which kind = 'fraction' has; set that kind too, or remove the key",
         ),
         (
             {"world": {"kind": "tables", "variables": [{"name": "a"}, {"nmae": "b"}]}},
@@ -140,6 +140,23 @@ def test_a_misspelt_key_is_told_with_the_whole_name_of_the_nearest(
     assert said.startswith(f"{path}: unknown key {given}")
     assert (f", did you mean '{nearest}'?" in said) if nearest else ("did you mean" not in said)
     assert "\n" not in said
+
+
+def test_a_key_of_another_kind_is_told_with_the_kinds_that_know_it(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text("world = { kind = 'random', concepts = 3 }\ncontexts = { kind = 'complete' }")
+    for override, kinds in (("world.network=asia", "'network'"), ("contexts.at_most=2", "'known'")):
+        with pytest.raises(InputError) as caught:
+            load(path, [override])
+        key = override.partition("=")[0]
+        words = f"unknown key '{key}' for kind = "
+        assert words in str(caught.value)
+        assert f", which kind = {kinds} has; set that kind too" in str(caught.value)
+    with pytest.raises(InputError, match="'tables' has; "):
+        load(path, ["world.variables=[]"])
+    with pytest.raises(InputError) as caught:
+        load(path, ["world.concepts_=3"])
+    assert " has; " not in str(caught.value)
 
 
 def test_every_key_is_nearest_to_itself() -> None:

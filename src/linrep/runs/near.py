@@ -52,6 +52,18 @@ def kinds_of(table: str) -> dict[str, type[BaseModel]]:
     return {get_args(model.model_fields["kind"].annotation)[0]: model for model in models}
 
 
+def kinds_with(location: Sequence[str]) -> list[str]:
+    """The kinds of a table that have a key.
+
+    Example:
+        >>> kinds_with(["world", "network"]), kinds_with(["world", "colour"]), kinds_with(["seed"])
+        (['network'], [], [])
+    """
+    if len(location) != 2 or location[0] not in UNIONS:
+        return []
+    return [kind for kind, model in kinds_of(location[0]).items() if location[1] in model.model_fields]
+
+
 def did_you_mean(location: Sequence[str], kind: str | None) -> str:
     """The whole name of the key that an unknown one was most likely meant to be."""
     if len(".".join(location)) > LONGEST_KEY:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from linrep.errors import InputError, in_our_words, short, shown
 from linrep.runs.config import Config
-from linrep.runs.near import UNIONS, did_you_mean, kinds_of
+from linrep.runs.near import UNIONS, did_you_mean, kinds_of, kinds_with
 from linrep.runs.overrides import overridden
 from linrep.worlds.network_file import NETWORKS, named
 
@@ -224,8 +224,12 @@ def explain(error: ValidationError) -> str:
         case "extra_forbidden":
             where = f" for kind = {kind!r}" if kind else ""
             whole = _whole(location, first["input"])
-            near = did_you_mean(whole, kind)
-            message = f"unknown key {shown('.'.join(whole))}{where}{near}; remove it or correct its name"
+            others = " or ".join(map(repr, kinds_with(whole)))
+            message = f"unknown key {shown('.'.join(whole))}{where}" + (
+                f", which kind = {others} has; set that kind too, or remove the key"
+                if others
+                else f"{did_you_mean(whole, kind)}; remove it or correct its name"
+            )
         case "missing":
             message = f"{key}: missing; it has no default, set it"
         case "union_tag_not_found":
