@@ -161,22 +161,35 @@ def talking(*, quiet: bool) -> Generator[Callable[[str], None], None, None]:
     Yields:
         A function that says one line.
     """
-    from transformers.utils import logging as library
-
     said = logging.StreamHandler(sys.stderr)
     said.setFormatter(logging.Formatter("linrep: %(message)s"))
     log = logging.getLogger("linrep.llm")
-    propagates, level, bars = log.propagate, library.get_verbosity(), library.is_progress_bar_enabled()
+    propagates = log.propagate
     log.addHandler(logging.NullHandler() if quiet else said)
     log.propagate = False
-    if quiet or not sys.stderr.isatty():
-        library.disable_progress_bar()
-    library.set_verbosity_error()
     try:
-        yield lambda words: None if quiet else typer.echo(f"linrep: {words}", err=True)
+        with _library_silent(bars=not quiet and sys.stderr.isatty()):
+            yield lambda words: None if quiet else typer.echo(f"linrep: {words}", err=True)
     finally:
         log.handlers.clear()
         log.propagate = propagates
+
+
+@contextlib.contextmanager
+def _library_silent(*, bars: bool) -> Generator[None, None, None]:
+    """Transformers tell of errors alone; where it is not installed, whoever needs it says so."""
+    try:
+        from transformers.utils import logging as library
+    except ImportError:
+        yield
+        return
+    level, had_bars = library.get_verbosity(), library.is_progress_bar_enabled()
+    if not bars:
+        library.disable_progress_bar()
+    library.set_verbosity_error()
+    try:
+        yield
+    finally:
         library.set_verbosity(level)
-        if bars:
+        if had_bars:
             library.enable_progress_bar()

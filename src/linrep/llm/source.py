@@ -3,6 +3,7 @@
 Only safetensors are read: pickle runs code. Every way a source can fail is one line that says what was tried.
 """
 
+import importlib
 import importlib.util
 import json
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from typing import Any, Literal
 from linrep.errors import InputError
 
 Kind = Literal["causal", "masked", "encoder"]
+NEEDED = ("transformers", "tokenizers", "huggingface_hub")
 PACKAGES = {
     "bitsandbytes": "bitsandbytes",
     "gptq": "optimum gptqmodel",
@@ -119,6 +121,7 @@ def locate(name: str | Path, options: LoadOptions | None = None) -> Source:
     Raises:
         InputError: If the folder holds no model, or the Hub's model is missing, gated or not at hand offline.
     """
+    require_packages()
     options = options or LoadOptions()
     path = Path(name)
     if is_adapter(path) and importlib.util.find_spec("peft") is not None:
@@ -238,14 +241,25 @@ def estimate_bytes(source: Source) -> int | None:
     return None
 
 
+def require_packages() -> None:
+    """Raise in one line where what reads language models is not installed.
+
+    Raises:
+        InputError: A package is missing.
+    """
+    try:
+        for name in NEEDED:
+            importlib.import_module(name)
+    except ImportError:
+        raise InputError('language models need more packages: pip install "linrep[lm]"') from None
+
+
 def library(
     name: str | Path, call: Callable[[Any], Any], *, what: str = "model", revision: str | None = None
 ) -> Any:
     """Run one of transformers' loaders; every way the source can fail becomes one line."""
-    try:
-        import transformers
-    except ImportError:
-        raise InputError('language models need more packages: pip install "linrep[lm]"') from None
+    require_packages()
+    import transformers
     from huggingface_hub.utils import logging as hub_logging
 
     # The Hub's client tells of every retry; the user is told once, below, if all of them fail.

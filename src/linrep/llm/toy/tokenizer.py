@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from linrep.llm.source import require_packages
 from linrep.llm.toy.language import Language
 
 SPECIAL = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
@@ -20,6 +21,7 @@ def tokenizer(language: Language) -> Any:
     Returns:
         A ``PreTrainedTokenizerFast``; anything outside the language is ``<unk>``.
     """
+    require_packages()
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
