@@ -458,7 +458,8 @@ def test_absent_numbers_are_null_not_nan(tmp_path: Path) -> None:
         "contexts": {"kind": "fraction", "fraction": 0.1},
         "training": {"steps": 20},
     }
-    json.dumps(linrep.run(config(**sections), out=tmp_path).summary.as_dict(), allow_nan=False)
+    written = json.dumps(linrep.run(config(**sections), out=tmp_path).summary.as_dict(), allow_nan=False)
+    assert json.loads(written)["final"]["alignment"]["mean"] is None
 
 
 def test_padding_stays_out_of_the_gauge() -> None:

@@ -19,12 +19,10 @@ from linrep.llm.inner import euclid
 from linrep.llm.tokens import TokenPairs
 from linrep.llm.toy.frequency import spoken_of
 from linrep.llm.toy.history import checkpoint_steps
+from linrep.llm.toy.tables import falling_rate, small_tables
 from linrep.llm.weights import VocabularyTable
 from linrep.llm.words import linearity_rows, word_geometry
 from linrep.population.gradient import Population, population_gradient
-from linrep.seeds import generator
-from linrep.training.schedule import schedule
-from linrep.training.state import start
 from linrep.training.training import train
 from linrep.worlds.concepts import independent
 from linrep.worlds.contexts import World
@@ -33,8 +31,6 @@ from linrep.worlds.contexts import world as world_of
 CONCEPTS = 5
 """Of a world that stands for one we do not know."""
 STEPS, LOOKS, FIRST = 10_000, 16, 8
-RATE = (5.0, 0.05)
-"""Step size at the start and at the end, between them geometric."""
 COMMONEST = 2 / 3
 
 
@@ -88,16 +84,9 @@ def table_history(
         looks: How often they are measured, at step 0, then evenly in the logarithm.
     """
     population, dim = Population.of([world]), world.model.concepts
-    state = start(
-        population,
-        dim,
-        init_scale=0.1,
-        optimizer="sgd",
-        generators=[generator(seed, "start", 0)],
-        order=generator(seed, "order"),
-    )
+    state = small_tables(population, dim, seed=seed)
     stops = checkpoint_steps(looks, steps, first=FIRST)
-    rate = schedule("geometric", RATE[0], steps, RATE[1])
+    rate = falling_rate(steps)
     found: list[Look] = []
     excess: list[float] = []
 

@@ -14,13 +14,12 @@ import linrep
 from linrep.geometry import Measurement, Pairs, counterfactual_pairs, measure
 from linrep.llm.toy.make import Toy, ToySettings, toy_language, train_toy
 from linrep.llm.toy.pairs import MOST_CONTEXTS, rendered_pairs
+from linrep.llm.toy.tables import falling_rate, small_tables
 from linrep.llm.toy.train import head_states
 from linrep.population.gradient import Population, population_gradient
 from linrep.runs.row import Row, Subject
 from linrep.runs.tidy import plain
 from linrep.seeds import generator
-from linrep.training.schedule import schedule
-from linrep.training.state import start
 from linrep.training.training import train as train_tables
 from linrep.training.until import Until
 from linrep.worlds.contexts import World
@@ -271,15 +270,8 @@ def table_geometry(
         seed: Of start, order and null.
     """
     population = Population.of([world])
-    state = start(
-        population,
-        dim,
-        init_scale=0.1,
-        optimizer="sgd",
-        generators=[generator(seed, "start", 0)],
-        order=generator(seed, "order"),
-    )
-    rate = schedule("geometric", 5.0, steps, 0.05)
+    state = small_tables(population, dim, seed=seed)
+    rate = falling_rate(steps)
     for _ in train_tables(
         population,
         state,
