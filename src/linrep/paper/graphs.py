@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from linrep.intervals import average
 from linrep.page.axis_words import title
-from linrep.page.chart import chart, colour, control, numeric
+from linrep.page.chart import chart
 from linrep.page.numbers import cosine, short
 from linrep.page.shell import Block
 from linrep.paper.effects import Held, below, judged, span
-from linrep.paper.measured import measured_line
+from linrep.paper.measured import lines_beside_null
 from linrep.paper.own_control import slopes
 from linrep.paper.paired import Key
 from linrep.paper.record import ALIGNMENT, LINEARITY_G, LOG_ODDS, Answer, Column, Experiment, nothing
@@ -67,14 +67,8 @@ def figures(numbers: Numbers) -> list[Block]:
         return []
     blocks: list[Block] = []
     for measure, words in ((G, "Linearity of g"), (BOTH, "Alignment"), (GAP, "Log-odds gap")):
-        lines = [
-            measured_line(graph, colour(index), part.each(SHARE), measure)
-            for index, (graph, part) in enumerate(parts)
-        ]
-        cells = parts[0][1].each(SHARE)
-        null = [cell.spread(*measure, kind="null") for _, cell in cells]
-        name = "predicting zero" if measure == GAP else "random pairs"
-        lines.append(control(f"{name}, {parts[0][0]}", "--null", numeric([at for at, _ in cells]), null))
+        null = "predicting zero" if measure == GAP else "random pairs"
+        lines = lines_beside_null(parts, SHARE, measure, null)
         blocks.append(
             chart(
                 f"graphs-{measure[0].replace('_', '-')}",

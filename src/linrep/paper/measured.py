@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from linrep.page.chart import Series, means, numeric
+from linrep.page.chart import Series, colour, control, means, numeric
 from linrep.page.palette import Dash
 from linrep.paper.paired import Key
 from linrep.sweeps.numbers import Numbers, Words
@@ -34,6 +34,24 @@ def measured_line(
         dash=dash,
         marker=marker,
     )
+
+
+def lines_beside_null(parts: Cells, axis: str, measure: Key, null: str = "random pairs") -> list[Series]:
+    """A line for each part along an axis, and the null of the first.
+
+    Args:
+        parts: Of a sweep, at least one.
+        axis: Along which they are drawn.
+        measure: At the end of training.
+        null: Its name.
+    """
+    lines = [
+        measured_line(name, colour(index), part.each(axis), measure)
+        for index, (name, part) in enumerate(parts)
+    ]
+    first, cells = parts[0][0], parts[0][1].each(axis)
+    chance = [cell.spread(*measure, kind="null") for _, cell in cells]
+    return [*lines, control(f"{null}, {first}", "--null", numeric([at for at, _ in cells]), chance)]
 
 
 def run_dots(

@@ -2,12 +2,12 @@
 
 from linrep.intervals import Effect
 from linrep.page.axis_words import title
-from linrep.page.chart import chart, colour, control, numeric
+from linrep.page.chart import chart
 from linrep.page.numbers import cosine, listed, short
 from linrep.page.shell import Block
 from linrep.paper.effects import Held, above, below, judged
 from linrep.paper.graphs import DEPENDENCE, PRICE, extra
-from linrep.paper.measured import measured_line
+from linrep.paper.measured import lines_beside_null
 from linrep.paper.own_control import less
 from linrep.paper.paired import Key, paired_difference
 from linrep.paper.record import ALIGNMENT, LINEARITY_G, LOG_ODDS, Answer, Column, Experiment, nothing
@@ -61,15 +61,7 @@ def figures(numbers: Numbers) -> list[Block]:
         return []
     blocks: list[Block] = []
     for measure, words in ((G, "Linearity of g"), (BOTH, "Alignment")):
-        lines = [
-            measured_line(network, colour(index), part.each(SHARE), measure)
-            for index, (network, part) in enumerate(parts)
-        ]
-        cells = parts[0][1].each(SHARE)
-        null = [cell.spread(*measure, kind="null") for _, cell in cells]
-        lines.append(
-            control(f"random pairs, {parts[0][0]}", "--null", numeric([at for at, _ in cells]), null)
-        )
+        lines = lines_beside_null(parts, SHARE, measure)
         blocks.append(
             chart(
                 f"real-worlds-{measure[0]}",
