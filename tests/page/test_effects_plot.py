@@ -1,15 +1,22 @@
 """Effects against their bounds, bars of shares, and one legend for charts that mean the same."""
 
 import re
+from dataclasses import replace
 
 import pytest
+import torch
 
+from linrep.intervals import average
 from linrep.page.bars import stacked
 from linrep.page.chart import Series, chart, means
 from linrep.page.effects import Row, ends, html
+from linrep.page.experiment import experiment_page
 from linrep.page.one_legend import with_one_legend
 from linrep.page.print_plot import figure, first_row
 from linrep.page.shell import Block
+from linrep.paper.effects import Held, above
+from linrep.paper.record import Answer, Experiment
+from tests.paper.test_user_sweep import report, two_axes
 
 INF = float("inf")
 
@@ -34,6 +41,32 @@ def test_a_region_between_bounds_has_both_and_an_effect_without_interval_no_bar(
     assert drawn.count('class="at-rule"') == 2
     assert 'class="bar"' not in drawn
     assert 'class="mark" cx="50.00%"' in drawn
+
+
+def test_a_long_list_of_effects_is_folded_after_the_first_few() -> None:
+    few, many = (html([row((0.0, INF), (0.4, 0.6))] * size) for size in (8, 9))
+    assert [drawn.count('class="yes rest"') for drawn in (few, many)] == [0, 4]
+    assert many.count('class="yes"') == 5
+
+
+def test_of_many_effects_those_that_speak_against_come_first() -> None:
+    held, against, fewer = 0.95, 0.1, 8
+    effects = [
+        above(f"effect {at}", average(torch.full((4,), held, dtype=torch.float64)), 0.5)
+        for at in range(fewer)
+    ]
+    late = above("too small", average(torch.full((4,), against, dtype=torch.float64)), 0.5)
+
+    def first(given: list[Held]) -> str:
+        answer = Answer(standing="no", finding="so.", rule="", effects=tuple(given))
+        study = Experiment(name="mine", answer=lambda _: answer, figures=lambda _: [])
+        page = experiment_page(replace(report(two_axes()), experiment=study))
+        (forest,) = (block for block in page.blocks if block.kind == "forest")
+        assert forest.many == len(given)
+        return re.findall(r'<th scope="row">(.*?)</th>', forest.drawing)[0]
+
+    assert first([*effects, late]) == "too small"
+    assert first([*effects[1:], late]) == "effect 1", "a short list keeps its order"
 
 
 def lines(name: str, colour: str) -> Block:

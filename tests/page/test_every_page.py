@@ -26,6 +26,7 @@ from linrep.paper.claims.ledger import Ledger
 from linrep.paper.claims.verdict import Claim, Estimate, Rule, Trial
 from linrep.paper.effects import above, below
 from linrep.paper.record import Answer
+from linrep.paper.report import picture
 from linrep.runs.row import Null, Row
 from linrep.vectors import VectorsOptions, measure_vectors
 from tests.llm.planted import planted
@@ -87,7 +88,7 @@ def experiment() -> str:
 def index() -> str:
     record = report(two_axes()).record()
     each = [record | {"standing": word, "deciding": "–", "share": "3 of 4"} for word in ("yes", "no", "note")]
-    return assemble(index_page(each))
+    return assemble(index_page(each, {record["name"]: picture(report(two_axes()))}))
 
 
 def ledger() -> str:

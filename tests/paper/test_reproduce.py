@@ -89,6 +89,7 @@ def test_the_whole_set_writes_pages_tables_index_and_results(
         assert f'href="{each["page"]}"' in index
         assert each["question"].replace("'", "&#39;") in page
         assert each["command"] in page
+        assert (out / "thumbnails" / f"{each['name']}.svg").stat().st_size < 80_000
         text = pages[f"{each['name']}.md"].decode()
         assert f"]({each['name']}.md)" in listed
         assert f"linrep reproduce {each['name']} --quick" in text

@@ -46,19 +46,26 @@ def render(ledger: "Ledger") -> str:
     Args:
         ledger: Judged.
     """
-    return assemble(
-        Page(
-            title=headline(ledger),
-            kicker=f"The claims of the paper, tested: the {ledger.scale} ledger",
-            thresholds=[ledger.rule],
-            sections=[
-                Section(id="ledger", title="Every test, and where it must fail", blocks=[_forest(ledger)]),
-                Section(id="claims", title="What each claim says", blocks=[_statements(ledger)], folded=True),
-                Section(id="numbers", title="Every number", blocks=[_numbers(ledger)], folded=True),
-                _experiments(ledger),
-            ],
-            footer=f"linrep {linrep.__version__}. Intervals: 95 %, Student's t of the mean over seeds.",
-        )
+    return assemble(page(ledger))
+
+
+def page(ledger: "Ledger") -> Page:
+    """All that the page of the claims says.
+
+    Args:
+        ledger: Judged.
+    """
+    return Page(
+        title=headline(ledger),
+        kicker=f"The claims of the paper, tested: the {ledger.scale} ledger",
+        thresholds=[ledger.rule],
+        sections=[
+            Section(id="ledger", title="Every test, and where it must fail", blocks=[_forest(ledger)]),
+            Section(id="claims", title="What each claim says", blocks=[_statements(ledger)], folded=True),
+            Section(id="numbers", title="Every number", blocks=[_numbers(ledger)], folded=True),
+            _experiments(ledger),
+        ],
+        footer=f"linrep {linrep.__version__}. Intervals: 95 %, Student's t of the mean over seeds.",
     )
 
 

@@ -174,38 +174,68 @@ def paper(view: View) -> Any:
     Each fills its frame; how many times larger it is drawn than at the end stands above it.
     """
     from matplotlib.figure import Figure
-    from mpl_toolkits.mplot3d.art3d import Line3DCollection
-
-    from linrep.page.print_style import plain
 
     each = cube(view, view.typical)
-    steps = view.steps[frames_shown(view)]
+    moments = _moments(view.steps[frames_shown(view)])
     figure = Figure(figsize=(7.2, 2.9), layout="constrained")
-    moments = _moments(steps)
     for column, moment in enumerate(moments):
         axes: Any = figure.add_subplot(1, len(moments), column + 1, projection="3d", proj_type="ortho")
-        points = each.frames[moment]
-        for i, ends in ((i, ends) for i, ends in enumerate(each.edges) if len(ends)):
-            style = ("-", "--", ":", "-.")[palette.DASHES.index(palette.dash(i))]
-            width = 1.1 if len(each.tokens) <= 64 else 0.5
-            colour = palette.paper(palette.concept(i))
-            axes.add_collection3d(
-                Line3DCollection(points[ends], colors=colour, linestyles=style, linewidths=width)
-            )
-        axes.scatter(*points.T, s=7 if len(each.tokens) <= 64 else 2, color="#15191f", depthshade=False)
-        reach, last = (float(np.abs(each.frames[at]).max()) or 1.0 for at in (moment, -1))
-        axes.set(xlim=(-reach, reach), ylim=(-reach, reach), zlim=(-reach, reach))
-        axes.set_box_aspect((1, 1, 1), zoom=1.45)
-        axes.view_init(elev=70, azim=-70)
-        axes.set_axis_off()
-        grown = "" if last < 2 * reach else f" (× {last / reach:.0f})"
-        axes.set_title(f"{when(view, int(steps[moment]))}{grown}", y=0.97)
+        _draw(axes, each, moment)
+        axes.set_title(_told(view, each, moment), y=0.97)
+    _legend(figure, view, each)
+    return figure
+
+
+def thumbnail(view: View) -> Any:
+    """The typical run at the end, one column wide."""
+    from matplotlib.figure import Figure
+
+    each = cube(view, view.typical)
+    figure = Figure(figsize=(3.6, 2.6), layout="constrained")
+    _draw(figure.add_subplot(projection="3d", proj_type="ortho"), each, -1)
+    _legend(figure, view, each)
+    return figure
+
+
+def _draw(axes: Any, each: Cube, moment: int) -> None:
+    """The tokens and edges of one moment, as large as fits."""
+    from mpl_toolkits.mplot3d.art3d import Line3DCollection
+
+    points = each.frames[moment]
+    few = len(each.tokens) <= 64
+    for i, ends in ((i, ends) for i, ends in enumerate(each.edges) if len(ends)):
+        style = ("-", "--", ":", "-.")[palette.DASHES.index(palette.dash(i))]
+        colour = palette.paper(palette.concept(i))
+        axes.add_collection3d(
+            Line3DCollection(points[ends], colors=colour, linestyles=style, linewidths=1.1 if few else 0.5)
+        )
+    axes.scatter(*points.T, s=7 if few else 2, color="#15191f", depthshade=False)
+    reach = _reach(each, moment)
+    axes.set(xlim=(-reach, reach), ylim=(-reach, reach), zlim=(-reach, reach))
+    axes.set_box_aspect((1, 1, 1), zoom=1.45)
+    axes.view_init(elev=70, azim=-70)
+    axes.set_axis_off()
+
+
+def _told(view: View, each: Cube, moment: int) -> str:
+    """When it was, and how many times larger it is drawn than the end."""
+    step = int(view.steps[frames_shown(view)][moment])
+    reach, last = _reach(each, moment), _reach(each, -1)
+    return f"{when(view, step)}{'' if last < 2 * reach else f' (× {last / reach:.0f})'}"
+
+
+def _reach(each: Cube, moment: int) -> float:
+    return float(np.abs(each.frames[moment]).max()) or 1.0
+
+
+def _legend(figure: Any, view: View, each: Cube) -> None:
+    from linrep.page.print_style import plain
+
     lines = [
         _line(palette.paper(palette.concept(i)), plain(name) + ("" if len(ends) else " (no pair)"))
         for i, (name, ends) in enumerate(zip(view.names, each.edges, strict=True))
     ]
     figure.legend(handles=lines, loc="outside lower center", ncols=min(len(lines), 8), frameon=False)
-    return figure
 
 
 def _line(colour: str, text: str) -> Any:

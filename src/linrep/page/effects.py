@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from linrep.intervals import Range
+from linrep.page.shell import first_of
 
 HEIGHT = 22
 """Pixels of a strip."""
@@ -35,7 +36,7 @@ def html(rows: Sequence[Row]) -> str:
     """The plot as a table whose second column is drawn. Every text is escaped.
 
     Args:
-        rows: In order.
+        rows: In order; those after the first few are marked, so that a page can fold them.
 
     Example:
         >>> html([]).count("<td")
@@ -47,7 +48,9 @@ def html(rows: Sequence[Row]) -> str:
         '<th scope="col">Mean [95 %]</th><th scope="col">Claimed</th><th scope="col">Runs</th>'
         '<th scope="col">As claimed</th></tr></thead>'
     )
-    return f'<table class="forest effects">{head}<tbody>{"".join(map(_row, rows))}</tbody></table>'
+    first = first_of(len(rows))
+    body = "".join(_row(row, " rest" if at >= first else "") for at, row in enumerate(rows))
+    return f'<table class="forest effects">{head}<tbody>{body}</tbody></table>'
 
 
 def ends(row: Row) -> tuple[float, float]:
@@ -68,10 +71,10 @@ def ends(row: Row) -> tuple[float, float]:
     return low - room, high + room
 
 
-def _row(row: Row) -> str:
+def _row(row: Row, rest: str) -> str:
     cells = (("measured", row.measured), ("rule", row.bound), ("count", row.count))
     return (
-        f'<tr class="{escape(row.standing)}"><th scope="row">{escape(row.name)}</th>'
+        f'<tr class="{escape(row.standing)}{rest}"><th scope="row">{escape(row.name)}</th>'
         f'<td class="strip">{_strip(row)}</td>'
         + "".join(f'<td class="{name}">{escape(text)}</td>' for name, text in cells)
         + f'<td class="outcome"><span class="standing">{escape(row.standing)}</span></td></tr>'

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import linrep
 from linrep.page import effects
+from linrep.page.cards import Card
 from linrep.page.numbers import count, finite
 from linrep.page.one_legend import with_one_legend
-from linrep.page.shell import Block, Line, Page, Section
+from linrep.page.scale import Standing
+from linrep.page.shell import Block, Line, Page, Section, first_of
 from linrep.runs.toml import as_toml
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 STEP_0 = "its value untrained, at step 0 (of a wide start: once it is cut to width k)"
 """What stands beside every number of an experiment, in words."""
+AGAINST: tuple[Standing, ...] = ("no", "undecided", "note", "yes")
+"""Standings of effects, those first that keep an answer from being yes."""
 
 
 def experiment_page(report: "Report") -> Page:
@@ -40,6 +44,8 @@ def _effects(answer: "Answer") -> list[Section]:
     """What the answer rests on; nothing where it asks nothing."""
     if not answer.effects:
         return []
+    # Where they are many, those that speak against it are seen first.
+    ordered = sorted(answer.effects, key=lambda each: AGAINST.index(each.standing))
     rows = [
         effects.Row(
             name=each.name,
@@ -51,13 +57,14 @@ def _effects(answer: "Answer") -> list[Section]:
             count=each.count,
             standing=each.standing,
         )
-        for each in answer.effects
+        for each in (ordered if first_of(len(ordered)) < len(ordered) else answer.effects)
     ]
     block = Block(
         id="effects-plot",
         kind="forest",
         title="Effects against what is claimed",
         drawing=effects.html(rows),
+        drawn_rows=len(rows),
         caption="Over runs that converged. Yes: the whole 95 % interval lies where it is claimed (shaded); "
         "no: all of it lies elsewhere; else undecided. Each row has its own scale.",
     )
@@ -68,7 +75,7 @@ def _effects(answer: "Answer") -> list[Section]:
 
 
 def _figure(report: "Report") -> Section:
-    blocks = [*report.experiment.figures(report.numbers), *report.ended_figure]
+    blocks = [*report.figures, *report.ended_figure]
     return Section(id="figure", title="Figure", blocks=with_one_legend(blocks))
 
 
@@ -110,13 +117,55 @@ def _facts(report: "Report") -> list[list[str]]:
     return [list(each) for each in (*axes, *counts, compute)]
 
 
-def index_page(answers: Sequence[Mapping[str, Any]]) -> Page:
-    """One sentence for each experiment, linked to its page.
+WORDS: Mapping[Standing, str] = {
+    "yes": "yes",
+    "no": "no",
+    "undecided": "undecided",
+    "note": "without a question",
+}
+"""Answers as they are counted."""
+
+
+def counted(answers: Sequence[Standing]) -> str:
+    """How many experiments there are, and how they came out.
+
+    Example:
+        >>> counted(["yes", "no", "yes"])
+        '3 experiments: 2 yes, 1 no'
+    """
+    counts = {said: answers.count(word) for word, said in WORDS.items()}
+    said = ", ".join(f"{number} {word}" for word, number in counts.items() if number)
+    return f"{len(answers)} experiment{'' if len(answers) == 1 else 's'}: {said}"
+
+
+def card(answer: Mapping[str, Any], page: str, picture: str) -> Card:
+    """An experiment among others: its question and its answer.
+
+    Args:
+        answer: Record of :class:`linrep.paper.report.Report`.
+        page: Where its page lies, from the one that holds the card.
+        picture: Its thumbnail.
+    """
+    title = f"{answer['title']}{' (quick)' if answer['quick'] else ''}"
+    return Card(
+        title=title, sentence=answer["question"], href=page, there=answer["standing"], picture=picture
+    )
+
+
+def index_page(answers: Sequence[Mapping[str, Any]], pictures: Mapping[str, str]) -> Page:
+    """A card for each experiment, linked to its page.
 
     Args:
         answers: Records of :class:`linrep.paper.report.Report`.
+        pictures: Thumbnails by the name of the experiment, where there are any.
     """
-    words = {"yes": "yes", "no": "no", "undecided": "undecided", "note": "without a question"}
+    found = Block(
+        id="found",
+        kind="table",
+        title="What was found",
+        columns=["Experiment", "answer"],
+        rows=[[each["title"], each["answer"]] for each in answers],
+    )
     table = Block(
         id="all",
         kind="table",
@@ -125,7 +174,7 @@ def index_page(answers: Sequence[Mapping[str, Any]]) -> Page:
         rows=[
             [
                 each["title"] + (" (quick)" if each["quick"] else ""),
-                words[each["standing"]],
+                WORDS[each["standing"]],
                 each["deciding"],
                 each["share"],
                 count(round(each["seconds"])),
@@ -134,8 +183,12 @@ def index_page(answers: Sequence[Mapping[str, Any]]) -> Page:
         ],
         caption="The effect that decides, over runs that converged.",
     )
-    counts = {word: sum(each["standing"] == word for each in answers) for word in words}
-    said = ", ".join(f"{number} {words[word]}" for word, number in counts.items() if number)
+    cards = Block(
+        id="experiments",
+        kind="cards",
+        title="Experiments",
+        cards=[card(each, each["page"], pictures.get(each["name"], "")) for each in answers],
+    )
     commands = Block(
         id="commands",
         kind="code",
@@ -144,22 +197,13 @@ def index_page(answers: Sequence[Mapping[str, Any]]) -> Page:
         size="wide",
     )
     return Page(
-        title=f"{len(answers)} experiment{'' if len(answers) == 1 else 's'}: {said}",
+        title=counted([each["standing"] for each in answers]),
         kicker="On the origins of linear representations, run again",
-        lines=[
-            Line(
-                there=each["standing"],
-                claim=each["question"],
-                detail=_capital(
-                    each["answer"].partition(": ")[2] if each["standing"] != "note" else each["answer"]
-                ),
-                href=each["page"],
-            )
-            for each in answers
-        ],
         thresholds=[f"{each['title']}. {each['rule']}" for each in answers],
         sections=[
-            Section(id="runs", title="Effects and runs", blocks=[table]),
+            Section(id="questions", title="Questions", blocks=[cards]),
+            Section(id="answers", title="Answers", blocks=[found], folded=True),
+            Section(id="runs", title="Effects and runs", blocks=[table], folded=True),
             Section(id="again", title="How it was made", blocks=[commands], folded=True),
         ],
         footer=f"linrep {linrep.__version__}.",

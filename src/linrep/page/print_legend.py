@@ -35,10 +35,15 @@ def wrapped(title: str, span: int) -> str:
     return textwrap.fill(title, LETTERS * span, break_on_hyphens=False)
 
 
-def add_legends(figure: Any, panels: Sequence[Panel]) -> None:
+def add_legends(figure: Any, panels: Sequence[Panel], columns: int) -> None:
     """One legend below all panels if every look has one name in all of them.
 
     Else the one below is for the largest group of panels that draw the same lines; others have their own.
+
+    Args:
+        figure: Of matplotlib.
+        panels: Drawn.
+        columns: How many the figure is wide, of the six.
     """
     below = _together(panel.lines for panel in panels)
     if below is None:
@@ -50,8 +55,8 @@ def add_legends(figure: Any, panels: Sequence[Panel]) -> None:
             _above(panel)
     if below:
         handles = [each.handle for each in below.values()]
-        columns, _ = _shape(list(below), 6)
-        figure.legend(handles, list(below), loc="outside lower center", ncols=columns, frameon=False)
+        across, _ = _shape(list(below), columns)
+        figure.legend(handles, list(below), loc="outside lower center", ncols=across, frameon=False)
 
 
 def _together(given: Iterable[Mapping[str, Drawn]]) -> dict[str, Drawn] | None:

@@ -18,7 +18,8 @@ from linrep.page.shell import Block
 
 WIDTH = 7.2
 """Inches: both columns of a paper."""
-COLUMNS = 6
+COLUMNS, HALF = 6, 3
+"""Places across both columns of a paper, and across one."""
 SPANS = {"small": (2, 2.0), "third": (2, 2.0), "half": (3, 2.3), "wide": (6, 2.3)}
 """Columns of each size of block, and inches from row to row."""
 LEGEND = 0.6
@@ -33,11 +34,12 @@ SLANTED = 34
 Spec = Mapping[str, Any]
 
 
-def figure(blocks: Sequence[Block]) -> Any:
+def figure(blocks: Sequence[Block], columns: int = COLUMNS) -> Any:
     """Every plot among blocks as a panel of one figure; None where there is none.
 
     Args:
         blocks: Of a page; their specs hold scatter lines, error bars, bands or one heatmap.
+        columns: How many of :data:`COLUMNS` it is wide; no block may be wider.
 
     Returns:
         A matplotlib figure. Panels of the same lines have the same ends, so that they can be compared.
@@ -47,12 +49,12 @@ def figure(blocks: Sequence[Block]) -> Any:
     plots = [block for block in blocks if block.kind == "plot" and block.spec]
     if not plots:
         return None
-    lines = _lines(plots)
+    lines = _lines(plots, columns)
     heights = [max(SPANS[block.size][1] for block in line) for line in lines]
     if len(lines) == 1:  # Else the legend would take half of the only row.
         heights = [heights[0] + LEGEND]
-    drawn = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
-    cells = drawn.add_gridspec(len(lines), COLUMNS, height_ratios=heights)
+    drawn = Figure(figsize=(WIDTH * columns / COLUMNS, sum(heights)), layout="constrained")
+    cells = drawn.add_gridspec(len(lines), columns, height_ratios=heights)
     panels: list[Panel] = []
     for row, line in enumerate(lines):
         at = 0
@@ -63,8 +65,18 @@ def figure(blocks: Sequence[Block]) -> Any:
             mark = f"({chr(ord('a') + len(panels))}) " if len(plots) > 1 else ""
             panels.append(_panel(axes, block, mark))
     _same_ends(panels)
-    add_legends(drawn, panels)
+    add_legends(drawn, panels, columns)
     return drawn
+
+
+def thumbnail(blocks: Sequence[Block]) -> Any:
+    """The first plot among blocks, one column wide and without its title; None where there is none.
+
+    Args:
+        blocks: As for :func:`figure`.
+    """
+    plots = [block for block in blocks if block.kind == "plot" and block.spec]
+    return figure([replace(plots[0], title="", size="half")], HALF) if plots else None
 
 
 def first_row(blocks: Sequence[Block]) -> list[Block]:
@@ -74,11 +86,11 @@ def first_row(blocks: Sequence[Block]) -> list[Block]:
         blocks: Of a page.
     """
     plots = [block for block in blocks if block.kind == "plot" and block.spec]
-    row = _lines(plots)[0] if plots else []
+    row = _lines(plots, COLUMNS)[0] if plots else []
     return [replace(row[0], size="wide")] if len(row) == 1 else row
 
 
-def _lines(plots: Sequence[Block]) -> list[list[Block]]:
+def _lines(plots: Sequence[Block], columns: int) -> list[list[Block]]:
     """Blocks as the page sets them: side by side while there is room."""
     lines: list[list[Block]] = []
     room = 0
@@ -86,7 +98,7 @@ def _lines(plots: Sequence[Block]) -> list[list[Block]]:
         span = SPANS[block.size][0]
         if span > room:
             lines.append([])
-            room = COLUMNS
+            room = columns
         lines[-1].append(block)
         room -= span
     return lines

@@ -53,6 +53,22 @@ def coarse(svg: str) -> str:
     return TAG.sub(lambda tag: FINE.sub(r"\1", tag.group()), svg)
 
 
+def as_svg(figure: Any) -> str:
+    """A figure as the text of an SVG; equal figures give equal texts.
+
+    Args:
+        figure: Of matplotlib.
+    """
+    from io import StringIO
+
+    from matplotlib import rc_context
+
+    text = StringIO()
+    with rc_context(STYLE):
+        figure.savefig(text, format="svg", metadata=UNDATED["svg"])
+    return coarse(text.getvalue())
+
+
 def save(figures: Mapping[str, Any], folder: Path | str, formats: Sequence[str] = ()) -> list[Path]:
     """Save figures.
 

@@ -20,31 +20,34 @@ COSINES = ("linearity", "alignment", "orthogonality", "additive", "simplex_share
 
 def reading_page(reading: Any) -> str:
     """The page of a :class:`linrep.laboratory.reading.Reading`."""
+    return assemble(page(reading))
+
+
+def page(reading: Any) -> Page:
+    """All that it says."""
     rows = [row for row in reading.rows if not row.concept and row.metric in ("linearity", "alignment")]
     found = ", ".join(f"{row.metric} of {WORDS[row.table]} {cosine(row.value)}" for row in rows)
     title = f"{found} (chance {', '.join(cosine(row.null.mean) for row in rows)})"
     blocks = _blocks(reading)
-    return assemble(
-        Page(
-            title=f"{title[:1].upper()}{title[1:]}",
-            kicker="Vectors under the ruler",
-            facts=[
-                ("Concepts", f"{len(reading.concepts)}: {', '.join(reading.concepts)}"),
-                *(
-                    (
-                        WORDS[name],
-                        f"{count(rows)} rows of dimension {dim}, {count(runs)} run{'s' * (runs > 1)}",
-                    )
-                    for name, (runs, rows, dim) in reading.sizes.items()
-                ),
-                ("Seed", str(reading.seed)),
-            ],
-            sections=[
-                Section(id="drawn", title="Measures", blocks=blocks),
-                Section(id="numbers", title="Numbers", blocks=[_overall(reading), _by_concept(reading)]),
-            ],
-            footer=f"linrep {linrep.__version__}. Similarities are cosines; losses and log-odds are in nats.",
-        )
+    return Page(
+        title=f"{title[:1].upper()}{title[1:]}",
+        kicker="Vectors under the ruler",
+        facts=[
+            ("Concepts", f"{len(reading.concepts)}: {', '.join(reading.concepts)}"),
+            *(
+                (
+                    WORDS[name],
+                    f"{count(rows)} rows of dimension {dim}, {count(runs)} run{'s' * (runs > 1)}",
+                )
+                for name, (runs, rows, dim) in reading.sizes.items()
+            ),
+            ("Seed", str(reading.seed)),
+        ],
+        sections=[
+            Section(id="drawn", title="Measures", blocks=blocks),
+            Section(id="numbers", title="Numbers", blocks=[_overall(reading), _by_concept(reading)]),
+        ],
+        footer=f"linrep {linrep.__version__}. Similarities are cosines; losses and log-odds are in nats.",
     )
 
 

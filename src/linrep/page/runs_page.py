@@ -30,7 +30,14 @@ MOST_WIDTHS = 6
 def render(
     table: RunTable, failed: Sequence[Failure] = (), *, x: str | None, y: str, colour: str | None
 ) -> str:
-    """One HTML file that opens offline.
+    """One HTML file that opens offline: :func:`page`, assembled."""
+    return assemble(page(table, failed, x=x, y=y, colour=colour))
+
+
+def page(
+    table: RunTable, failed: Sequence[Failure] = (), *, x: str | None, y: str, colour: str | None
+) -> Page:
+    """All that the page of many runs says.
 
     Args:
         table: Of runs, dotted names as columns.
@@ -56,19 +63,17 @@ def render(
         scatter(found, x, y, colour, _widths(table) if x == K else []),
         *grid(found.dots, x, y, colour, _equal(table, x, colour)),
     ]
-    return assemble(
-        Page(
-            title=headline(found.dots, x, y),
-            kicker=f"{count(len(table))} runs compared",
-            lines=lines(found, len(failed), y, x),
-            sections=[
-                Section(id="drawn", title="Figure", blocks=figures),
-                Section(id="runs", title="Runs", blocks=[_runs(table, found, x, y, colour, varies)]),
-                Section(id="varies", title="What varies", blocks=[_what_varies(varies)], folded=True),
-                *([Section(id="failed", title="Failed", blocks=[_failed(failed)])] if failed else []),
-            ],
-            footer=f"linrep {linrep.__version__}. f: embedding of contexts, g: unembedding of tokens.",
-        )
+    return Page(
+        title=headline(found.dots, x, y),
+        kicker=f"{count(len(table))} runs compared",
+        lines=lines(found, len(failed), y, x),
+        sections=[
+            Section(id="drawn", title="Figure", blocks=figures),
+            Section(id="runs", title="Runs", blocks=[_runs(table, found, x, y, colour, varies)]),
+            Section(id="varies", title="What varies", blocks=[_what_varies(varies)], folded=True),
+            *([Section(id="failed", title="Failed", blocks=[_failed(failed)])] if failed else []),
+        ],
+        footer=f"linrep {linrep.__version__}. f: embedding of contexts, g: unembedding of tokens.",
     )
 
 

@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import Any, Literal
 
 from linrep.page import palette
+from linrep.page.cards import Card
 from linrep.page.scale import Scale, Standing, svg
 
 WORDY = 24
@@ -22,12 +23,22 @@ FIRST, SLACK = 5, 3
 """Rows of a table that are seen before the rest is asked for; one of a few more is seen whole."""
 
 
+def first_of(rows: int) -> int:
+    """How many of a table's rows are seen before the others are asked for.
+
+    Example:
+        >>> first_of(8), first_of(9)
+        (8, 5)
+    """
+    return FIRST if rows > FIRST + SLACK else rows
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
     """A figure, a table or a text, with what a reader who cannot see it needs to know."""
 
     id: str
-    kind: Literal["plot", "cube", "drawing", "forest", "table", "code", "legend"]
+    kind: Literal["plot", "cube", "drawing", "forest", "table", "cards", "code", "legend"]
     title: str
     caption: str = ""
     meaning: str = ""
@@ -38,6 +49,10 @@ class Block:
     """plot: plotly data and layout, colours named as in the palette; cube: see :mod:`linrep.page.cube`."""
     drawing: str = ""
     """drawing: an SVG element, forest: a table, safe as they stand."""
+    drawn_rows: int = 0
+    """forest: how many rows it has, if those after the first few are marked to be folded."""
+    cards: Sequence[Card] = ()
+    """cards: in order."""
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
     swatches: Sequence[str] = ()
@@ -50,13 +65,13 @@ class Block:
 
     @property
     def first(self) -> int:
-        """table: how many rows are seen before the others are asked for.
+        """table, forest: how many rows are seen before the others are asked for."""
+        return first_of(self.many)
 
-        Example:
-            >>> [Block(id="t", kind="table", title="", rows=[("",)] * rows).first for rows in (8, 9)]
-            [8, 5]
-        """
-        return FIRST if len(self.rows) > FIRST + SLACK else len(self.rows)
+    @property
+    def many(self) -> int:
+        """table, forest: how many rows it has."""
+        return self.drawn_rows or len(self.rows)
 
     @property
     def wordy(self) -> frozenset[int]:

@@ -35,6 +35,11 @@ def save(result: VectorsResult, out: Path) -> Path:
 
 def render(result: VectorsResult) -> str:
     """One HTML file that opens offline."""
+    return assemble(page(result))
+
+
+def page(result: VectorsResult) -> Page:
+    """All that the page of attributed vectors says."""
     concepts, given = result.summary["concepts"], result.summary["vectors"]
     found = [each["name"] for each in concepts if each["found"]]
     sections = [
@@ -46,7 +51,7 @@ def render(result: VectorsResult) -> str:
         Section(id="anomalies", title="Anomalies", blocks=_anomalies(result)),
     ]
     inner = result.summary["inner"]["inner"]
-    page = Page(
+    return Page(
         title=f"{len(found)} of {len(concepts)} concepts have a direction in these vectors",
         kicker=f"{given['source']}, attributes {result.summary['attributes']['source']}",
         lines=_lines(result),
@@ -67,7 +72,6 @@ def render(result: VectorsResult) -> str:
         sections=[section for section in sections if section.blocks],
         footer=f"linrep {linrep.__version__}. Similarities are cosines.",
     )
-    return assemble(page)
 
 
 def _lines(result: VectorsResult) -> list[Line]:

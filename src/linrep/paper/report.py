@@ -3,14 +3,15 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from linrep.files import one_line_errors, write_file
 from linrep.page.experiment import experiment_page, index_page
 from linrep.page.numbers import count
-from linrep.page.print_plot import figure
-from linrep.page.print_style import STYLE, save
+from linrep.page.print_plot import figure, thumbnail
+from linrep.page.print_style import STYLE, as_svg, save
 from linrep.page.shell import Block, assemble
 from linrep.paper.catalogue import NAMES
 from linrep.paper.ended import CONVERGED, how_runs_ended
@@ -22,11 +23,13 @@ from linrep.sweeps.file import Sweep
 from linrep.sweeps.numbers import Numbers
 from linrep.sweeps.sweep import Outcome
 
+THUMBNAILS = "thumbnails"
+"""Folder of small figures, an SVG a page."""
 BEFORE: dict[str, Any] = {"effects": [], "would_change": "", "converged": "", "ended": {}}
 """What answers of earlier versions do not say."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
     """An experiment with its numbers."""
 
@@ -39,10 +42,15 @@ class Report:
     """Training and measuring, added over cells, when they were first run."""
     command: str
 
-    @property
+    @cached_property
     def answer(self) -> Answer:
         """Computed from the numbers."""
         return self.experiment.answer(self.numbers)
+
+    @cached_property
+    def figures(self) -> list[Block]:
+        """The experiment's own, drawn from the numbers."""
+        return self.experiment.figures(self.numbers)
 
     @property
     def converged(self) -> str:
@@ -53,7 +61,7 @@ class Report:
     def ended_figure(self) -> list[Block]:
         """How the runs of every cell ended, unless all converged or the experiment draws it itself."""
         drawn = ended_everywhere(self.numbers) if self.experiment.trains else None
-        own = any(block.id.endswith("ended") for block in self.experiment.figures(self.numbers))
+        own = any(block.id.endswith("ended") for block in self.figures)
         return [] if drawn is None or own else [drawn]
 
     @property
@@ -101,15 +109,32 @@ class Report:
 
 
 def write(report: Report, folder: Path) -> Path:
-    """Write page, CSV and answer; returns the page."""
+    """Write page, CSV, answer and thumbnail; returns the page."""
     name = report.experiment.name
+    drawn = picture(report)
     with one_line_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        (folder / THUMBNAILS).mkdir(parents=True, exist_ok=True)
+        if drawn:
+            write_file(folder / THUMBNAILS / f"{name}.svg", drawn.encode())
         write_file(folder / f"{name}.csv", report.csv().encode())
         write_file(folder / f"{name}.html", assemble(experiment_page(report)).encode())
         text = json.dumps(report.record(), indent=1, ensure_ascii=False, allow_nan=False)
         write_file(folder / f"{name}{ANSWER}", (text + "\n").encode())
     return folder / f"{name}.html"
+
+
+def picture(report: Report) -> str:
+    """The experiment's first plot as a small SVG; empty where it has no numbers to draw."""
+    from matplotlib import rc_context
+
+    with rc_context(STYLE):
+        drawn = thumbnail(report.figures)
+    return "" if drawn is None else as_svg(drawn)
+
+
+def pictures(folder: Path) -> dict[str, str]:
+    """The thumbnails of a folder, by name; none in one of before there were any."""
+    return {path.stem: path.read_text(encoding="utf-8") for path in (folder / THUMBNAILS).glob("*.svg")}
 
 
 def save_figures(report: Report, folder: Path, formats: Sequence[str] = ()) -> list[Path]:
@@ -126,7 +151,7 @@ def save_figures(report: Report, folder: Path, formats: Sequence[str] = ()) -> l
     from matplotlib import rc_context
 
     with rc_context(STYLE):
-        drawn = figure(report.experiment.figures(report.numbers))
+        drawn = figure(report.figures)
     with one_line_errors(folder):
         return save({} if drawn is None else {report.experiment.name: drawn}, folder, formats)
 
@@ -142,7 +167,7 @@ def write_index(folder: Path) -> Path:
     found = [each | {"deciding": deciding(each), "share": share(each)} for each in records(folder)]
     path = folder / "index.html"
     with one_line_errors(folder):
-        write_file(path, assemble(index_page(found)).encode())
+        write_file(path, assemble(index_page(found, pictures(folder))).encode())
     return path
 
 

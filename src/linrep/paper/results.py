@@ -43,7 +43,7 @@ def write_results(report: Report, folder: Path) -> Path:
     with one_line_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with rc_context(STYLE):
-            drawn = figure(first_row(report.experiment.figures(report.numbers)))
+            drawn = figure(first_row(report.figures))
         save({} if drawn is None else {name: drawn}, folder, ["svg"])
         write_file(folder / f"{name}.csv", report.csv().encode())
         write_file(folder / f"{name}.md", page_text(report, drawn=drawn is not None).encode())
@@ -59,7 +59,7 @@ def page_text(report: Report, *, drawn: bool = True) -> str:
     """
     answer, name, sweep = report.answer, report.experiment.name, report.sweep
     titles, body = report.grid()
-    shown = first_row(report.experiment.figures(report.numbers)) if drawn else []
+    shown = first_row(report.figures) if drawn else []
     parts = [
         f"# {sweep.title}{_quick(sweep.quick)}",
         f"**{sweep.question}**",

@@ -15,7 +15,7 @@ from linrep.page.interactive import chosen
 from linrep.page.interval import Trace
 from linrep.page.numbers import cosine, finite, listed
 from linrep.page.runs_plot import MOST_WRITTEN, even_in_log
-from linrep.page.shell import Block, assemble
+from linrep.page.shell import Block, Page, assemble
 from linrep.paper.ended import CONVERGED
 from linrep.paper.measured import measured_line
 from linrep.paper.record import Answer, Experiment, nothing
@@ -69,6 +69,11 @@ def user_experiment(name: str, grid: Sequence[Cell] = ()) -> Experiment:
 
 def sweep_page(found: SweepResult) -> str:
     """The page of a sweep that was run from Python."""
+    return assemble(page(found))
+
+
+def page(found: SweepResult) -> Page:
+    """All that it says."""
     axes = ", ".join(f"{axis.name!r}: {[point.label for point in axis.points]}" for axis in found.sweep.axes)
     report = Report(
         experiment=_experiment(found),
@@ -78,7 +83,7 @@ def sweep_page(found: SweepResult) -> str:
         seconds=found.seconds,
         command=f"linrep.sweep(base, {{{axes}}})",
     )
-    return assemble(experiment_page(report))
+    return experiment_page(report)
 
 
 def sweep_plot(found: SweepResult, kind: str | None = None) -> "go.Figure":

@@ -30,6 +30,11 @@ def save(result: EmergenceResult, out: Path) -> Path:
 
 def render(result: EmergenceResult) -> str:
     """One HTML file that opens offline, its first figure the linearity of words over training."""
+    return assemble(page(result))
+
+
+def page(result: EmergenceResult) -> Page:
+    """All that the page of emergence says, its first figure the linearity of words over training."""
     main, names = _main(result), _names(result)
     steps = [figures.by_step(result.looks, quantity, names, wide=quantity == WORDS) for quantity in main]
     sections = [
@@ -53,7 +58,7 @@ def render(result: EmergenceResult) -> str:
         Section(id="depth", title="Depth", blocks=_depth(result)),
         Section(id="checkpoints", title="Checkpoints", blocks=[_checkpoints(result)], folded=True),
     ]
-    page = Page(
+    return Page(
         title=title(result),
         kicker=kicker(result),
         lines=lines(result),
@@ -62,7 +67,6 @@ def render(result: EmergenceResult) -> str:
         sections=[section for section in sections if section.blocks],
         footer=f"linrep {linrep.__version__}. Similarities are cosines; log-odds are in nats.",
     )
-    return assemble(page)
 
 
 def _names(result: EmergenceResult) -> list[str]:

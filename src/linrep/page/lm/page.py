@@ -34,6 +34,11 @@ def save(result: LMResult, out: Path) -> Path:
 
 def render(result: LMResult) -> str:
     """One HTML file that opens offline."""
+    return assemble(page(result))
+
+
+def page(result: LMResult) -> Page:
+    """All that the page of a measured model says."""
     view = View(result)
     aligned = [figures.alignment_dots(view), figures.alignment_heat(view)]
     sections = [
@@ -46,7 +51,7 @@ def render(result: LMResult) -> str:
         Section(id="tables", title="Beside tables", intro=_beside_words(view), blocks=_beside(view)),
         Section(id="tokens", title="Tokens", blocks=[token_table(view)]),
     ]
-    page = Page(
+    return Page(
         title=verdict.title(view),
         kicker=_kicker(view),
         lines=verdict.lines(view),
@@ -55,7 +60,6 @@ def render(result: LMResult) -> str:
         sections=[section for section in sections if section.blocks],
         footer=f"linrep {linrep.__version__}. Similarities are cosines; log-odds are in nats.",
     )
-    return assemble(page)
 
 
 def _kicker(view: View) -> str:

@@ -99,6 +99,11 @@ def save(paper: LMPaper, out: Path) -> Path:
 
 def render(paper: LMPaper) -> str:
     """One HTML file that opens offline."""
+    return assemble(page(paper))
+
+
+def page(paper: LMPaper) -> Page:
+    """All that the page of the paper's figures says."""
     seen = Seen(paper)
     summary = paper.result.summary
     sections = [
@@ -111,7 +116,7 @@ def render(paper: LMPaper) -> str:
         )
         for name in FIGURES
     ]
-    page = Page(
+    return Page(
         title=title(seen),
         kicker=f"{seen.model}, {TABLES[summary['table']['table']]}; numbers under one inner product: "
         f"{INNER[paper.inner]}",
@@ -125,7 +130,6 @@ def render(paper: LMPaper) -> str:
         ],
         footer=f"linrep {linrep.__version__}. After Jiang et al. 2024, section 5. Similarities are cosines.",
     )
-    return assemble(page)
 
 
 def title(seen: Seen) -> str:

@@ -29,10 +29,15 @@ def save(result: SteerResult, out: Path) -> Path:
 
 def render(result: SteerResult) -> str:
     """One HTML file that opens offline."""
+    return assemble(page(result))
+
+
+def page(result: SteerResult) -> Page:
+    """All that the page of an intervention says."""
     found = result.summary
     unit = "nat" if found["unit"].startswith("nats") else "context difference"
     prompts = list(result.tokens)
-    page = Page(
+    return Page(
         title=f"Pushed along {found['concept']}: {short(found['target_shift_per_unit'])} nats a {unit}, "
         f"other concepts {short(found['other_shift_per_unit'])}",
         kicker=f"{found['model']}, {where(result)}",
@@ -59,7 +64,6 @@ def render(result: SteerResult) -> str:
         ],
         footer=f"linrep {linrep.__version__}. Log-odds are in nats, towards the high words.",
     )
-    return assemble(page)
 
 
 def where(result: SteerResult) -> str:

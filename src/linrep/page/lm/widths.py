@@ -58,9 +58,14 @@ def save(sweep: WidthSweep, out: Path) -> Path:
 
 def render(sweep: WidthSweep) -> str:
     """One HTML file that opens offline: linearity and alignment by width, transformer beside tables."""
+    return assemble(page(sweep))
+
+
+def page(sweep: WidthSweep) -> Page:
+    """Linearity and alignment by width, transformer beside tables."""
     settings, widest = sweep.settings, max(sweep.widths)
     said = {kind: sweep.mean(kind, widest, "linearity", "unembedding") for kind in KINDS}
-    page = Page(
+    return Page(
         title=f"At width {widest}, linearity is {cosine(said['transformer'])} in a transformer"
         + (f" and {cosine(said['tables'])} in tables of equal excess loss" if sweep.matched(widest) else ""),
         kicker=f"{settings.concepts} concepts, {settings.world} world"
@@ -87,7 +92,6 @@ def render(sweep: WidthSweep) -> str:
         ],
         footer=f"linrep {linrep.__version__}. Similarities are cosines.",
     )
-    return assemble(page)
 
 
 def _lines(sweep: WidthSweep) -> list[Line]:
