@@ -49,6 +49,7 @@ def test_it_is_resumed_to_the_same_bits(optimizer: str, runs: Path) -> None:
     before, now = (_without_intervals(each.summary.final.as_dict()) for each in (whole, result))
     assert now == before
     assert result.trace.equals(whole.trace)
+    assert result.spectrum is None  # begun before there was one
 
 
 def _without_intervals(numbers: Any) -> Any:

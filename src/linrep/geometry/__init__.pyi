@@ -42,6 +42,8 @@ from .simplex import child_overlap as child_overlap
 from .simplex import regular_deviation as regular_deviation
 from .simplex import span_share as span_share
 from .simplex import vertices as vertices
+from .spectrum import SingularValues as SingularValues
+from .spectrum import singular_values as singular_values
 from .uncertainty import intervals_over_vectors as intervals_over_vectors
 from .values import Values as Values
 

@@ -12,6 +12,7 @@ import torch
 
 from linrep.errors import InputError
 from linrep.geometry.record import MEAN_DIRECTIONS, RMS
+from linrep.laboratory.appearing import appearances
 from linrep.laboratory.build import resolve, worlds
 from linrep.laboratory.trajectory import step_sizes
 from linrep.runs.alike import alike
@@ -63,6 +64,10 @@ class Beside:
     """Of G: shares of its non-constant energy by degree, from 1."""
     singular_values: tuple[tuple[float, float | None], ...] = ()
     """(measured, predicted) shares of the nuclear norm of F Gᵀ, descending, mean over runs that converged."""
+    appearances: tuple[float, ...] = ()
+    """Steps at which singular values of F Gᵀ were to reach 1 from a small start, the largest first."""
+    no_appearances: str = ""
+    """Why there are none."""
 
     @property
     def has_lines(self) -> bool:
@@ -158,6 +163,7 @@ def beside(result: Result) -> Beside:
     """
     prediction, reason = _prediction(result)
     geometry = prediction.geometry if prediction is not None else None
+    steps, no_steps = appearances(result) if result.spectrum is not None else ((), "")
     return Beside(
         prediction=prediction,
         reason=reason,
@@ -166,6 +172,8 @@ def beside(result: Result) -> Beside:
         rates=_rates(result, prediction),
         spectrum=geometry.spectrum or () if geometry is not None else (),
         singular_values=_singular_values(result, prediction),
+        appearances=steps,
+        no_appearances=no_steps,
     )
 
 

@@ -20,6 +20,7 @@ from linrep.laboratory.shapes import has_shapes, shapes
 from linrep.linalg import balanced, centre
 from linrep.population.gradient import Method, Population, population_gradient
 from linrep.runs.config import MeasureConfig
+from linrep.runs.spectrum import STORED
 from linrep.runs.trace import AS_TRAINED, Series
 from linrep.seeds import generator
 from linrep.training.state import State
@@ -28,6 +29,8 @@ from linrep.worlds.contexts import World
 SNAPSHOT_CONTEXTS = 1024
 """Contexts looked at for log-odds and margin while training; all of them at the end, up to FINAL_CONTEXTS."""
 FINAL_CONTEXTS = 2**16
+SPECTRUM = Series(STORED)
+"""Of the logits, of f and of g: no line of the trace, a table beside it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,12 +120,13 @@ class BatchRuler:
         return found
 
     def as_trained(self, state: State) -> tuple[Tensor, Tensor]:
-        """Both tables as they lie."""
-        dead = ~state.alive.cpu()[:, None, None]
-        embedding, unembedding = (
-            table.detach().to("cpu", torch.float64).contiguous().masked_fill(dead, 0.0)
-            for table in state.tables
-        )
+        """Both tables as they lie, a run set to zero where one of its tables is not finite.
+
+        An encoder's weights may be finite still when what it makes of them no longer is.
+        """
+        tables = [table.detach().to("cpu", torch.float64).contiguous() for table in state.tables]
+        finite = state.alive.cpu() & torch.stack([table.isfinite().all((1, 2)) for table in tables]).all(0)
+        embedding, unembedding = (table.masked_fill(~finite[:, None, None], 0.0) for table in tables)
         return embedding, unembedding
 
     def measure(
@@ -185,13 +189,13 @@ class BatchRuler:
             step_size: Of the step just made, for every run.
 
         Returns:
-            One number per run, or one per run and concept; NaN where there is none.
+            One number per run, or one per run and concept, and all singular values; NaN where there is none.
         """
-        alive = state.alive.cpu()
-        found = self.look(*self.tables(state), loss, state.step)
+        alive, as_trained = state.alive.cpu(), self.as_trained(state)
+        found = self.look(*(self.turned(*as_trained) if self.balanced else as_trained), loss, state.step)
         found[Series("step_size")] = step_size
+        found[SPECTRUM] = self.singular_values(*as_trained)
         if self.balanced:
-            as_trained = self.as_trained(state)
             found[Series("gauge_imbalance")] = self.gauge(*as_trained)
             found |= {
                 Series(measure, table, AS_TRAINED): numbers
@@ -290,6 +294,15 @@ class BatchRuler:
             [geometry.gauge_imbalance(*self._of(group, embedding, unembedding)) for group in self.groups]
         )
 
+    def singular_values(self, embedding: Tensor, unembedding: Tensor) -> Float64[Tensor, "runs spectra dim"]:
+        """Of the logits, f and g of every run, padding left out."""
+        return self._joined(
+            [
+                torch.stack(geometry.singular_values(*self._of(group, embedding, unembedding)), 1)
+                for group in self.groups
+            ]
+        )
+
     def additive(self, name: TableName, table: Tensor) -> geometry.AdditiveShare:
         """The additive share of every run's table; energies only where all runs have complete grids."""
         parts = [
@@ -338,12 +351,12 @@ def excess_loss(population: Population, state: State, method: Method) -> Float64
 
 
 def absent_where_dead(
-    found: Mapping[Series, Float64[Tensor, "runs *concepts"]], alive: Bool[Tensor, " runs"]
+    found: Mapping[Series, Float64[Tensor, "runs *rest"]], alive: Bool[Tensor, " runs"]
 ) -> dict[Series, Tensor]:
     """The same numbers, NaN for diverged runs."""
     dead = ~alive
     return {
-        name: numbers.masked_fill(dead if numbers.dim() == 1 else dead[:, None], torch.nan)
+        name: numbers.masked_fill(dead.view(-1, *[1] * (numbers.dim() - 1)), torch.nan)
         for name, numbers in found.items()
     }
 

@@ -18,10 +18,17 @@ from linrep.laboratory.ending import ending
 from linrep.laboratory.machine import enough_memory, keep_freed_memory, require_device, threads
 from linrep.laboratory.rate import rate_of
 from linrep.laboratory.rising import rises
-from linrep.laboratory.ruler import excess_loss
+from linrep.laboratory.ruler import SPECTRUM, excess_loss
 from linrep.laboratory.stage import stages_of
 from linrep.laboratory.summary import summarise
-from linrep.laboratory.trajectory import DIRECTIONS, SAMPLE_LOSS, SNAPSHOTS, Progress, step_sizes, trajectory
+from linrep.laboratory.trajectory import (
+    DIRECTIONS,
+    SAMPLE_LOSS,
+    SNAPSHOTS,
+    Progress,
+    step_sizes,
+    trajectory,
+)
 from linrep.laboratory.turning import turns
 from linrep.population.sharding import ALONE, Team
 from linrep.runs import folder as run_folder
@@ -29,6 +36,7 @@ from linrep.runs.config import Config
 from linrep.runs.keys import run_key
 from linrep.runs.provenance import provenance
 from linrep.runs.result import Result
+from linrep.runs.spectrum import Spectrum
 from linrep.runs.store import Store
 from linrep.runs.toml import load, parse
 from linrep.runs.trace import trace_frame
@@ -167,7 +175,7 @@ def _train_and_measure(
             held_out=apart,
         )
     measured, steps = history.stacked(), history.steps
-    snapshots = measured.pop(SNAPSHOTS)
+    snapshots, spectra = measured.pop(SNAPSHOTS), measured.pop(SPECTRUM, None)
     if config.shift is not None:
         measured |= turns(measured.pop(DIRECTIONS), steps, config.shift.step)
     return Result(
@@ -181,6 +189,7 @@ def _train_and_measure(
         snapshot_steps=tuple(steps),
         snapshots=snapshots,
         wide=history.wide,
+        spectrum=None if spectra is None else Spectrum.of_looks(spectra),
         summary=summary,
         provenance=provenance(config, read, began, processes=team.ranks),
     )

@@ -10,7 +10,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from linrep.errors import DivergedError
-from linrep.laboratory.ruler import excess_loss
+from linrep.laboratory.ruler import SPECTRUM, excess_loss
 from linrep.laboratory.stage import Stage
 from linrep.laboratory.turning import directions
 from linrep.laboratory.widening import widen
@@ -237,6 +237,7 @@ def _observed(config: Config, stage: Stage, state: State, rate: Schedule) -> dic
         row |= {Series(name): state.adaptive[name].cpu().clone() for name in TRACED if name in state.adaptive}
         if stage.apart is not None:
             row |= stage.apart.observe(stage.ruler, whole)
+        row[SPECTRUM] = row[SPECTRUM][: _runs_kept(config, state)]
         if config.shift is not None:
             row[DIRECTIONS] = directions(stage.ruler, whole)
     return row | {SNAPSHOTS: _snapshot(config, state)}

@@ -49,7 +49,7 @@ def figures(result: Any, beside: "Beside | None" = None) -> "dict[str, Figure]":
     """
     from matplotlib import rc_context
 
-    from linrep.page import cube, graph, heatmaps, odds, spectrum, traces
+    from linrep.page import cube, graph, growth, heatmaps, odds, spectrum, traces
     from linrep.page.print_style import STYLE
     from linrep.page.view import view
 
@@ -60,6 +60,7 @@ def figures(result: Any, beside: "Beside | None" = None) -> "dict[str, Figure]":
         "overlap": heatmaps.paper,
         "alignment": heatmaps.paper_alignment,
         "spectrum": spectrum.paper,
+        "singular-values": growth.paper,
         "log-odds": odds.paper,
         "concept-graph": graph.paper,
     }

@@ -10,6 +10,7 @@ from linrep.page import (
     cube,
     ended,
     graph,
+    growth,
     heatmaps,
     held_out,
     odds,
@@ -110,6 +111,7 @@ def _whose(view: View) -> list[str]:
 def _sections(view: View) -> list[Section]:
     """What is looked at first stands open; the rest of it one tap away."""
     main, rest = traces.blocks(view)
+    rest += growth.blocks(view)
     first, others = heatmaps.blocks(view)
     scatter = odds.block(view)
     fit = [heatmaps.alignment(view), spectrum.block(view), *prediction.blocks(view)]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from linrep.geometry.record import Similarity
 from linrep.laboratory.comparison import Beside
 from linrep.runs.alike import Alike, alike, over
+from linrep.runs.spectrum import NAMES
 from linrep.runs.summary import EndWord, Key, Measured, Summary
 
 
@@ -30,6 +31,9 @@ class View:
     """How many steps a wide start took, 0 where there was none or it was not looked at."""
     snapshots: NDArray[np.float64]
     """Unembeddings of the first runs, [steps, kept, tokens, dim]; rows past a run's tokens are padding."""
+    spectrum: Mapping[str, NDArray[np.float64]] | None
+    """Singular values by "logits", "embedding" and "unembedding", [steps, kept, dim], without a wide start;
+    None where they were not recorded."""
     ended: tuple[EndWord | None, ...]
     """How each run did; None where it was not measured."""
     config: Mapping[str, Any]
@@ -129,12 +133,18 @@ def view(result: Any, beside: Beside | None = None) -> View:
         steps=steps,
         wide_steps=0 if result.wide is None else result.wide.until,
         snapshots=snapshots,
+        spectrum=_spectrum(result),
         ended=result.summary.ended.per_run,
         config=_plain(result.config),
         beside=beside,
         measures=_alike(result.summary, result.trace, headline),
         headline=headline,
     )
+
+
+def _spectrum(result: Any) -> Mapping[str, NDArray[np.float64]] | None:
+    found = result.spectrum
+    return None if found is None else {name: getattr(found, name).numpy() for name in NAMES}
 
 
 def _alike(summary: Summary, trace: Any, headline: Alike) -> Mapping[Key, Measured]:

@@ -16,6 +16,7 @@ from linrep.errors import DamagedError
 from linrep.runs.formats import one_line, parquet_schema
 from linrep.runs.keys import key_of
 from linrep.runs.result import Result
+from linrep.runs.spectrum import NAMES, STORED, Spectrum
 from linrep.runs.store import (
     CONFIG,
     PROVENANCE,
@@ -65,6 +66,7 @@ def write(store: Store, result: Result) -> Result:
             "unembedding": result.snapshots,
             "steps": torch.tensor(result.snapshot_steps, dtype=torch.int64),
             **({} if result.wide is None else result.wide.as_tensors()),
+            **({} if result.spectrum is None else result.spectrum.as_tensors()),
         },
         RESULT: _json(result.summary.as_dict()),
     }
@@ -105,6 +107,7 @@ def read(folder: Path) -> Result:
             snapshot_steps=tuple(snapshots["steps"].tolist()),
             snapshots=snapshots["unembedding"],
             wide=WideLooks.from_tensors(snapshots),
+            spectrum=Spectrum.from_tensors(snapshots),
             summary=read_summary(summary, runs=config.runs, names=worlds[0].model.names),
             provenance=source,
             folder=folder,
@@ -306,6 +309,10 @@ def _require_fit(result: Result) -> None:
     _require_form(
         "snapshots", result.snapshots, torch.float32, (len(result.snapshot_steps), *kept, tokens, dim)
     )
+    if result.spectrum is not None:
+        shape = (len(result.snapshot_steps), *kept, dim)
+        for name, values in zip(NAMES, result.spectrum.as_tensors()[STORED], strict=True):
+            _require_form(f"singular values of {name}", values, torch.float64, shape)
     if result.wide is not None:
         shape = (len(result.wide.steps), *kept, tokens, dim)
         _require_form("wide snapshots", result.wide.snapshots, torch.float32, shape)

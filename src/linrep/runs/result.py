@@ -12,6 +12,7 @@ from linrep.files import write_text
 from linrep.geometry.record import Similarity
 from linrep.runs.config import Config
 from linrep.runs.drawing import drawing
+from linrep.runs.spectrum import Spectrum
 from linrep.runs.summary import Summary
 from linrep.runs.wide_looks import WideLooks
 from linrep.worlds.contexts import World
@@ -58,6 +59,8 @@ class Result:
     """Unembeddings of the first runs over training, as many runs as fit the budget."""
     wide: WideLooks | None = None
     """The same before step 0, where a wide start was found; None without one, and in records of before."""
+    spectrum: Spectrum | None = None
+    """Singular values of logits and tables at every look, of the same runs; None in records of before."""
     summary: Summary
     """Everything measured at the end; ``as_dict()`` makes plain data of it, as ``result.json`` has it."""
     provenance: dict[str, Any]
@@ -75,7 +78,8 @@ class Result:
 
         Args:
             kind: A measure of the trace, such as "alignment" or "excess_loss_nats"; or ``overlap_…``,
-                "alignment_matrix", "spectrum", "log_odds", "singular_values": a wrong one names all.
+                "alignment_matrix", "spectrum", "log_odds", "singular_values",
+                "singular_values_over_training": a wrong one names all.
 
         Raises:
             InputError: No such plot.
