@@ -1,85 +1,138 @@
-"""Signals, log lines and warnings of the process: taken over for a while, given back whatever else runs."""
+"""What is shown of work under way: only where told, with the time left, and gone when it is done."""
 
-import logging
-import os
-import signal
+import io
+import re
+import sys
 import threading
-import warnings
+import time
 
 import pytest
+import typer
 
-from linrep.progress import silenced, stop_on_signal
-
-
-def test_the_first_signal_is_a_wish_and_the_handlers_come_back() -> None:
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    with stop_on_signal() as stop:
-        assert not stop()
-        os.kill(os.getpid(), signal.SIGTERM)
-        assert stop()
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
-    with stop_on_signal(patient=True) as stop:
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
-        assert stop()
+from linrep import progress
+from linrep.progress import clock, counted, counting_bar, stage, told
 
 
-def test_in_another_thread_nothing_is_taken_over() -> None:
-    before, seen = signal.getsignal(signal.SIGINT), list[object]()
-
-    def work() -> None:
-        with stop_on_signal() as stop:
-            seen.extend((stop(), signal.getsignal(signal.SIGINT)))
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert seen == [False, before]
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
-def test_a_handler_that_python_did_not_set_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where another language runs Python: it could not be given back."""
-    found, before = signal.getsignal, signal.getsignal(signal.SIGINT)
-    monkeypatch.setattr(
-        signal, "getsignal", lambda number: None if number == signal.SIGTERM else found(number)
-    )
-    with stop_on_signal() as stop:
-        assert found(signal.SIGINT) == before
-        assert not stop()
+def on_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """A screen of 80 columns in the place of stderr; in the test, for pytest puts its own there before."""
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    return screen
 
 
-def test_what_is_silenced_is_heard_again(recwarn: pytest.WarningsRecorder) -> None:
-    log = logging.getLogger("linrep-test-silenced")
-    log.setLevel(logging.INFO)
-    with silenced("linrep-test"), silenced("linrep-test-s"):
-        assert not log.isEnabledFor(logging.CRITICAL)
-        warnings.warn("nobody reads this", stacklevel=1)
-    assert log.level == logging.INFO
-    assert not recwarn.list
-    warnings.warn("read", stacklevel=1)
-    assert [str(each.message) for each in recwarn.list] == ["read"]
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> pytest.CaptureFixture[str]:
+    monkeypatch.setattr(progress, "LINES_SECONDS", -1.0)
+    return capsys
 
 
-def test_threads_that_silence_at_once_leave_nothing_silent(recwarn: pytest.WarningsRecorder) -> None:
-    """The first to begin ends first: giving back what each found would keep what the other had taken."""
-    log = logging.getLogger("linrep-test-threads")
-    log.setLevel(logging.INFO)
-    second_in, first_out = threading.Event(), threading.Event()
+def plain(screen: io.StringIO) -> list[str]:
+    """What stood on the screen at any time, without the codes that put it there."""
+    drawn = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.getvalue())
+    return [line for line in re.split(r"[\r\n]", drawn) if line]
 
-    def second() -> None:
-        with silenced("linrep-test-threads"):
-            second_in.set()
-            first_out.wait(30)
 
-    thread = threading.Thread(target=second)
-    with silenced("linrep-test-threads"):
+def wait_for(screen: io.StringIO, words: str) -> None:
+    """Until the thread that draws has drawn them."""
+    began = time.monotonic()
+    while words not in screen.getvalue() and time.monotonic() - began < 60:
+        time.sleep(0.02)
+
+
+def test_work_that_nobody_is_told_of_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = on_terminal(monkeypatch)
+    with stage("solving") as advance:
+        advance(1, 2)
+    assert list(counted([3, 4], "items")) == [3, 4]
+    with told(quiet=True) as look, stage("solving"):
+        assert look is None
+    assert terminal.getvalue() == ""
+
+
+def test_a_terminal_shows_every_stage_with_counts_and_time_left_in_80_columns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = on_terminal(monkeypatch)
+    with told(), stage("outer"), stage("solving " + "for long " * 9) as advance:
+        advance(0, 40, "cell " * 30)
+        advance(10, 40, "cell " * 30)
+        wait_for(terminal, "10/40")
+    shown = plain(terminal)
+    assert any(line.startswith("outer") for line in shown)
+    (solving, *_) = [line for line in shown if line.startswith("solving") and "10/40" in line]
+    assert re.search(r"\d:\d\d left", solving)
+    assert max(map(len, shown)) <= 80
+
+
+def test_short_work_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = on_terminal(monkeypatch)
+    monkeypatch.setattr(progress, "PATIENCE", 60.0)
+    with told(), stage("solving"):
+        wait_for(terminal, "\x1b[?25l")  # the cursor is hidden: drawing has begun
+    assert "solving" not in terminal.getvalue()
+
+
+def test_what_is_printed_after_the_work_is_printed_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal = on_terminal(monkeypatch)
+    with told():
+        with stage("solving"):
+            typer.echo("within")
+        typer.echo("after " * 40)
+    assert capsys.readouterr().out == "within\n" + "after " * 40 + "\n"
+    assert "solving" in terminal.getvalue()
+    assert "after" not in terminal.getvalue()
+
+
+def test_a_file_gets_a_line_at_times(lines: pytest.CaptureFixture[str]) -> None:
+    with told(), stage("solving") as advance:
+        advance(1, 4, "cell a")
+        time.sleep(0.02)
+        advance(2, 4, "cell b")
+    said = lines.readouterr().err.splitlines()
+    assert said[0] == "solving: 0:00"
+    assert "solving: 1/4, cell a, 0:00" in said
+    assert said[-1] == "solving: 2/4, cell b, 0:00 left"
+
+
+def test_nobody_hears_of_it_twice_and_a_second_thread_not_at_all(lines: pytest.CaptureFixture[str]) -> None:
+    with told(), counting_bar("models") as advance:
+        assert advance is not None
+        lines.readouterr()
+        advance(1, 2)
+        thread = threading.Thread(target=lambda: list(counted([1], "elsewhere")))
         thread.start()
-        assert second_in.wait(30)
-    assert not log.isEnabledFor(logging.CRITICAL), "the second still works"
-    first_out.set()
-    thread.join()
-    assert log.level == logging.INFO
-    warnings.warn("read", stacklevel=1)
-    assert [str(each.message) for each in recwarn.list] == ["read"]
+        thread.join()
+    said = lines.readouterr().err.splitlines()
+    assert said == ["models: 1/2, 0:00"]
+
+
+def test_the_time_left_follows_the_pace_and_not_what_was_done_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    work = progress._Work("training", began=100.0)  # pyright: ignore[reportPrivateUsage]
+    now[0] = 130.0  # reading the last checkpoint
+    work.advance(5000, 10_000)
+    assert work.time == clock(30.0)
+    now[0] = 140.0
+    work.advance(6000, 10_000)
+    assert work.time == "0:40 left"
+
+
+def test_an_error_takes_the_bar_away(lines: pytest.CaptureFixture[str]) -> None:
+    with told() as look:
+        assert look is not None
+        with pytest.raises(ValueError, match="wrong"), stage("solving"):
+            raise ValueError("wrong")
+        lines.readouterr()
+        look()
+    assert lines.readouterr().err == ""

@@ -1,19 +1,275 @@
-"""What is told while work goes on: bars on stderr with the time left; other libraries' words held back."""
+"""What is told while work goes on: bars on stderr with the time left.
+
+Work says what it is about, wherever it is done: :func:`stage` around it, or :func:`counted` around its items.
+Whoever has a reader shows it, with :func:`told`; where nobody does, nothing is shown and nothing is lost.
+"""
 
 import contextlib
-import logging
-import re
-import signal
 import sys
-import threading
-import warnings
-from collections import Counter
-from collections.abc import Callable, Generator, Sequence
-from types import FrameType
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Sized
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+Item = TypeVar("Item")
 Advance = Callable[[int, int, float], None]
+Stage = Callable[..., None]
+"""Told (done, in all, what is under way)."""
+PATIENCE = 1.0
+"""Seconds that work takes before it is shown in a terminal."""
+LINES_SECONDS = 30.0
+"""Between two lines where there is no terminal."""
+BAR = 20
+"""Characters of a bar."""
 NOTEBOOK_SECONDS = 0.25
 """Between two looks of a bar in a notebook: each is sent to the browser."""
+
+
+@runtime_checkable
+class Overview(Protocol):
+    """What is shown over the work that is told of."""
+
+    def drawn(self) -> "RenderableType":
+        """In a terminal."""
+        ...
+
+    @property
+    def words(self) -> str:
+        """In a line of a file; empty where there is nothing to say yet."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class _Work:
+    """What is under way: how much of it is done, and since when."""
+
+    title: str
+    now: str = ""
+    done: int = 0
+    total: int | None = None
+    began: float = field(default_factory=time.monotonic)
+    first: tuple[int, float] | None = None
+    """What was done when it was first told of, and when: what was done before tells nothing of the pace."""
+
+    def advance(self, done: int, total: int, now: str = "") -> None:
+        self.first = self.first or (done, time.monotonic())
+        self.done, self.total, self.now = done, total, now
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self.began
+
+    @property
+    def time(self) -> str:
+        """The time left, or where that is not known the time it has taken."""
+        before, since = self.first or (self.done, self.began)
+        if not self.total or self.done <= before:
+            return clock(self.elapsed)
+        pace = (time.monotonic() - since) / (self.done - before)
+        return f"{clock(pace * (self.total - self.done))} left"
+
+    @property
+    def words(self) -> str:
+        """In a line, without a bar."""
+        counts = f"{self.done:,}/{self.total:,}" if self.total else ""
+        return ", ".join(filter(None, (counts, self.now, self.time)))
+
+
+class _Display:
+    """All work under way, outermost first; something is on the screen only while there is any."""
+
+    def __init__(self, over: Overview | None) -> None:
+        self.over, self.work = over, list[_Work]()
+        self.looked = time.monotonic()
+        self._look: Callable[[], None] | None = None
+
+    def look(self) -> None:
+        """Told that something has changed."""
+        if self._look is not None:
+            self._look()
+
+    @contextlib.contextmanager
+    def shown(self) -> Generator[None, None, None]:
+        """What is printed within comes out above it, and what is printed later as it is."""
+        if self._look is not None:
+            yield
+            return
+        from rich.console import Console
+
+        console = Console(file=sys.stderr)
+        kind = _in_notebook if console.is_jupyter else _in_terminal if console.is_terminal else _in_lines
+        with kind(self, console) as self._look:
+            try:
+                yield
+            finally:
+                self._look = None
+
+    @contextlib.contextmanager
+    def stage(self, work: _Work) -> Generator[Stage, None, None]:
+        def advance(done: int, total: int, now: str = "") -> None:
+            work.advance(done, total, now)
+            self.look()
+
+        self.work.append(work)
+        try:
+            with self.shown():
+                self.look()
+                yield advance
+        finally:
+            self.work.remove(work)
+            self.look()
+
+
+_display: ContextVar[_Display | None] = ContextVar("_display", default=None)
+
+
+@contextlib.contextmanager
+def told(
+    *, quiet: bool = False, over: Overview | None = None
+) -> Generator[Callable[[], None] | None, None, None]:
+    """Show on stderr what work says of itself from here on; without a terminal, a line at times.
+
+    Args:
+        quiet: Show nothing.
+        over: What is shown over it, all the time.
+
+    Yields:
+        A function that looks again, or None when nothing is shown.
+    """
+    display = _display.get()
+    if quiet:
+        yield None
+    elif display is not None and over is None:
+        yield display.look
+    else:
+        display = _Display(over)
+        token = _display.set(display)
+        try:
+            with contextlib.nullcontext() if over is None else display.shown():
+                yield display.look
+        finally:
+            _display.reset(token)
+
+
+@contextlib.contextmanager
+def _in_terminal(display: _Display, console: "Console") -> Generator[Callable[[], None], None, None]:
+    """Redrawn by a thread, so that the clock goes on while a solver does not speak."""
+    from rich.console import Group
+    from rich.live import Live
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    def shown() -> "RenderableType":
+        bars = Table.grid(padding=(0, 1))
+        for work in tuple(display.work):
+            if work.elapsed >= PATIENCE:
+                counts = f"{work.done:,}/{work.total:,}" if work.total else ""
+                texts = (work.title, counts, work.now, work.time)
+                title, *rest = (Text(text, no_wrap=True, overflow="ellipsis") for text in texts)
+                bars.add_row(
+                    title, ProgressBar(work.total, work.done, width=BAR, pulse=not work.total), *rest
+                )
+        return Group(*(() if display.over is None else (display.over.drawn(),)), bars)
+
+    to_screen = sys.stdout.isatty()  # a file or a pipe is to get what is printed, not this screen
+    with Live(get_renderable=shown, console=console, transient=True, redirect_stdout=to_screen):
+        yield lambda: None
+
+
+@contextlib.contextmanager
+def _in_lines(display: _Display, console: "Console") -> Generator[Callable[[], None], None, None]:
+    """A line every :data:`LINES_SECONDS`."""
+
+    def look() -> None:
+        words = [] if display.over is None else [display.over.words]
+        words += [f"{work.title}: {work.words}" for work in display.work]
+        if time.monotonic() - display.looked >= LINES_SECONDS and words and words[0]:
+            display.looked = time.monotonic()
+            console.file.write("; ".join(words) + "\n")
+            console.file.flush()
+
+    yield look
+
+
+@contextlib.contextmanager
+def _in_notebook(display: _Display, console: "Console") -> Generator[Callable[[], None], None, None]:
+    """One output of a notebook's cell, rewritten a few times a second, empty at the end; without widgets."""
+    from html import escape
+    from importlib import import_module
+
+    del console
+    notebook = import_module("IPython.display")
+    place: Any = None
+    looked = float("-inf")
+
+    def bar(work: _Work) -> str:
+        size = f' value="{work.done}" max="{work.total}"' if work.total else ""
+        return f"<span>{escape(work.title)} <progress{size}></progress> {escape(work.words)}</span>"
+
+    def look() -> None:
+        nonlocal place, looked
+        if display.work and time.monotonic() - looked > NOTEBOOK_SECONDS:
+            looked = time.monotonic()
+            shown = notebook.HTML("<br>".join(map(bar, display.work)))
+            if place is None:
+                place = notebook.display(shown, display_id=True)
+            else:
+                place.update(shown)
+
+    try:
+        yield look
+    finally:
+        if place is not None:
+            place.update(notebook.HTML(""))
+
+
+@contextlib.contextmanager
+def stage(title: str) -> Generator[Stage, None, None]:
+    """Say what is under way, for as long as it is: with the time it takes, or the time left if it counts.
+
+    Args:
+        title: Of the work, as in "solving for the limit".
+
+    Yields:
+        A function of (done, in all, what is under way); calling it is optional.
+
+    Example:
+        >>> with stage("weighing") as advance:
+        ...     advance(1, 2)
+    """
+    display = _display.get()
+    if display is None:
+        yield lambda *_: None
+        return
+    with display.stage(_Work(title)) as advance:
+        yield advance
+
+
+def counted(items: Iterable[Item], title: str, total: int | None = None) -> Iterator[Item]:
+    """The items, told of as they are taken.
+
+    Args:
+        items: Of the work.
+        title: Of the work.
+        total: How many they are; needed where they have no length.
+
+    Example:
+        >>> [2 * each for each in counted([1, 2], "doubling")]
+        [2, 4]
+    """
+    number = len(items) if total is None and isinstance(items, Sized) else total
+    with stage(title) as advance:
+        if number is not None:
+            advance(0, number)
+        for done, item in enumerate(items, start=1):
+            yield item
+            if number is not None:
+                advance(done, number)
 
 
 @contextlib.contextmanager
@@ -27,15 +283,17 @@ def progress_bar(title: str, *, quiet: bool = False) -> Generator[Advance | None
     Yields:
         A function of (steps done, steps in all, excess loss in nats), or None when nothing is shown.
     """
-    with _bar(title, "excess …", quiet=quiet) as advance:
-        if advance is None:
-            yield None
-        else:
-            yield lambda done, total, loss: advance(done, total, f"excess {loss:.3g} nats")
+    with counting_bar(title, quiet=quiet) as advance:
+        yield None if advance is None else with_excess(advance)
+
+
+def with_excess(advance: Stage) -> Advance:
+    """As training tells of itself: (steps done, steps in all, excess loss in nats)."""
+    return lambda done, total, loss: advance(done, total, f"excess {loss:.3g} nats")
 
 
 @contextlib.contextmanager
-def counting_bar(title: str, *, quiet: bool = False) -> Generator[Callable[..., None] | None, None, None]:
+def counting_bar(title: str, *, quiet: bool = False) -> Generator[Stage | None, None, None]:
     """A bar for work that is counted, such as contexts read or models trained.
 
     Args:
@@ -45,168 +303,21 @@ def counting_bar(title: str, *, quiet: bool = False) -> Generator[Callable[..., 
     Yields:
         A function of (done, in all, what is under way), or None when nothing is shown.
     """
-    with _bar(title, "", quiet=quiet) as advance:
-        yield advance
-
-
-@contextlib.contextmanager
-def _bar(title: str, now: str, *, quiet: bool) -> Generator[Callable[..., None] | None, None, None]:
-    if quiet:
-        yield None
-        return
-    from rich.console import Console
-
-    console = Console(file=sys.stderr)
-    if console.is_jupyter:
-        with _notebook_bar(title, now) as advance:
+    with told(quiet=quiet) as shown:
+        if not shown:
+            yield None
+            return
+        with stage(title) as advance:
             yield advance
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[now]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(title, total=None, now=now)
-
-        def advance(done: int, total: int, now: str = "") -> None:
-            bar.update(task, completed=done, total=total, now=now)
-
-        yield advance
 
 
-@contextlib.contextmanager
-def _notebook_bar(title: str, now: str) -> Generator[Callable[..., None], None, None]:
-    """One output of a notebook's cell, rewritten a few times a second, empty at the end; without widgets."""
-    import time
-    from html import escape
-    from importlib import import_module
-
-    notebook = import_module("IPython.display")
-    began = shown = time.monotonic()
-
-    def bar(done: int, total: int, now: str) -> object:
-        left = (time.monotonic() - began) * (total - done) / done if done else float("nan")
-        words = f"{done:,}/{total:,} {now}" + (f", {left:,.0f} s left" if done else "") if total else now
-        size = f' value="{done}" max="{total}"' if total else ""
-        return notebook.HTML(f"<span>{escape(title)} <progress{size}></progress> {escape(words)}</span>")
-
-    place = notebook.display(bar(0, 0, now), display_id=True)
-
-    def advance(done: int, total: int, now: str = "") -> None:
-        nonlocal shown
-        if time.monotonic() - shown > NOTEBOOK_SECONDS:
-            shown = time.monotonic()
-            place.update(bar(done, total, now))
-
-    try:
-        yield advance
-    finally:
-        place.update(notebook.HTML(""))
-
-
-@contextlib.contextmanager
-def stop_on_signal(*, patient: bool = False) -> Generator[Callable[[], bool], None, None]:
-    """Catch the first Ctrl-C or SIGTERM as a wish to stop soon; a second Ctrl-C stops at once.
-
-    Args:
-        patient: However many come, stop soon: torchrun passes on a Ctrl-C, then SIGTERM, then kills.
-
-    Yields:
-        A function that says whether a stop was asked for. Signals are the main thread's: in another it always
-        says no, and whoever runs that thread stops it.
-    """
-    asked: list[int] = []
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        del frame
-        if asked and not patient:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    # A handler that was not set from Python is None here, and could not be given back.
-    ours = threading.current_thread() is threading.main_thread() and None not in before.values()
-    for number in before if ours else ():
-        signal.signal(number, ask)
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items() if ours else ():
-            signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def interrupts_held() -> Generator[None, None, None]:
-    """Threads and processes begun in here never hear of Ctrl-C: it is for this process, which tells them.
-
-    They inherit what the thread that starts them has blocked. A Ctrl-C meanwhile is heard afterwards.
-    """
-    from multiprocessing import resource_tracker
-
-    resource_tracker.ensure_running()  # first: starting it lifts the block
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-class _Silence:
-    """What is held back for several threads at once comes back when the last of them is through."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._holders: Counter[logging.Logger | None] = Counter()  # None: the warnings
-        self._levels: dict[logging.Logger, int] = {}
-        self._warnings = contextlib.ExitStack()
-
-    def begin(self, loggers: Sequence[logging.Logger]) -> None:
-        with self._lock:
-            for each in loggers:
-                if not self._holders[each]:
-                    self._levels[each] = each.level
-                    each.setLevel(logging.CRITICAL + 1)
-            if not self._holders[None]:
-                self._warnings.enter_context(warnings.catch_warnings())
-                warnings.simplefilter("ignore")
-            self._holders.update([*loggers, None])
-
-    def end(self, loggers: Sequence[logging.Logger]) -> None:
-        with self._lock:
-            self._holders.subtract([*loggers, None])
-            for each in loggers:
-                if not self._holders[each]:
-                    each.setLevel(self._levels.pop(each))
-            if not self._holders[None]:
-                self._warnings.close()
-
-
-_silence = _Silence()
-
-
-@contextlib.contextmanager
-def silenced(libraries: str) -> Generator[None, None, None]:
-    """Keep the log lines and warnings of libraries from the user while we use them, and only then.
-
-    What matters of them is told by us, in one line. In several threads at once, until the last is through.
-
-    Args:
-        libraries: A regular expression for how the names of their loggers begin; import them first.
+def clock(seconds: float) -> str:
+    """Hours, minutes and seconds.
 
     Example:
-        >>> with silenced("pgmpy|formulaic"):
-        ...     warnings.warn("nobody reads this", stacklevel=1)
+        >>> clock(3725.4), clock(65.0)
+        ('1:02:05', '1:05')
     """
-    loggers = [
-        logging.getLogger(name) for name in logging.root.manager.loggerDict if re.match(libraries, name)
-    ]
-    _silence.begin(loggers)
-    try:
-        yield
-    finally:
-        _silence.end(loggers)
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from linrep import progress
 from linrep.cli import execute
-from linrep.cli.views import live
 
 SWEEP = """
 [base]
@@ -31,15 +31,15 @@ def said(tmp_path: Path, capsys: pytest.CaptureFixture[str], *words: str) -> lis
 def test_lines_say_how_many_cells_are_done_and_the_time_left(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "SECONDS", 0.0)
+    monkeypatch.setattr(progress, "LINES_SECONDS", 0.0)
     lines = said(tmp_path, capsys)
-    assert re.fullmatch(r"0 of 2 cells done, \S+ left", lines[0])
-    assert lines[-1] == "2 of 2 cells done, 0:00 left"
+    assert re.match(r"0 of 2 cells done, \S+ left; cells of s: 0/2, ", lines[0])
+    assert lines[-1].startswith("2 of 2 cells done, 0:00 left")
 
 
 def test_quiet_is_quiet_and_a_short_sweep_says_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert said(tmp_path, capsys) == []
-    monkeypatch.setattr(live, "SECONDS", 0.0)
+    monkeypatch.setattr(progress, "LINES_SECONDS", 0.0)
     assert said(tmp_path, capsys, "--quiet") == []

@@ -109,12 +109,12 @@ def sweep(
     set_: Overrides = None,
 ) -> int:
     """Run every cell of a grid. Finished cells are found again, interrupted ones go on."""
+    from linrep.cli.signals import stop_on_signal
     from linrep.cli.views.live import live_table
     from linrep.cli.views.sweep import show_sweep
     from linrep.paper.report import write
     from linrep.paper.reproduce import reports
     from linrep.paper.user_sweep import user_experiment
-    from linrep.progress import stop_on_signal
     from linrep.sweeps.file import load_sweep
     from linrep.sweeps.grid import cells
 
@@ -161,12 +161,13 @@ def reproduce(
     ] = None,
 ) -> int:
     """Run the paper's experiments, and those beyond it: one page each, and an index. Resumable."""
+    from linrep.cli.signals import stop_on_signal
     from linrep.cli.views.live import live_table
     from linrep.paper import NAMES
     from linrep.paper.report import write, write_index
     from linrep.paper.reproduce import plan, reports
     from linrep.paper.results import write_results, write_results_index
-    from linrep.progress import stop_on_signal
+    from linrep.progress import stage
 
     if not names and not all_:
         raise InputError(f"reproduce: name experiments or give --all; there are {', '.join(NAMES)}")
@@ -177,10 +178,11 @@ def reproduce(
     grid = [cell for plan in plans for cell in plan[2]]
     with stop_on_signal() as stop, _workers(chosen, grid, out) as pool, live_table(printing.quiet) as watch:
         for report in reports(plans, out / "runs", watch=watch, stop=stop, executor=pool, retry=by.retry):
-            write(report, out)
-            figures.save(report)
-            if results is not None:
-                write_results(report, results)
+            with stage(f"answering {report.experiment.name}"):
+                write(report, out)
+                figures.save(report)
+                if results is not None:
+                    write_results(report, results)
             finished.append(report)
             if not printing.quiet and not printing.as_json:
                 said = (report.sweep.question, report.answer.sentence, report.converged)

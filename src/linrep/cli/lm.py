@@ -115,7 +115,6 @@ def measure(
     from linrep.llm.source import locate
     from linrep.llm.toy.beside import beside_tables
     from linrep.page.lm.page import save
-    from linrep.progress import counting_bar
 
     in_full = sentences.in_full
     options = ruler.options(sentences.layer, words.policy())
@@ -125,18 +124,16 @@ def measure(
         source = locate(model, load)
         say(views.estimate(source, in_full=in_full))
         opened = llm.load_model(source) if in_full else None
-        with counting_bar("contexts", quiet=printing.quiet) as advance:
-            result = llm.measure(
-                opened or model,
-                words.pairs,
-                sentences.contexts,
-                sentences.winograd,
-                seed=seed,
-                squares=sentences.squares,
-                options=options,
-                load=load,
-                progress=advance,
-            )
+        result = llm.measure(
+            opened or model,
+            words.pairs,
+            sentences.contexts,
+            sentences.winograd,
+            seed=seed,
+            squares=sentences.squares,
+            options=options,
+            load=load,
+        )
         if opened is not None and source.folder is not None and sentences.contexts:
             result = replace(result, beside=beside_tables(source.folder, opened))
         page = save(result, out)
@@ -180,7 +177,6 @@ def paper(
     from linrep.cli.views import lm as views
     from linrep.llm.source import locate
     from linrep.page.lm.paper import save, save_figures
-    from linrep.progress import counting_bar
 
     if weights_only and (contexts, winograd) != ("builtin", "builtin"):
         raise InputError("--weights-only: runs nothing; leave out --contexts and --winograd, or the flag")
@@ -189,23 +185,21 @@ def paper(
     load = loading.load_options()
     with talking(quiet=printing.quiet) as say:
         say(views.estimate(locate(model, load), in_full=not weights_only))
-        with counting_bar("contexts", quiet=printing.quiet) as advance:
-            found = llm.paper(
-                model,
-                words.pairs,
-                None if weights_only else contexts,
-                None if weights_only else winograd,
-                seed=seed,
-                options=llm.MeasureOptions(
-                    inner=inner,
-                    policy=words.policy(),
-                    draws=effort.draws,
-                    batch_size=effort.batch_size,
-                    cache=effort.cache,
-                ),
-                load=load,
-                progress=advance,
-            )
+        found = llm.paper(
+            model,
+            words.pairs,
+            None if weights_only else contexts,
+            None if weights_only else winograd,
+            seed=seed,
+            options=llm.MeasureOptions(
+                inner=inner,
+                policy=words.policy(),
+                draws=effort.draws,
+                batch_size=effort.batch_size,
+                cache=effort.cache,
+            ),
+            load=load,
+        )
     written = [save(found, out), *([] if figures is None else save_figures(found, figures))]
     printing.tell(found.json, lambda: views.show_paper(found, written))
     printing.where(written[0])
@@ -347,11 +341,11 @@ def _one(out: Path, shape: Shape, printing: Printing, seed: int, checkpoints: in
 
     from linrep.cli.views.toy import show_model
     from linrep.llm.toy import make_toy
-    from linrep.progress import progress_bar
+    from linrep.progress import stage, with_excess
 
     settings = asdict(shape if shape.concepts else replace(shape, concepts=5))
-    with talking(quiet=printing.quiet), progress_bar("training", quiet=printing.quiet) as advance:
-        report = make_toy(out, seed=seed, checkpoints=checkpoints, progress=advance, **settings)
+    with talking(quiet=printing.quiet), stage("training") as advance:
+        report = make_toy(out, seed=seed, checkpoints=checkpoints, progress=with_excess(advance), **settings)
     printing.tell(report.json, lambda: show_model(report))
 
 
@@ -363,7 +357,7 @@ def _by_width(
     from linrep.llm.toy import ToySettings, width_sweep
     from linrep.llm.toy.sweep import QUICK_SWEEP_STEPS, QUICK_TABLE_STEPS, SWEEP_STEPS, TABLE_STEPS
     from linrep.page.lm.widths import save
-    from linrep.progress import counting_bar
+    from linrep.progress import stage
 
     if any(width != int(width) or width < 2 for width in widths):
         raise InputError("--widths: expected whole numbers of at least 2, separated by commas")
@@ -381,7 +375,7 @@ def _by_width(
     )
     with one_line_errors(out):
         out.mkdir(parents=True, exist_ok=True)
-    with talking(quiet=printing.quiet), counting_bar("models", quiet=printing.quiet) as advance:
+    with talking(quiet=printing.quiet), stage("models") as advance:
         sweep = width_sweep(
             seed=seed,
             widths=sorted({int(width) for width in widths}),

@@ -89,7 +89,7 @@ def emergence(
     from linrep import llm
     from linrep.cli.views.lm import show_emergence
     from linrep.page.lm.emergence import save
-    from linrep.progress import counting_bar
+    from linrep.progress import stage
 
     if asked.layer is not None and not (asked.contexts or asked.winograd):
         raise InputError("--layer: expected --contexts or --winograd beside it; add --contexts builtin")
@@ -102,7 +102,7 @@ def emergence(
         inner=inner, layer=asked.layer, policy=words.policy(), draws=draws, batch_size=batch_size
     )
     load = loading.load_options()
-    with talking(quiet=printing.quiet), counting_bar("checkpoints", quiet=printing.quiet) as advance:
+    with talking(quiet=printing.quiet, bars=False), stage("checkpoints") as advance:
         found = llm.emergence(
             model,
             revisions,

@@ -155,8 +155,12 @@ def numbers(text: str, option: str) -> list[float]:
 
 
 @contextlib.contextmanager
-def talking(*, quiet: bool) -> Generator[Callable[[str], None], None, None]:
+def talking(*, quiet: bool, bars: bool = True) -> Generator[Callable[[str], None], None, None]:
     """Words and warnings on stderr, or none; the library's own bars only where someone watches.
+
+    Args:
+        quiet: Say nothing.
+        bars: Whether the library may draw bars: two kinds of them at once cross each other.
 
     Yields:
         A function that says one line.
@@ -168,7 +172,7 @@ def talking(*, quiet: bool) -> Generator[Callable[[str], None], None, None]:
     log.addHandler(logging.NullHandler() if quiet else said)
     log.propagate = False
     try:
-        with _library_silent(bars=not quiet and sys.stderr.isatty()):
+        with _library_silent(bars=bars and not quiet and sys.stderr.isatty()):
             yield lambda words: None if quiet else typer.echo(f"linrep: {words}", err=True)
     finally:
         log.handlers.clear()

@@ -10,6 +10,8 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from linrep.progress import told
+
 Result = TypeVar("Result")
 
 Json = Annotated[
@@ -66,7 +68,7 @@ def grouped(command: Callable[..., Result]) -> Callable[..., Result]:
     """The command for typer, where a parameter may be a dataclass: each of its fields is an option.
 
     Typer reads one parameter an option; so that several commands share options by the dozen, a command takes
-    them as one record.
+    them as one record. What its work says of itself is shown, unless it is to be quiet.
 
     Args:
         command: Its parameters are options and arguments as typer knows them, or dataclasses of such.
@@ -92,7 +94,9 @@ def grouped(command: Callable[..., Result]) -> Callable[..., Result]:
     def called(**given: Any) -> Any:
         for name, group in groups.items():
             given[name] = group(**{each.name: given.pop(each.name) for each in fields(group)})
-        return command(**given)  # pyright: ignore[reportCallIssue]
+        quiet = bool(given.get("quiet")) or any(getattr(given[name], "quiet", False) for name in groups)
+        with told(quiet=quiet):
+            return command(**given)  # pyright: ignore[reportCallIssue]
 
     del called.__wrapped__
     called.__signature__ = inspect.Signature(parameters)  # pyright: ignore[reportAttributeAccessIssue]

@@ -78,11 +78,12 @@ def run(
 def _run(
     config: Path | None, overrides: list[str], out: Path, printing: Printing, *, force: bool, page: bool
 ) -> int:
+    from linrep.cli.signals import stop_on_signal
     from linrep.cli.views.runs import show
     from linrep.laboratory import run as experiment
     from linrep.laboratory.comparison import beside
     from linrep.population.sharding import team
-    from linrep.progress import progress_bar, stop_on_signal
+    from linrep.progress import progress_bar
     from linrep.runs.toml import load
 
     checked = load(config, overrides)
@@ -117,13 +118,14 @@ def _public(summary: dict[str, Any]) -> dict[str, Any]:
 def _draw(result: "Result", said: "Callable[[], Beside]", target: Path | None = None) -> Path:
     from linrep.files import one_line_errors, write_file
     from linrep.page.rendering import render
+    from linrep.progress import stage
 
     if target is None:
         assert result.folder is not None, "a stored run has a folder"
         target = result.folder / "page.html"
         if target.exists():
             return target
-    with one_line_errors(target.parent):
+    with one_line_errors(target.parent), stage("page"):
         target.parent.mkdir(parents=True, exist_ok=True)
         write_file(target, render(result, said()).encode())
     return target

@@ -110,11 +110,11 @@ def claims(
     ] = None,
 ) -> None:
     """Test the paper's claims C1 to C6, each beside a control where it must fail. Resumable."""
+    from linrep.cli.signals import stop_on_signal
     from linrep.cli.views.theory import show_ledger
     from linrep.page.claims import write_page
     from linrep.paper.claims.ledger import make_ledger
     from linrep.paper.claims.written import save_forest, write_claims
-    from linrep.progress import stop_on_signal
 
     def say(words: str) -> None:
         if not printing.quiet:

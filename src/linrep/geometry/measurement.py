@@ -1,6 +1,6 @@
 """The whole ruler in one call: every similarity with its number of pairs, null and interval."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +13,7 @@ from linrep.geometry.recording import null_record, similarity_record
 from linrep.geometry.uncertainty import intervals_over_vectors
 from linrep.geometry.values import Key, Side, Values, sides, similarity_values
 from linrep.intervals import mean_interval
+from linrep.progress import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,6 @@ def measure(
     names: Sequence[str] | None = None,
     draws: int = 20,
     null: str = "random pairs",
-    advance: Callable[[int, int], None] | None = None,
 ) -> Measurement:
     """Linearity, alignment and orthogonality of a batch of runs, each with pairs, null and interval.
 
@@ -74,7 +74,6 @@ def measure(
         names: Of the concepts; None = their numbers.
         draws: Times the null is drawn.
         null: "random pairs" or "shuffled pairs".
-        advance: Told of draws of the null done, and of how many.
 
     Returns:
         The records. O(number of vectors) time for each draw of the null.
@@ -97,7 +96,7 @@ def measure(
     """
     tables = sides(embedding, unembedding, embedding_pairs, unembedding_pairs, context_rows, token_rows)
     values = similarity_values(tables, concept_of)
-    nulls = _nulls(tables, values, concept_of, kind=null, draws=draws, generator=generator, advance=advance)
+    nulls = _nulls(tables, values, concept_of, kind=null, draws=draws, generator=generator)
     runs = next(len(side.table) for side in tables.values())
     if runs > 1:
         intervals = {
@@ -168,13 +167,10 @@ def _nulls(
     kind: str,
     draws: int,
     generator: torch.Generator,
-    advance: Callable[[int, int], None] | None,
 ) -> dict[Key, Null | None]:
     """Mean and 95 % quantile of every measure over draws of pairs that mean nothing."""
     means: dict[Key, list[float]] = {key: [] for key in values.concepts}
-    for draw in range(draws):
-        if advance is not None:
-            advance(draw, draws)
+    for _ in counted(range(draws), "null: draws"):
         drawn = similarity_values({name: tables[name].null(kind, generator) for name in tables}, concept_of)
         for key in means:
             means[key].append(drawn.mean(key))

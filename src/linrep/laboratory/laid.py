@@ -47,13 +47,12 @@ class LaidRows:
         """Of all tables and runs."""
         return sum(table.shape[0] * table.shape[1] for table in self.tables.values())
 
-    def read(self, *, seed: int, settings: MeasureConfig, advance: Advance = None) -> Reading:
+    def read(self, *, seed: int, settings: MeasureConfig) -> Reading:
         """Measure in full.
 
         Args:
             seed: Of the null.
             settings: How many draws of the null.
-            advance: Told of draws done, and of how many.
         """
         pairs: dict[TableName, geometry.Pairs] = {
             name: geometry.repeat(own, len(table), table.shape[1])
@@ -68,7 +67,6 @@ class LaidRows:
             concept_of=self.what.concept_of,
             names=self.what.names,
             draws=settings.null_draws,
-            advance=advance,
         )
         additive: dict[TableName, AdditiveShare] = {}
         for (name, table), codes, levels in zip(
@@ -101,13 +99,12 @@ class LaidWorld:
         """Of all tables and runs."""
         return sum(table.shape[0] * table.shape[1] for table in self.tables.values())
 
-    def read(self, *, seed: int, settings: MeasureConfig, advance: Advance = None) -> Reading:
+    def read(self, *, seed: int, settings: MeasureConfig) -> Reading:
         """Measure in full.
 
         Args:
             seed: Of the null.
             settings: How many draws of the null.
-            advance: Told of draws done, and of how many.
         """
         ruler = BatchRuler(self.worlds, seed=seed, settings=settings)
         unembedding = self.tables["unembedding"]
@@ -132,7 +129,6 @@ class LaidWorld:
             concept_of=ruler.concept_of,
             names=ruler.names,
             draws=settings.null_draws,
-            advance=advance,
         )
         rows = int(ruler.token_rows.min())
         share_of = partial(ruler.additive, "unembedding")

@@ -62,7 +62,7 @@ def measure(
     """
     from linrep.errors import InputError
     from linrep.laboratory.laid import lay
-    from linrep.progress import counting_bar
+    from linrep.progress import told
     from linrep.runs.config import MeasureConfig
 
     for name, value, least in (("seed", seed, 0), ("draws", draws, 2)):
@@ -70,8 +70,8 @@ def measure(
             raise InputError(f"{name}: expected a whole number of at least {least}, got {value!r}")
     settings = MeasureConfig(null_draws=draws)
     laid = lay(tables, codes=codes, pairs=pairs, world=world, names=names)
-    with counting_bar("measuring", quiet=not progress or laid.rows < MANY_ROWS) as advance:
-        return laid.read(seed=seed, settings=settings, advance=advance)
+    with told(quiet=not progress or laid.rows < MANY_ROWS):
+        return laid.read(seed=seed, settings=settings)
 
 
 MANY_ROWS = 20_000

@@ -16,6 +16,7 @@ from linrep.intervals import mean_interval
 from linrep.laboratory.ended import Judged, ended_record, judge
 from linrep.laboratory.gauge import gauge_record
 from linrep.laboratory.ruler import FINAL_CONTEXTS, BatchRuler
+from linrep.progress import counted
 from linrep.runs.config import Config
 from linrep.runs.summary import (
     AdditiveShare,
@@ -262,7 +263,7 @@ def additive_null(
     """
     draw = generator(seed, "null", TABLES.index(name), 1)
     drawn: list[float] = []
-    for _ in range(draws):
+    for _ in counted(range(draws), "additive share: draws"):
         shuffled = table.clone()
         shuffled[:, :rows] = table[:, torch.randperm(rows, generator=draw)]
         drawn.append(float(share_of(shuffled).share[alive].nanmean()))
@@ -317,7 +318,10 @@ def _shapes(
 ) -> dict[str, dict[TableName, Similarity]]:
     """Simplices and hierarchies, by measure and table; nothing where there are none."""
     draw = generator(ruler.seed, "null", 0, 3)
-    drawn = [ruler.shapes(embedding, unembedding, draw) for _ in range(ruler.settings.null_draws)]
+    drawn = [
+        ruler.shapes(embedding, unembedding, draw)
+        for _ in counted(range(ruler.settings.null_draws), "shapes: draws")
+    ]
     found: dict[str, dict[TableName, Similarity]] = {}
     for (measure, table), values in ruler.shapes(embedding, unembedding).items():
         own = values.masked_fill(~alive[:, None], torch.nan)

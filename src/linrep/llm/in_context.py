@@ -29,6 +29,7 @@ from linrep.llm.resampling import (
 from linrep.llm.states import States
 from linrep.llm.tokens import TokenPairs
 from linrep.llm.words import WordGeometry
+from linrep.progress import counted
 from linrep.runs.row import CHANCE, Matrix, Null, Row, Subject
 from linrep.seeds import generator
 
@@ -138,7 +139,7 @@ def embedding_rows(geometry: ContextGeometry, inner: str) -> list[Row]:
     """
     rows: list[Row] = []
     values = linearity(geometry.moments)
-    for concept in range(len(geometry.contexts.concepts)):
+    for concept in counted(range(len(geometry.contexts.concepts)), "contexts: concepts"):
         units, clusters = geometry.units[concept], geometry.clusters(concept)
         gram = units @ units.mT
         about = geometry.about(concept, inner)
@@ -182,7 +183,9 @@ def alignment_rows(geometry: ContextGeometry, words: WordGeometry) -> tuple[list
     label = f"alignment, {inner}, {geometry.place}"
     matrices = {label: Matrix.of(label, geometry.contexts.concepts, names, whole)}
     rows: list[Row] = []
-    for concept, name in enumerate(geometry.contexts.concepts):
+    for concept, name in counted(
+        enumerate(geometry.contexts.concepts), "alignment: concepts", len(geometry.contexts.concepts)
+    ):
         if name not in names or not int(geometry.moments.count[concept]):
             continue
         match = names.index(name)
@@ -214,7 +217,9 @@ def probe_rows(geometry: ContextGeometry, words: WordGeometry | None, inner: str
     which has seen no context at all.
     """
     rows: list[Row] = []
-    for concept, name in enumerate(geometry.contexts.concepts):
+    for concept, name in counted(
+        enumerate(geometry.contexts.concepts), "probes: concepts", len(geometry.contexts.concepts)
+    ):
         if not int(geometry.moments.count[concept]):
             continue
         at = geometry.contexts.pairs.group == concept

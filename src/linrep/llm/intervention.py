@@ -28,6 +28,7 @@ from linrep.llm.source import LoadOptions
 from linrep.llm.states import encode_context, read_states
 from linrep.llm.tokens import TokenPolicy, tokenise_pairs
 from linrep.llm.weights import model_table
+from linrep.progress import counted
 from linrep.runs.drawing import drawing
 from linrep.runs.tidy import save
 from linrep.seeds import generator
@@ -267,7 +268,7 @@ def _intervene(
 ) -> tuple[list[SteerRow], dict[str, dict[float, tuple[str, ...]]]]:
     rows = [torch.tensor([encode_context(lm, text)], device=lm.device) for text in prompts]
     logits: dict[float, Tensor] = {}
-    for strength in strengths:
+    for strength in counted(strengths, "pushes"):
 
         def edit(state: Tensor, strength: float = strength) -> Tensor:
             return state + (strength * push).to(state)

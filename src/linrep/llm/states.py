@@ -16,6 +16,7 @@ from torch import Tensor
 from linrep.errors import InputError
 from linrep.llm.forward import HEAD, batch_states, out_of_memory, padding_is_seen, require_residual
 from linrep.llm.loading import LanguageModel, fingerprint
+from linrep.progress import stage
 
 log = logging.getLogger("linrep.llm")
 
@@ -91,15 +92,16 @@ def read_states(
     )
     if len(encoded) > 1 and len(encoded[order[0]]) < len(encoded[order[-1]]):
         runner.look_at_padding(encoded[order[0]], encoded[order[-1]])
-    for start in range(0, len(order), PART):
-        file = None if folder is None else folder / f"part-{start // PART:05d}.safetensors"
-        part = _load_part(file)
-        if part is None:
-            part = runner([encoded[i] for i in order[start : start + PART]])
-            _save_part(file, part)
-        parts.append(part)
-        if progress is not None:
-            progress(min(start + PART, len(order)), len(order))
+    with stage("contexts") as advance:
+        for start in range(0, len(order), PART):
+            file = None if folder is None else folder / f"part-{start // PART:05d}.safetensors"
+            part = _load_part(file)
+            if part is None:
+                part = runner([encoded[i] for i in order[start : start + PART]])
+                _save_part(file, part)
+            parts.append(part)
+            for tell in (advance, *(() if progress is None else (progress,))):
+                tell(min(start + PART, len(order)), len(order))
     back = torch.argsort(torch.tensor(order, dtype=torch.int64))
     return States(
         places=places,

@@ -34,6 +34,7 @@ from linrep.llm.resampling import (
 from linrep.llm.tokens import TokenPairs, usable_ids
 from linrep.llm.weights import VocabularyTable
 from linrep.llm.word_squares import WordSquares
+from linrep.progress import counted
 from linrep.runs.row import CHANCE, Matrix, Null, Row, Subject
 from linrep.seeds import generator
 
@@ -98,7 +99,8 @@ def linearity_rows(geometry: WordGeometry) -> list[Row]:
     """
     rows: list[Row] = []
     values = linearity(geometry.moments)
-    for concept, name in enumerate(geometry.tokens.concepts):
+    names = geometry.tokens.concepts
+    for concept, name in counted(enumerate(names), "words: concepts", len(names)):
         units = geometry.units[concept]
         number = int(geometry.moments.count[concept])
         gram = units @ units.mT

@@ -14,6 +14,7 @@ from typing import Any
 
 from linrep.errors import DamagedError, InputError
 from linrep.files import write_file
+from linrep.progress import counted
 from linrep.runs.config import Config
 from linrep.runs.formats import require_readable
 from linrep.runs.store import (
@@ -112,9 +113,8 @@ def _read(
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     rows: list[dict[str, Any]] = []
     damaged: list[str] = []
-    for key, stamp in stamps.items():
-        if key in kept:
-            continue
+    new = [(key, stamp) for key, stamp in stamps.items() if key not in kept]
+    for key, stamp in counted(new, "runs"):
         try:
             rows.append({RUN: key, STAMP: stamp, **_row(store.root / key)})
         except InputError as error:

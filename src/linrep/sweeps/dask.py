@@ -7,8 +7,9 @@ from collections.abc import Generator
 from typing import Any, cast
 
 from linrep.errors import LostError
-from linrep.progress import interrupts_held, silenced
+from linrep.sweeps.interrupts import interrupts_held
 from linrep.sweeps.processes import script_hidden
+from linrep.sweeps.silence import silenced
 
 SECONDS_TO_CONNECT = 15
 """For a scheduler to say its first word."""

@@ -10,7 +10,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExec
 from types import ModuleType
 from typing import Any
 
-from linrep.progress import interrupts_held
+from linrep.sweeps.interrupts import interrupts_held
 
 _starting = threading.Lock()
 

@@ -221,12 +221,13 @@ def collected(
         outcomes: At least as many, in the order of the grid; what follows them is left there.
         extra: More numbers, measured on each result.
     """
+    from linrep.progress import counted
     from linrep.sweeps.numbers import gather, tidy
 
     frames: list[pd.DataFrame] = []
     ended: list[Outcome] = []
     seconds = 0.0
-    for _, outcome in zip(grid, outcomes, strict=False):
+    for _, outcome in counted(zip(grid, outcomes, strict=False), f"cells of {asked.name}", len(grid)):
         if outcome.result is not None:
             frames.append(tidy(outcome.cell, outcome.result, extra(outcome.result)))
             seconds += float(outcome.result.provenance["seconds"])

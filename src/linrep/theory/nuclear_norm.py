@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from linrep.errors import InputError
+from linrep.progress import stage
 from linrep.theory.certificate import Certificate
 from linrep.theory.factors import balanced_factors
 
@@ -85,22 +86,24 @@ def nuclear_norm_limit(
     scaled = torch.zeros_like(projected)
     threshold = 0.1 * float(torch.linalg.matrix_norm(_centred(projected), 2))
     best, bound, table, steps = math.inf, 0.0, _centred(projected), 0
-    for steps in range(1, most_iterations + 1):
-        shrunk = _shrink(projected - scaled, threshold)
-        relaxed = 1.6 * shrunk - 0.6 * projected
-        before, projected = projected, _project(relaxed + scaled, support)
-        scaled = scaled + relaxed - projected
-        if steps % CHECK_EVERY:
-            continue
-        value, table_now = _nuclear_norm(_centred(projected)), _centred(projected)
-        if value < best:
-            best, table = value, table_now
-        bound = max(bound, _lower_bound(scaled, support))
-        if best - bound <= gap * best:
-            break
-        if steps % 100 == 0 and steps < 2000:
-            factor = _balance(float((shrunk - projected).norm()), float((projected - before).norm()))
-            threshold, scaled = threshold * factor, scaled * factor
+    with stage("limit of the supports") as advance:
+        for steps in range(1, most_iterations + 1):
+            shrunk = _shrink(projected - scaled, threshold)
+            relaxed = 1.6 * shrunk - 0.6 * projected
+            before, projected = projected, _project(relaxed + scaled, support)
+            scaled = scaled + relaxed - projected
+            if steps % CHECK_EVERY:
+                continue
+            value, table_now = _nuclear_norm(_centred(projected)), _centred(projected)
+            if value < best:
+                best, table = value, table_now
+            bound = max(bound, _lower_bound(scaled, support))
+            if best - bound <= gap * best:
+                break
+            advance(*_tenths(best, bound, gap), f"gap {1 - bound / best:.0e}")
+            if steps % 100 == 0 and steps < 2000:
+                factor = _balance(float((shrunk - projected).norm()), float((projected - before).norm()))
+                threshold, scaled = threshold * factor, scaled * factor
     converged = best - bound <= gap * best
     embedding, unembedding, values = balanced_factors(table, tolerance=1e-6)
     return NuclearNormLimit(
@@ -111,6 +114,11 @@ def nuclear_norm_limit(
         singular_values=values,
         certificate=Certificate(primal=best, dual=bound),
     )
+
+
+def _tenths(best: float, bound: float, gap: float) -> tuple[int, int]:
+    """Tenths of decimals that the gap has closed by, and of those that it is to: it closes about evenly."""
+    return round(-10 * math.log10(max(1 - bound / best, gap))), round(-10 * math.log10(gap))
 
 
 def least_dimension(support: Bool[Tensor, "contexts tokens"]) -> int:

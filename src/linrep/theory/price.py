@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
 from linrep.errors import InputError, counted
+from linrep.progress import stage
 from linrep.theory.certificate import Certificate
 from linrep.theory.maximum_entropy import Divergence, divergence_to_family
 from linrep.worlds.tokens import affine_rank, ravel
@@ -176,14 +177,16 @@ def _solved(
     ).double()
     number, order = agreeing.sort()
     start = 0
-    while start < len(order):
-        least = int(number[start])
-        within = int(torch.searchsorted(number, PADDING * least, right=True))
-        stop = min(within, start + max(1, AT_ONCE // (len(world.tokens) + least * one_hot.shape[1])))
-        batch = order[start:stop]
-        found = _batch(world, one_hot, rows[batch], int(number[stop - 1]))
-        upper[batch], lower[batch] = found.upper, found.lower
-        start = stop
+    with stage("price of linearity: contexts") as advance:
+        while start < len(order):
+            least = int(number[start])
+            within = int(torch.searchsorted(number, PADDING * least, right=True))
+            stop = min(within, start + max(1, AT_ONCE // (len(world.tokens) + least * one_hot.shape[1])))
+            batch = order[start:stop]
+            found = _batch(world, one_hot, rows[batch], int(number[stop - 1]))
+            upper[batch], lower[batch] = found.upper, found.lower
+            start = stop
+            advance(start, len(order))
     return Divergence(upper=upper, lower=lower)
 
 

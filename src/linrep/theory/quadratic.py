@@ -4,6 +4,8 @@ import warnings
 from importlib import import_module
 from typing import Any
 
+from linrep.progress import stage
+
 
 def solve_quadratic(problem: Any, *, tolerance: float) -> str:
     """Solve a program of cvxpy in place, by CLARABEL.
@@ -24,7 +26,7 @@ def solve_quadratic(problem: Any, *, tolerance: float) -> str:
         'optimal'
     """
     cvxpy: Any = import_module("cvxpy")
-    with warnings.catch_warnings():
+    with stage("convex program"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Solution may be inaccurate", UserWarning)
         try:
             problem.solve(

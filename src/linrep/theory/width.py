@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
 from linrep.errors import InputError
+from linrep.progress import counted
 from linrep.worlds.codes import labels
 from linrep.worlds.tokens import ravel
 from linrep.worlds.transforms import subset_sum
@@ -239,7 +240,7 @@ def _search(agreement: _Agreement, number: int) -> tuple[float, list[int]] | Non
     rising = agreement.mass.argsort(stable=True).tolist()
     rest = rising[MOST_STARTS // 2 :]
     starts = rising[: MOST_STARTS // 2] + rest[:: -(-len(rest) // (MOST_STARTS // 2)) or 1]
-    for start in starts:
+    for start in counted(starts, "least excess: starts"):
         found = _grown(agreement, start, number)
         if found and (best is None or found[0] > best[0]):
             best = found

@@ -11,6 +11,7 @@ from torch import Tensor
 import linrep
 from linrep.errors import InputError
 from linrep.linalg import whiten
+from linrep.progress import counted
 from linrep.runs.row import NAN, Matrix
 from linrep.runs.tidy import plain
 from linrep.seeds import generator
@@ -168,7 +169,7 @@ def _stable(table: Tensor, plan: Design, axes: Tensor, draws: int, seed: int) ->
     spread = _spread(table)
     return [
         stability(table, plan, i, axis, spread, draws=draws, generator=generator(seed, "stability", i))
-        for i, axis in enumerate(axes)
+        for i, axis in counted(enumerate(axes), "stability: concepts", len(axes))
     ]
 
 

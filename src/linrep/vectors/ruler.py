@@ -21,6 +21,7 @@ from linrep.geometry import (
 )
 from linrep.geometry.record import MEAN_DIRECTIONS, RMS
 from linrep.geometry.values import Side, similarity_values
+from linrep.progress import counted
 from linrep.runs.row import NAN, Null, Row, Subject
 from linrep.seeds import generator
 from linrep.vectors.attributes import MISSING, Attributes
@@ -108,7 +109,7 @@ def _random_linearity(table: Tensor, plan: Design, seed: int) -> Float64[Tensor,
     """Linearity of every concept when all rows are dealt anew."""
     draw = generator(seed, "random pairs")
     drawn: list[Tensor] = []
-    for _ in range(DRAWS):
+    for _ in counted(range(DRAWS), "random pairs: draws"):
         pairs = random_pairs(plan.pairs, rows=torch.tensor([len(table)]), stride=len(table), generator=draw)
         drawn.append(linearity(steering_moments(table, pairs, second=False)))
     return torch.stack(drawn)

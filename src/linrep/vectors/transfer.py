@@ -9,6 +9,7 @@ from torch import Tensor
 from linrep.geometry import Pairs
 from linrep.intervals import mean_interval
 from linrep.linalg import normalise
+from linrep.progress import counted
 from linrep.vectors.directions import class_mean, directions, unit_chunks
 from linrep.vectors.pairs import Design
 
@@ -77,7 +78,7 @@ def transfer(
     held = _HeldOut(design)
     explained = 0.0
     most = max(FIT_ROWS, 4 * max(table.shape[1], other.shape[1]))
-    for _ in range(SPLITS):
+    for _ in counted(range(SPLITS), "transfer: splits"):
         order = torch.randperm(len(table), generator=generator)
         train, test = order[: len(order) // 2], order[len(order) // 2 :]
         inside = torch.zeros(len(table), dtype=torch.bool)

@@ -1,18 +1,36 @@
 """The live table of a sweep: how many cells are done, running and failed, and the time left."""
 
 import contextlib
-import sys
 import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
+from linrep.progress import clock, told
+
 if TYPE_CHECKING:
     from linrep.sweeps.sweep import Standing, Watch
 
-SECONDS = 30.0
-"""Between two lines where there is no terminal."""
 SHOWN = 8
 """Most running cells that are named."""
+
+
+class _Table:
+    """How a sweep stands, since it began; nothing before it was told."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.standing: Standing | None = None
+
+    def drawn(self) -> Any:
+        """The table."""
+        from rich.text import Text
+
+        return Text() if self.standing is None else table(self.standing, time.monotonic() - self.began)
+
+    @property
+    def words(self) -> str:
+        """The same in a line."""
+        return "" if self.standing is None else sentence(self.standing, time.monotonic() - self.began)
 
 
 @contextlib.contextmanager
@@ -25,44 +43,17 @@ def live_table(quiet: bool) -> "Generator[Watch | None, None, None]":
     Yields:
         What a sweep tells how it stands, or None when nothing is shown.
     """
-    from rich.console import Console
-
-    console = Console(file=sys.stderr)
-    began = time.monotonic()
-    if quiet:
-        yield None
-        return
-    if not console.is_terminal:
-        yield _in_lines(began)
-        return
-    from rich.live import Live
-
-    with Live(console=console, transient=True, auto_refresh=False) as live:
-        shown = float("-inf")
+    over = _Table()
+    with told(quiet=quiet, over=over) as look:
+        if look is None:
+            yield None
+            return
 
         def watch(standing: "Standing") -> None:
-            nonlocal shown
-            now = time.monotonic()
-            if now - shown > 0.25:  # it is told at every step
-                shown = now
-                live.update(table(standing, now - began), refresh=True)
+            over.standing = standing
+            look()
 
         yield watch
-
-
-def _in_lines(began: float) -> "Watch":
-    """Says how things are every :data:`SECONDS`."""
-    said = began
-
-    def watch(standing: "Standing") -> None:
-        nonlocal said
-        now = time.monotonic()
-        if now - said >= SECONDS:
-            said = now
-            sys.stderr.write(f"{sentence(standing, now - began)}\n")
-            sys.stderr.flush()
-
-    return watch
 
 
 def sentence(standing: "Standing", elapsed: float) -> str:
@@ -105,15 +96,3 @@ def table(standing: "Standing", elapsed: float) -> Any:
         work.add_row(Text(f"{share:.0%}", justify="right"), Text(label, overflow="ellipsis", no_wrap=True))
     more = len(standing.running) - SHOWN
     return Group(counts, work, Text(f"and {more} more")) if more > 0 else Group(counts, work)
-
-
-def clock(seconds: float) -> str:
-    """Hours, minutes and seconds.
-
-    Example:
-        >>> clock(3725.4), clock(65.0)
-        ('1:02:05', '1:05')
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -23,6 +23,7 @@ from linrep.llm.toy.tables import falling_rate, small_tables
 from linrep.llm.weights import VocabularyTable
 from linrep.llm.words import linearity_rows, word_geometry
 from linrep.population.gradient import Population, population_gradient
+from linrep.progress import stage
 from linrep.training.training import train
 from linrep.worlds.concepts import independent
 from linrep.worlds.contexts import World
@@ -96,9 +97,11 @@ def table_history(
         excess.append(float(loss[0]))
 
     look(0)
-    for _ in train(population, state, optimizer="sgd", schedule=rate, steps=steps, stops=stops):
-        if state.step in stops:
-            look(state.step)
+    with stage("tables beside it") as advance:
+        for _ in train(population, state, optimizer="sgd", schedule=rate, steps=steps, stops=stops):
+            advance(state.step, steps)
+            if state.step in stops:
+                look(state.step)
     sizes = torch.tensor(world.model.sizes)
     return TableHistory(
         world=words,

@@ -15,6 +15,7 @@ from linrep.files import one_line_errors, write_file
 from linrep.geometry import Null
 from linrep.laboratory import run as experiment
 from linrep.paper.claims.verdict import Rule, Trial, estimate
+from linrep.progress import counted, stage, with_excess
 from linrep.runs.result import Result
 from linrep.runs.store import read_json
 from linrep.runs.summary import Measured
@@ -132,7 +133,10 @@ class Bench:
         """The finished experiment of that name, trained only if it is not there."""
         if name not in self.done:
             self.say(f"experiment {name}")
-            self.done[name] = experiment.run(self.configs[name], out=self.out / "runs", stop=self.stop)
+            with stage(f"experiment {name}") as advance:
+                self.done[name] = experiment.run(
+                    self.configs[name], out=self.out / "runs", progress=with_excess(advance), stop=self.stop
+                )
         return self.done[name]
 
     def compute(self, name: str, count: int, function: Callable[[int], float], *given: Any) -> Values:
@@ -152,7 +156,7 @@ class Bench:
                 return found
         self.say(f"computing {name}")
         values: Values = []
-        for seed in range(count):
+        for seed in counted(range(count), f"computing {name}"):
             if self.stop():
                 raise KeyboardInterrupt
             try:

@@ -12,6 +12,7 @@ from linrep.laboratory.machine import threads
 from linrep.paper.claims import c1, c2, c3, c4, c5, c6
 from linrep.paper.claims.bench import FULL, QUICK, Bench, Scale, configs
 from linrep.paper.claims.verdict import RULE, Claim, Trial
+from linrep.progress import counted
 from linrep.runs.toml import as_toml
 
 CLAIMS = (c1.claim, c2.claim, c3.claim, c4.claim, c5.claim, c6.claim)
@@ -87,7 +88,11 @@ def make_ledger(
             write_file(folder / f"{name}.toml", as_toml(config).encode())
     bench = Bench(out=out, scale=scale, configs=wanted, say=say, stop=stop)
     with threads(1):
-        ledger = Ledger(scale=scale.name, claims=tuple(claim(bench) for claim in CLAIMS), configs=wanted)
+        ledger = Ledger(
+            scale=scale.name,
+            claims=tuple(claim(bench) for claim in counted(CLAIMS, "claims")),
+            configs=wanted,
+        )
     with one_line_errors(out):
         text = json.dumps(ledger.as_json(), indent=1, allow_nan=False, ensure_ascii=False)
         write_file(out / JSON_FILE, f"{text}\n".encode())
