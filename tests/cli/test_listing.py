@@ -46,12 +46,17 @@ def test_without_a_width_everything_is_shown() -> None:
 def test_lines_fit_and_what_matters_least_goes_first(width: int, key: str) -> None:
     lines = list(listing(table(key), width=width))
     assert max(map(len, lines)) <= width
-    assert lines[1].startswith(key[: width - 1])
+    name = key.partition("-k")[0]
+    assert lines[1].startswith((f"{name} 0123  ", f"{name[:12]}"))
+    assert "0123  " in lines[1]
     shown = [title for title in FIRST_TO_GO if f" {title} " in f"{lines[0]} "]
     assert shown == list(FIRST_TO_GO[len(FIRST_TO_GO) - len(shown) :])
     if width >= 80:
-        assert all(f" {title}" in lines[0] for title in ("k", "optim.", "ended"))
-        assert lines[1].endswith("12 of 20 converged") or (width, key[0]) == (80, "a")
+        wanted = ("k", "optim.", "lin g", "align", "excess", "ended")
+        assert all(f" {title}" in lines[0] for title in wanted)
+        assert lines[1].endswith("12/20 converged")
+    if width >= 100 or len(key) < 30:
+        assert (" steps" in lines[0]) == (width >= 80)
     if width == 200:
         assert len(shown) == len(FIRST_TO_GO)
     if width == 60:
@@ -88,7 +93,7 @@ def test_the_command(
     assert execute(command) == 0
     head, first = capsys.readouterr().out.splitlines()
     assert (head.split(), first.split()[:4]) == (
-        ["run", "m", "k", "optim.", "lin", "g", "ended"],
+        ["run", "m", "k", "optim.", "steps", "lin", "g", "ended"],
         ["chain-k4-gd-1", "3", "4", "sgd"],
     )
     assert first.endswith("not judged")
@@ -101,4 +106,8 @@ def test_the_command(
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", "30")
     assert execute(command) == 0
-    assert max(map(len, capsys.readouterr().out.splitlines())) <= 30
+    said = capsys.readouterr()
+    over, *lines = said.out.splitlines()
+    assert over == f"1 runs in {tmp_path}, medians over seeds"
+    assert max(map(len, lines)) <= 30
+    assert said.err.startswith("next: linrep report ")

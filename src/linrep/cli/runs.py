@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import cache
@@ -224,10 +224,28 @@ def runs(
         rows = [_public(read_json(store.root / key / RESULT)) for key in table["run"].to_pylist()]
         print_json(rows)
     elif len(index.table) and csv is None and drawing.page is None:
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        typer.echo("\n".join(listing(table, asked, columns=columns, width=width)))
+        _show(len(table), len(index.table), out, listing(table, asked, columns=columns, width=_width()))
     for line in listing_of_failed(failed, out, condition=choice.where):
         typer.echo(f"linrep: {line}", err=True)
+
+
+def _width() -> int | None:
+    """Of the terminal; None where the list goes into a file or another command."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _show(chosen: int, total: int, out: Path, lines: Iterable[str]) -> None:
+    """The list; for a reader with a sentence over it, and under it what to do next."""
+    if _width() is None:
+        typer.echo("\n".join(lines))
+        return
+    which = f"{total:,}" if chosen == total else f"{chosen:,} of {total:,}"
+    typer.echo(f"{which} runs in {out}, medians over seeds")
+    typer.echo("\n".join(lines))
+    if chosen:
+        typer.echo(
+            f"next: linrep report 1a2b --out {out} draws the page of the run whose hash begins so", err=True
+        )
 
 
 def _write_csv(table: "RunTable", target: Path) -> None:

@@ -1,21 +1,24 @@
 """The runs of a folder in a terminal: a line each, with as many columns as fit, or those asked for."""
 
 import difflib
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from linrep.errors import InputError, shown
+from linrep.page.numbers import cosine
 from linrep.page.runs_dots import ended_words, endings
 from linrep.runs.index import RunTable
 
 MISSING = "—"
 CUT = "…"
-ENDED = "ended"
+RUN, ENDED = "run", "ended"
 LISTED = {
-    "run": "run",
+    RUN: "run",
     "m": "concepts",
     "k": "model.dim",
     "optim.": "training.optimizer",
+    "steps": "training.steps",
     "contexts": "counts.contexts",
     "tokens": "counts.tokens",
     "excess": "final.excess_loss_nats.median",
@@ -25,8 +28,21 @@ LISTED = {
     ENDED: "",
 }
 """Titles of the listing, and the columns of the table of runs behind them; how runs ended is of several."""
-FIRST_TO_GO = ("tokens", "contexts", "m", "excess", "align", "lin f", "lin g")
+BRIEF: dict[str, Callable[[Any], str]] = {
+    "steps": lambda value: f"{value:,.0f}",
+    "excess": lambda value: f"{value:.2g}",
+    "lin g": cosine,
+    "lin f": cosine,
+    "align": cosine,
+}
+"""How numbers are written where there is little room."""
+KEY = re.compile(r"(?P<name>.+)-k\d+-[a-z]+-(?P<hash>[0-9a-f]+)")
+FIRST_TO_GO = ("tokens", "contexts", "lin f", "m", "steps", "align", "excess", "lin g")
 """Where there is no room for all."""
+NAME = 16
+"""Letters of a run's name that are kept before a column is left out, where there is no room for both."""
+HASH = 4
+"""Letters of its hash that are shown at least: as many as tell runs apart, and `linrep report` asks for."""
 
 
 def listing(
@@ -50,13 +66,14 @@ def listing(
         2   a
         16  b
     """
+    brief = width is not None and columns is None
     if columns is not None:
         shown_columns = {name: _cells(table, name) for name in _chosen(table, columns)}
     else:
         present = [title for title, name in LISTED.items() if title == ENDED or name in table.column_names]
         others = [name for name in more if name not in LISTED.values()]
         shown_columns = {
-            title: _cells(table, title, brief=width is not None) for title in [*present[:-1], *others, ENDED]
+            title: _cells(table, title, brief=brief) for title in [*present[:-1], *others, ENDED]
         }
         if width is not None:
             asked = {title for title, name in LISTED.items() if name in more}
@@ -64,8 +81,7 @@ def listing(
     padded = [_padded([title, *cells]) for title, cells in shown_columns.items()]
     for line in zip(*padded, strict=True):
         text = "  ".join(line).rstrip()
-        too_long = width is not None and columns is None and len(text) > width
-        yield text[: width - 1] + CUT if width is not None and too_long else text
+        yield text[: width - 1] + CUT if width is not None and brief and len(text) > width else text
 
 
 def _chosen(table: RunTable, text: str) -> list[str]:
@@ -89,26 +105,64 @@ def _cells(table: RunTable, title: str, *, brief: bool = False) -> list[str]:
         names = [name for name in table.column_names if name.startswith("ended.shares.")]
         names += [name for name in ("counts.runs", "runs") if name in table.column_names]
         rows: list[dict[str, Any]] = table.select(names).to_pylist() if names else [{}] * len(table)
-        return [_brief(row) if brief else ended_words(row) for row in rows]
-    return [_plain(value) for value in table[LISTED.get(title, title)].to_pylist()]
+        return [_briefly_ended(row) if brief else ended_words(row) for row in rows]
+    values: list[Any] = table[LISTED.get(title, title)].to_pylist()
+    if brief and title == RUN:
+        return _short_names(values)
+    return [_brief(title, value) if brief else _plain(value) for value in values]
 
 
-def _brief(row: dict[str, Any]) -> str:
+def _briefly_ended(row: dict[str, Any]) -> str:
     """How a run's seeds ended, the best way alone where there are several."""
     found = endings(row)
     if len(found) < 2:
         return ended_words(row)
     word, number = next(iter(found.items()))
-    return f"{number:,} of {sum(found.values()):,} {word}"
+    return f"{number:,}/{sum(found.values()):,} {word}"
+
+
+def _short_names(keys: Sequence[str]) -> list[str]:
+    """World and beginning of the hash of every run: its width and optimizer have columns of their own.
+
+    Example:
+        >>> _short_names(["chain-k4-gd-0123456789ab", "chain-k8-gd-0123999999ab", "mine"])
+        ['chain 01234', 'chain 01239', 'mine']
+    """
+    parts = [KEY.fullmatch(key) for key in keys]
+    hashes = {part["hash"] for part in parts if part}
+    size = HASH
+    while len({each[:size] for each in hashes}) < len(hashes):
+        size += 1
+    return [
+        f"{part['name']} {part['hash'][:size]}" if part else key
+        for key, part in zip(keys, parts, strict=True)
+    ]
 
 
 def _make_room(columns: dict[str, list[str]], width: int, first_to_go: Sequence[str]) -> None:
-    """Leave out what matters least until a line fits."""
+    """Shorten the longest names, then leave out what matters least until a line fits."""
+
+    def room() -> int:
+        """Left for the names."""
+        widths = [max(map(len, [name, *cells])) for name, cells in columns.items() if name != RUN]
+        return width - sum(widths) - 2 * len(widths)
+
+    runs = columns.get(RUN, [])
+    longest = max(map(len, runs), default=0)
     for title in first_to_go:
-        widths = [max(map(len, [name, *cells])) for name, cells in columns.items()]
-        if sum(widths) + 2 * (len(widths) - 1) <= width:
-            return
+        if room() >= min(longest, NAME + HASH + 1):
+            break
         columns.pop(title, None)
+    if runs and room() < longest:
+        columns[RUN] = [_cut(name, max(room(), NAME + HASH + 1)) for name in runs]
+
+
+def _cut(name: str, size: int) -> str:
+    """A short name in so many letters: the hash stays whole."""
+    world, _, hashed = name.rpartition(" ")
+    if len(name) <= size or not world:
+        return name
+    return f"{world[: size - len(hashed) - 2]}{CUT} {hashed}"
 
 
 def _padded(cells: list[str]) -> list[str]:
@@ -118,3 +172,7 @@ def _padded(cells: list[str]) -> list[str]:
 
 def _plain(value: object) -> str:
     return MISSING if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _brief(title: str, value: Any) -> str:
+    return BRIEF.get(title, _plain)(value) if value is not None else MISSING
