@@ -1,6 +1,7 @@
 """``linrep predict`` and ``linrep claims``: JSON shape, tables, and one line for every mistake."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ import typer
 from linrep import cli
 from linrep.cli import theory
 from linrep.cli.theory import PRINTED
+from linrep.cli.views.theory import show_ledger
 from linrep.paper.claims import ledger as ledger_module
+from linrep.paper.claims.ledger import Ledger
+from linrep.paper.claims.verdict import Claim, Estimate, Rule, Trial
 
 
 @pytest.fixture(autouse=True)
@@ -158,3 +162,31 @@ def test_a_folder_that_cannot_be_written_is_one_line(
     (tmp_path / "file").write_text("")
     assert cli.execute(["claims", "--quick", "--out", str(tmp_path / "file")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_ledger_has_a_sentence_a_line_for_each_claim_and_trial_and_fits(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    rule = Rule(kind="at least", bound=0.95, target=1.0)
+    good, bad = (Estimate(mean=m, interval95=(m - 0.01, m + 0.01), seeds=20) for m in (0.98, 0.3))
+    long = "trained tables against the separator of another run, from wide starts"
+    test = Trial(name=long, quantity="linearity of g", experiments=("narrow",), measured=good, rule=rule)
+    told = {"short": "s", "statement": "Concepts become directions."}
+    control = replace(test, name="k ≫ m", measured=bad).control(breaks="k = m")
+    holds = Claim(id="C1", title="One holds", trials=(test, control), **told)
+    fails = Claim(id="C2", title="One fails", trials=(replace(test, measured=bad),), **told)
+    show_ledger(Ledger(scale="tiny", claims=(holds, fails), configs={}))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0] == "1 of 2 claims hold, 1 fails."
+    assert any(line.split()[:4] == ["C1", "holds", "One", "holds"] for line in lines)
+    assert sum(line.startswith(("C1.1 ", "C1.2 ", "C2.1 ")) for line in lines) == 3
+
+
+def test_of_many_singular_values_the_first_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.execute(["predict", "--concepts", "9"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("The limit at a width of at least its rank ")
+    assert sum(line.startswith("singular value, degree") for line in lines) == 4
+    assert [line.split()[0] for line in lines if "more singular values" in line] == ["5"]
