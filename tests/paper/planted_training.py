@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from linrep.paper import deletion as deleted
 from linrep.paper.implicit_bias import ANGLE, GROWTH
 from linrep.paper.incomplete import PRICE
 from linrep.paper.order import MODE, PREDICTED, RANK, RATIO, SLOPE, SUPPORT
@@ -143,7 +144,27 @@ def order(slope: float, *, apart: float = 0.0, lost: float = 0.1, left: int = 0)
     )
 
 
+def deletion(end: float, *, apart: float = 0.0, told: float = 0.01, left: int = 0) -> Numbers:
+    """It ends at ``end`` where no context leaves both tokens, as long as ``told`` where none tells it."""
+
+    def cell(value: float, length: float, width: float = 0.0) -> dict[tuple[str, str], Any]:
+        whole: dict[str, Any] = {deleted.STRAIGHT: scattered(value, width), deleted.EARLY: 0.95}
+        whole |= {deleted.SOLVED: 0.9, deleted.EIGEN: 0.5, deleted.RATIO: 1.0, deleted.SHARE: length}
+        whole |= {deleted.STEP: 100.0, deleted.PREDICTED: 99.0}
+        return {(name, ""): value for name, value in whole.items()}
+
+    cells = {
+        (deleted.FAIR, deleted.ALONE): cell(0.98, 1.0),
+        (deleted.FAIR, deleted.BOTH): cell(end, 1.0, apart),
+        (deleted.FAIR, deleted.CONTROL): cell(0.0, told),
+    }
+    axes = {"world": [deleted.FAIR], "deleted": [deleted.ALONE, deleted.BOTH, deleted.CONTROL]}
+    null = {(deleted.STRAIGHT, ""): 0.0}
+    return numbers(axes, cells, null=null, runs=RUNS, held={(deleted.FAIR, deleted.BOTH): left})
+
+
 PLANTED_TRAINING = {
+    "deletion": (deletion(0.95), deletion(0.85, apart=0.1), deletion(0.5)),
     "implicit-bias": (
         implicit_bias(-1.0),
         implicit_bias(-1.0, apart=0.9),

@@ -6,15 +6,27 @@ import numpy as np
 import pytest
 import torch
 
+import linrep
 from linrep.paper import experiment
+from linrep.paper.deletion import linearity_of, parallelograms
 from linrep.paper.log_odds import times
 from linrep.paper.optimizers import chosen
 from linrep.paper.order import appearances
 from linrep.paper.paired import growth_exponent, of_runs, paired_difference
 from linrep.theory.order import Modes
+from linrep.worlds.concepts import independent
 
 from .planted import G, numbers
-from .planted_training import PLANTED_TRAINING, implicit_bias, kept, log_odds, optimizers, order, overfitting
+from .planted_training import (
+    PLANTED_TRAINING,
+    deletion,
+    implicit_bias,
+    kept,
+    log_odds,
+    optimizers,
+    order,
+    overfitting,
+)
 
 
 def test_sentences_quote_rates_with_their_intervals_and_constants() -> None:
@@ -64,6 +76,29 @@ def test_an_order_that_no_start_could_lose_decides_nothing() -> None:
     found = experiment("order").answer(order(1.0)).finding
     assert "equal weights: rank correlation 0.90 [0.90, 0.90], 1.00 [1.00, 1.00] times" in found
     assert "By supports alone the rank correlation is 0.50 (equal weights); from a start of 0.3" in found
+
+
+def test_a_direction_that_nothing_could_delete_decides_nothing() -> None:
+    assert experiment("deletion").answer(deletion(0.95, told=0.9)).standing == "undecided"
+    found = experiment("deletion").answer(deletion(0.5)).finding
+    assert "no context leaves both, fair concepts: linearity 0.50 [0.50, 0.50] at the end (leading" in found
+    assert "eigenvectors: 0.50) and 0.95 [0.95, 0.95] when it comes, after 1.00 [1.00, 1.00] times" in found
+    assert "its length is 0.01 [0.01, 0.01] of the others'" in found
+
+
+def test_parallelograms_close_on_a_cube_and_on_no_cloud_nor_where_pairs_have_collapsed() -> None:
+    cube = linrep.world(independent(3, probabilities=[0.5] * 3, generator=None))
+    codes = cube.token_codes.double()
+    assert parallelograms(cube, codes) == 1.0
+    assert linearity_of(cube, codes) == pytest.approx(1.0)
+    draw = torch.Generator().manual_seed(0)
+    cloud = torch.randn(8, 16, dtype=torch.float64, generator=draw)
+    assert parallelograms(cube, cloud) < 0.2
+    assert abs(linearity_of(cube, cloud)) < 0.2
+    collapsed = codes * torch.tensor([0.0, 1.0, 1.0], dtype=torch.float64)
+    assert parallelograms(cube, collapsed) == 0.0
+    assert np.isnan(linearity_of(cube, collapsed))
+    assert np.isnan(linearity_of(cube, codes * torch.nan))
 
 
 def test_a_mode_appears_where_its_logarithm_passes_the_length() -> None:

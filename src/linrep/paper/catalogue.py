@@ -7,6 +7,7 @@ both here and naming it below.
 from linrep.errors import InputError
 from linrep.paper import (
     complexity,
+    deletion,
     dimension,
     emergence,
     entanglement,
@@ -38,6 +39,7 @@ _STUDIES = (
     real_worlds.EXPERIMENT,
     log_odds.EXPERIMENT,
     order.EXPERIMENT,
+    deletion.EXPERIMENT,
     equal_loss.EXPERIMENT,
     implicit_bias.EXPERIMENT,
     orthogonality.EXPERIMENT,

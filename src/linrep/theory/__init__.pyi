@@ -1,3 +1,9 @@
+from .co_occurrence import Eigenmodes as Eigenmodes
+from .co_occurrence import co_occurrence as co_occurrence
+from .co_occurrence import eigenmodes as eigenmodes
+from .co_occurrence import half_times as half_times
+from .co_occurrence import strengths as strengths
+from .co_occurrence import without_pairs as without_pairs
 from .factors import balanced_factors as balanced_factors
 from .factors import factor_geometry as factor_geometry
 from .gauge import regauge as regauge
@@ -11,6 +17,7 @@ from .next_token_svm import settling_constant as settling_constant
 from .nuclear_norm import nuclear_norm_limit as nuclear_norm_limit
 from .order import Modes as Modes
 from .order import first_modes as first_modes
+from .order import steps_along as steps_along
 from .order import steps_to_length as steps_to_length
 from .prediction import Prediction as Prediction
 from .prediction import prediction_rows as prediction_rows

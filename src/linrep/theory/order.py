@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float64
+from scipy.optimize import brentq
 from torch import Tensor
 
 from linrep.errors import InputError
@@ -135,3 +136,57 @@ def steps_to_length(
             f"expected less than length = {length:g}; make the scale smaller"
         )
     return math.log(length / start) / torch.log1p(step_size * rates)
+
+
+def steps_along(
+    modes: Modes,
+    direction: Float64[Tensor, " tokens"],
+    *,
+    dim: int,
+    scale: float,
+    step_size: float,
+    length: float = 1.0,
+) -> float:
+    r"""Steps until g has a length along any direction of tokens, such as a concept's, that modes share.
+
+    Along h the length after n steps is on average
+    :math:`a (\sum_i (v_i \cdot h)^2 (1 + \eta\sigma_i)^{2n})^{1/2}`.
+
+    Naively: grow every mode as :func:`steps_to_length` does, and add squares.
+
+    Args:
+        modes: Of :func:`first_modes`.
+        direction: h, of length 1.
+        dim: As there.
+        scale: As there.
+        step_size: As there.
+        length: As there.
+
+    Returns:
+        Steps, not rounded; infinite where no mode has a share in the direction.
+
+    Raises:
+        InputError: As there.
+
+    Example:
+        >>> from linrep.worlds.concepts import independent
+        >>> from linrep.worlds.contexts import world
+        >>> modes = first_modes(world(independent(2, probabilities=[0.5, 0.5], generator=None)))
+        >>> concept = torch.tensor([-0.5, -0.5, 0.5, 0.5], dtype=torch.float64)
+        >>> round(steps_along(modes, concept, dim=4, scale=1e-3, step_size=1.0))
+        51
+    """
+    each = steps_to_length(modes.rates, dim=dim, scale=scale, step_size=step_size, length=length)
+    shares = (modes.tokens.T @ direction).square()
+    there = shares > 1e-18
+    if not bool(there.any()):
+        return math.inf
+    shares, growth = shares[there], 2 * torch.log1p(step_size * modes.rates[there])
+    needed = 2 * math.log(length / (scale * math.sqrt(dim / 2)))
+
+    def short_of(steps: float) -> float:
+        return float(torch.logsumexp(shares.log() + steps * growth, 0)) - needed
+
+    # The strongest mode alone would take longer, all of it in one mode less long.
+    alone = float((each[there] * (1 - shares.log() / needed)).min())
+    return float(brentq(short_of, 0.0, alone + 1.0))
