@@ -66,7 +66,7 @@ class LogOddsGap:
 def log_odds_gap(
     embedding: Float[Tensor, "runs contexts dim"],
     unembedding: Float[Tensor, "runs tokens dim"],
-    log_p: Float[Tensor, "runs tokens"],
+    log_p: Float[Tensor, "runs tokens"] | Float[Tensor, "runs used tokens"],
     found: Triples,
     *,
     points: int,
@@ -82,7 +82,8 @@ def log_odds_gap(
     Args:
         embedding: The f(d) of each run.
         unembedding: The g(c).
-        log_p: Natural logarithm of the tokens' probabilities; every token must be possible.
+        log_p: Natural logarithm of the tokens' probabilities; every token must be possible. Where what d says
+            does not cancel, of each token in each of ``found.rows``.
         found: `triples(..., known=False)` of the codes, which the runs share.
         points: Size of the random sample kept for plotting; 0 = none.
         generator: Draws that sample; needed for one.
@@ -105,10 +106,12 @@ def log_odds_gap(
         raise ValueError("generator: expected one to draw points by, got none; give one, or points = 0")
     runs, device = len(embedding), embedding.device
     square, square_zero, worst = torch.zeros(3, runs, dtype=torch.float64, device=device)
-    odds = log_p.to(torch.float64)[:, found.pairs.high] - log_p.to(torch.float64)[:, found.pairs.low]
+    low, high = (log_p.to(torch.float64)[..., side] for side in (found.pairs.low, found.pairs.high))
+    odds = high - low
     total, sample = 0, _Sample(points, generator, found, runs)
     for block, measured in measured_differences(embedding, unembedding, found):
-        true = odds[:, block.pair]
+        at = () if odds.dim() == 2 else (torch.searchsorted(found.rows, block.context),)
+        true = odds[:, *at, block.pair]
         gap = measured - true
         square += gap.square().sum(1)
         square_zero += true.square().sum(1)

@@ -26,6 +26,7 @@ from linrep.runs.world_config import (
     NetworkWorld,
     RandomWorld,
     TablesWorld,
+    WordTokens,
 )
 from linrep.seeds import generator
 from linrep.worlds import contexts as context_sets
@@ -44,9 +45,10 @@ from linrep.worlds.contexts import World, world
 from linrep.worlds.dependence import with_dependence
 from linrep.worlds.network import load_network
 from linrep.worlds.network_file import content, network_path, stem
-from linrep.worlds.reduction import ancestral, marginal, proposal
-from linrep.worlds.tokens import affine_rank, token_fraction, token_list
+from linrep.worlds.reduction import ancestral, indices, marginal, proposal
+from linrep.worlds.tokens import token_fraction, token_list
 from linrep.worlds.truth import distinct
+from linrep.worlds.words import Words, say, tell
 
 
 def worlds(config: Config) -> tuple[World, ...]:
@@ -97,7 +99,7 @@ def shifted(config: Config, built: tuple[World, ...]) -> tuple[World, ...]:
             found[id(old)] = world(
                 replace(old.model, tables=tables),
                 codes=old.codes,
-                tokens=old.tokens,
+                tokens=old.tokens if old.words is None else old.words,
                 weighting=config.contexts.weights,
             )
     return _with_held_out(config, tuple(found[id(old)] for old in built))
@@ -106,7 +108,7 @@ def shifted(config: Config, built: tuple[World, ...]) -> tuple[World, ...]:
 def resolve(config: Config, built: tuple[World, ...]) -> Config:
     """The config with every default that depends on the world or the machine filled in."""
     # A single token spans nothing, and still wants a vector.
-    dim = config.model.dim or max(1, *(affine_rank(each.token_codes) for each in distinct(built)))
+    dim = config.model.dim or max(1, *(each.span for each in distinct(built)))
     threads = config.compute.threads or torch.get_num_threads()
     return config.model_copy(
         update={
@@ -128,6 +130,9 @@ def drawn_per_run(config: Config) -> bool:
     """Whether the runs of a config differ in their worlds."""
     parts = [config.world, config.contexts, config.tokens]
     fixed = isinstance(config.world, IndependentWorld) and config.world.probabilities is not None
+    # Words draw nothing but the pairs that are merged.
+    if isinstance(config.tokens, WordTokens) and not config.tokens.merged:
+        parts.remove(config.tokens)
     return any(getattr(part, "per_run", False) for part in (parts[1:] if fixed else parts))
 
 
@@ -222,10 +227,13 @@ def _reduced(model: ConceptModel, given: NetworkWorld | TablesWorld, name: str) 
 def _codes(config: Config, model: ConceptModel, run: int) -> Int8[Tensor, "contexts concepts"] | None:
     match config.contexts:
         case KnownContexts() as given:
-            return context_sets.known(model.sizes, at_least=given.at_least, at_most=given.at_most)
+            of = None if given.of is None else indices(model, given.of, "contexts.of")
+            return context_sets.known(model.sizes, at_least=given.at_least, at_most=given.at_most, of=of)
         case FractionContexts() as given:
             draw = generator(config.seed, "contexts", run if given.per_run else 0)
             tokens = _tokens(config, model, run)
+            if isinstance(tokens, Words):
+                tokens = None
             return context_sets.fraction(model, given.fraction, tokens=tokens, generator=draw)
         case ListContexts() as given:
             return parse_contexts(model, given.contexts)
@@ -233,12 +241,23 @@ def _codes(config: Config, model: ConceptModel, run: int) -> Int8[Tensor, "conte
             return None
 
 
-def _tokens(config: Config, model: ConceptModel, run: int) -> Int64[Tensor, " tokens"] | None:
+def _tokens(config: Config, model: ConceptModel, run: int) -> Int64[Tensor, " tokens"] | Words | None:
     match config.tokens:
         case FractionTokens() as given:
             draw = generator(config.seed, "tokens", run if given.per_run else 0)
             return token_fraction(model, given.fraction, generator=draw)
         case ListTokens() as given:
             return token_list(model, given.tokens)
+        case WordTokens(said=dict() as said):
+            return say(model, said)
+        case WordTokens() as given:
+            return tell(
+                model,
+                of=given.of,
+                merge=given.merge,
+                merged=given.merged,
+                synonyms=given.synonyms,
+                generator=generator(config.seed, "tokens", run if given.per_run else 0),
+            )
         case CompleteTokens():
             return None

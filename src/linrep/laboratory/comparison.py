@@ -26,8 +26,7 @@ from linrep.theory.prediction import Prediction
 from linrep.theory.price import Price, price_of_linearity
 from linrep.theory.width import LeastExcess, least_excess
 from linrep.worlds.contexts import World, part
-from linrep.worlds.tokens import affine_rank
-from linrep.worlds.truth import distinct
+from linrep.worlds.truth import distinct, same_sets
 
 LARGEST_DRAWN = 2**11
 """Most entries (contexts × tokens) of a world without symmetry whose limit is computed for a page."""
@@ -185,10 +184,10 @@ def _prediction(result: Result) -> tuple[Prediction | None, str]:
         return None, "theory speaks of free tables, and here a network is the encoder"
     if result.config.contexts.held_out:
         return None, "each run holds out contexts of its own, hence no limit in common"
-    if not all(_same_supports(first, other) for other in built[1:]):
+    if not all(same_sets(first, other) for other in built[1:]):
         return None, "the runs have contexts or tokens of their own, hence no limit in common"
     size = len(first.codes) * len(first.tokens)
-    fits = size <= LARGEST_DRAWN or (size > LARGEST_TABLE and dim == affine_rank(first.token_codes))
+    fits = size <= LARGEST_DRAWN or (size > LARGEST_TABLE and dim == first.span)
     if not (_symmetric(result) or (fits and size <= LARGEST_FACTORED)):
         return None, (
             f"the program for {len(first.codes)} contexts × {len(first.tokens)} tokens is too large here"
@@ -198,10 +197,6 @@ def _prediction(result: Result) -> tuple[Prediction | None, str]:
     except InputError as error:
         return None, str(error)
     return prediction, prediction.reason
-
-
-def _same_supports(one: World, other: World) -> bool:
-    return torch.equal(one.codes, other.codes) and torch.equal(one.tokens, other.tokens)
 
 
 def _symmetric(result: Result) -> bool:

@@ -20,7 +20,6 @@ from linrep.runs.config import Config
 from linrep.runs.summary import END_WORDS, Ended, Ending, EndWord, Medians
 from linrep.theory.width import least_excess
 from linrep.training.until import BEGUN, LEAST
-from linrep.worlds.tokens import affine_rank
 from linrep.worlds.truth import World, distinct, entropy
 
 SMALL = 1e-3
@@ -125,7 +124,7 @@ def _word(
         return "unfinished"
     if not bool(floor > 0) or bool(excess > EXPLAINED * best):
         return "on a plateau"
-    narrow = dim < affine_rank(world.token_codes) or bool(excess <= EXPLAINED * floor)
+    narrow = dim < world.span or bool(excess <= EXPLAINED * floor)
     return "too narrow" if narrow else "on a plateau"
 
 
@@ -165,7 +164,7 @@ def _floor(world: World, dim: int, excess: float, price: float | None, *, known:
     """A floor under the excess loss, NaN where none could be the reason or the search is too long."""
     if known is not None:
         return known
-    size, narrow = len(world.codes) * len(world.tokens), dim < affine_rank(world.token_codes)
+    size, narrow = len(world.codes) * len(world.tokens), dim < world.span
     # Exactly linear tables fit, and reach their price: no floor lies above it.
     cannot = not narrow and price is not None and excess > EXPLAINED * price
     if cannot or size > (LARGEST_NARROW if narrow else LARGEST):

@@ -16,7 +16,9 @@ from linrep.worlds.codes import labels
 from linrep.worlds.concepts import ConceptModel
 from linrep.worlds.network import load_network
 from linrep.worlds.network_file import network_path
+from linrep.worlds.tokens import unravel
 from linrep.worlds.truth import World
+from linrep.worlds.words import Words
 
 
 def checked(config: Any = None, *, world: Any = None, dim: int | None = None, **tables: Any) -> Config:
@@ -180,8 +182,10 @@ def _parts(given: World) -> dict[str, Any]:
         )
     found: dict[str, Any] = {}
     whole = context_sets.world(given.model)
-    tokens = None
-    if not torch.equal(whole.tokens, given.tokens):
+    tokens = given.words
+    if given.words is not None:
+        found["tokens"] = {"kind": "words", "said": _said(given, given.words)}
+    elif not torch.equal(whole.tokens, given.tokens):
         tokens = given.tokens
         found["tokens"] = {"kind": "list", "tokens": _texts(given.model, given.token_codes)}
     known = (given.codes < torch.tensor(given.model.sizes)).sum(1)
@@ -195,9 +199,21 @@ def _parts(given: World) -> dict[str, Any]:
     return found | {"contexts": contexts | {"weights": _weighting(given)}}
 
 
+def _said(given: World, words: Words) -> dict[str, dict[str, float]]:
+    """What a config says of words, by concept vector."""
+    vectors = words.vector.unique()
+    texts = dict(zip(vectors.tolist(), _texts(given.model, unravel(vectors, given.model.sizes)), strict=True))
+    found: dict[str, dict[str, float]] = {text: {} for text in texts.values()}
+    meanings = zip(words.word.tolist(), words.vector.tolist(), words.share.tolist(), strict=True)
+    for word, vector, share in meanings:
+        found[texts[vector]][words.names[word]] = share
+    return found
+
+
 def _weighting(given: World) -> str:
     for weighting in ("uniform", "occurrence"):
-        again = context_sets.world(given.model, codes=given.codes, tokens=given.tokens, weighting=weighting)
+        tokens = given.tokens if given.words is None else given.words
+        again = context_sets.world(given.model, codes=given.codes, tokens=tokens, weighting=weighting)
         if _close(again.weights, given.weights):
             return weighting
     raise InputError(

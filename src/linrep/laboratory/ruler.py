@@ -17,6 +17,7 @@ from linrep.geometry.additive import Grid, additive_share_on, grid
 from linrep.geometry.record import TABLES, TableName
 from linrep.geometry.values import Values, sides, similarity_values
 from linrep.laboratory.shapes import has_shapes, shapes
+from linrep.laboratory.token_pairs import token_log_p, token_pairs, token_triples
 from linrep.linalg import balanced, centre
 from linrep.population.gradient import Method, Population, population_gradient
 from linrep.runs.config import MeasureConfig
@@ -25,6 +26,7 @@ from linrep.runs.trace import AS_TRAINED, Series
 from linrep.seeds import generator
 from linrep.training.state import State
 from linrep.worlds.contexts import World
+from linrep.worlds.truth import same_sets
 
 SNAPSHOT_CONTEXTS = 1024
 """Contexts looked at for log-odds and margin while training; all of them at the end, up to FINAL_CONTEXTS."""
@@ -39,7 +41,6 @@ class Group:
 
     runs: Int64[Tensor, " group"]
     world: World
-    log_p: Float64[Tensor, "group tokens"]
     grids: dict[TableName, Grid]
 
 
@@ -76,11 +77,17 @@ class BatchRuler:
         self.unembedding_pairs = self._pairs(len(worlds), int(self.token_rows.max()), "token_codes")
         self.has_shapes = has_shapes(worlds[0])
         self._triples: dict[tuple[int, bool, int], geometry.Triples] = {}
+        self._log_p: dict[tuple[int, int], Tensor] = {}
 
     def _pairs(self, runs: int, rows: int, field: str) -> geometry.Pairs:
         per_run: dict[int, geometry.Pairs] = {}
         for group in self.groups:
-            pairs = geometry.contrast_pairs(getattr(group.world, field), self.contrasts)
+            world = group.world
+            pairs = (
+                geometry.contrast_pairs(world.codes, self.contrasts)
+                if field == "codes"
+                else token_pairs(world, self.contrasts)
+            )
             per_run |= dict.fromkeys(group.runs.tolist(), pairs)
         return geometry.stack([per_run[run] for run in range(runs)], rows)
 
@@ -88,16 +95,21 @@ class BatchRuler:
         """Triples of a group's world, made once."""
         key = (group, known, contexts)
         if key not in self._triples:
-            world = self.groups[group].world
-            self._triples[key] = geometry.triples(
-                world.codes,
-                world.token_codes,
-                world.model.sizes,
+            self._triples[key] = token_triples(
+                self.groups[group].world,
                 known=known,
                 generator=generator(self.seed, "triples", group),
                 max_contexts=contexts,
             )
         return self._triples[key]
+
+    def log_p(self, group: int, contexts: int) -> Tensor:
+        """What true log-odds are differences of, of a group's runs; made once."""
+        key = (group, contexts)
+        if key not in self._log_p:
+            rows = self.triples(group, known=False, contexts=contexts).rows
+            self._log_p[key] = token_log_p([self.worlds[run] for run in self.groups[group].runs], rows)
+        return self._log_p[key]
 
     def tables(self, state: State) -> tuple[Tensor, Tensor]:
         """Both tables as they are read: on the CPU in float64, diverged runs set to zero: no vector, hence no
@@ -243,7 +255,7 @@ class BatchRuler:
         parts = [
             geometry.log_odds_gap(
                 *self._of(group, embedding, unembedding),
-                group.log_p,
+                self.log_p(number, contexts),
                 self.triples(number, known=False, contexts=contexts),
                 points=points // len(self.groups),
                 generator=generator(self.seed, "points", number) if points else None,
@@ -365,10 +377,7 @@ def _groups(worlds: Sequence[World]) -> list[Group]:
     members: list[tuple[World, list[int]]] = []
     for run, world in enumerate(worlds):
         for other, runs in members:
-            same = world is other or (
-                torch.equal(world.codes, other.codes) and torch.equal(world.tokens, other.tokens)
-            )
-            if same:
+            if same_sets(world, other):
                 runs.append(run)
                 break
         else:
@@ -377,11 +386,16 @@ def _groups(worlds: Sequence[World]) -> list[Group]:
         Group(
             runs=torch.tensor(runs),
             world=world,
-            log_p=torch.stack([worlds[run].joint[worlds[run].tokens].log() for run in runs]),
             grids={
                 "embedding": grid(world.codes, [size + 1 for size in world.model.sizes]),
-                "unembedding": grid(world.token_codes, world.model.sizes),
+                "unembedding": grid(world.token_codes, _levels(world)),
             },
         )
         for world, runs in members
     ]
+
+
+def _levels(world: World) -> list[int]:
+    """Digits of each concept among the tokens: its states, and one more where some word tells none."""
+    sizes = torch.tensor(world.model.sizes)
+    return (sizes + (world.token_codes == sizes).any(0)).tolist()

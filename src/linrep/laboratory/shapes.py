@@ -9,6 +9,7 @@ from torch import Tensor
 
 from linrep import geometry
 from linrep.geometry.record import TABLES, TableName
+from linrep.laboratory.token_pairs import token_pairs
 from linrep.worlds.contexts import World
 
 DEVIATION, SHARE, OVERLAP = "simplex_deviation_degrees", "simplex_share", "hierarchy_overlap"
@@ -59,7 +60,7 @@ def shapes(
         if shuffle is not None:
             table = table[:, torch.randperm(table.shape[1], generator=shuffle)]
         if max(world.model.values) > 2:
-            found[DEVIATION, name], found[SHARE, name] = _simplices(world, table, codes)
+            found[DEVIATION, name], found[SHARE, name] = _simplices(world, name, table, codes)
         if world.model.nests:
             found[OVERLAP, name] = hierarchies(world, table, codes)
     return found
@@ -85,7 +86,7 @@ def hierarchies(
     return overlap
 
 
-def _simplices(world: World, table: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
+def _simplices(world: World, name: TableName, table: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
     value = known_values(codes, world)
     deviation = torch.full((len(table), world.model.concepts), torch.nan, dtype=torch.float64)
     share = deviation.clone()
@@ -94,6 +95,10 @@ def _simplices(world: World, table: Tensor, codes: Tensor) -> tuple[Tensor, Tens
             corners = geometry.vertices(table, value[:, concept], values)
             deviation[:, concept] = geometry.regular_deviation(corners)
             wanted = [(concept, low, high) for _, low, high in geometry.contrasts([values])]
-            pairs = geometry.contrast_pairs(codes, wanted)
+            pairs = (
+                token_pairs(world, wanted)
+                if name == "unembedding"
+                else geometry.contrast_pairs(codes, wanted)
+            )
             share[:, concept] = geometry.span_share(table, pairs, values - 1)
     return deviation, share

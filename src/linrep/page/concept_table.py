@@ -93,11 +93,13 @@ def _null_kinds(view: View) -> str:
 
 
 def _concepts(view: View) -> Block:
-    from linrep.page.cube import edges_by_concept
+    from linrep.page.cube import token_edges
 
     world = view.world
-    codes, joint = np.asarray(world.token_codes), np.asarray(world.joint)[np.asarray(world.tokens)]
-    pairs = [len(ends) for ends in edges_by_concept(codes)]
+    joint = np.asarray(world.joint)
+    possible = np.flatnonzero(joint)
+    joint, codes = joint[possible], np.stack(np.unravel_index(possible, world.model.sizes), axis=1)
+    pairs = [len(ends) for ends in token_edges(world)]
     measures = [(name, _by_concept(view, key)) for name, key in PER_CONCEPT]
     measures = [(name, values) for name, values in measures if any(v is not None for v in values.values())]
     named, keys = _state_columns(view)

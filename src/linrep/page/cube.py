@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from linrep.page import palette
 from linrep.page.numbers import ABSENT, count
 from linrep.page.shell import Block
 from linrep.page.view import View, per_run
+
+if TYPE_CHECKING:
+    from linrep.worlds.truth import World
 
 TOKENS_SHOWN = 512
 FRAMES_SHOWN = 60
@@ -58,7 +61,7 @@ def cube(view: View, run: int) -> Cube:
     rows = _face(codes)
     table = np.nan_to_num(view.snapshots[frames_shown(view), run][:, rows])
     table = table - table.mean(axis=1, keepdims=True)
-    edges = edges_by_concept(codes[rows])
+    edges = token_edges(world, rows)
     labels = world.token_labels()
     return Cube(
         run=run,
@@ -68,6 +71,31 @@ def cube(view: View, run: int) -> Cube:
         codes=codes[rows],
         left_out=len(codes) - len(rows),
     )
+
+
+def token_edges(world: "World", rows: NDArray[np.int64] | None = None) -> tuple[NDArray[np.int64], ...]:
+    """The tokens of a world that differ in one concept alone, for each concept: [pairs, 2].
+
+    Args:
+        world: Whose tokens.
+        rows: Those among them that count, ascending, by whose places pairs are named; all if None.
+    """
+    codes = np.asarray(world.token_codes)
+    chosen = np.arange(len(codes)) if rows is None else rows
+    if world.words is None:
+        return edges_by_concept(codes[chosen])
+    from linrep.geometry.pairs import contrasts
+    from linrep.laboratory.token_pairs import token_pairs
+
+    wanted = contrasts(world.model.sizes)
+    pairs = token_pairs(world, wanted)
+    ends = np.stack([np.asarray(pairs.low), np.asarray(pairs.high)], axis=1)
+    concept = np.array([each for each, _, _ in wanted], dtype=np.int64)[np.asarray(pairs.group)]
+    place = np.full(len(codes), -1, dtype=np.int64)
+    place[chosen] = np.arange(len(chosen))
+    found = place[ends]
+    inside = (found >= 0).all(axis=1)
+    return tuple(found[inside & (concept == each)] for each in range(codes.shape[1]))
 
 
 def edges_by_concept(codes: NDArray[np.int8]) -> tuple[NDArray[np.int64], ...]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from linrep.page.cube import edges_by_concept
+from linrep.page.cube import token_edges
 from linrep.page.gauge import gauge_words
 from linrep.page.numbers import count, listed
 from linrep.page.rising import rising_words
@@ -43,14 +43,17 @@ def note(claim: str, detail: str = "", word: str = "") -> Line:
 def absent(view: View) -> list[str]:
     """Concepts that no two tokens of any run differ in alone."""
     worlds = list({id(world): world for world in view.worlds}.values())
-    missing = [np.array([not len(e) for e in edges_by_concept(np.asarray(w.token_codes))]) for w in worlds]
+    missing = [np.array([not len(ends) for ends in token_edges(world)]) for world in worlds]
     return [name for name, gone in zip(view.names, np.logical_and.reduce(missing), strict=True) if gone]
 
 
 def _no_pair(view: View, name: str) -> Line:
+    world, i = view.world, view.names.index(name)
+    if world.words is not None:
+        detail = "No two words mean the same but for it, so its linearity does not exist."
+        return note(f"{name} has no counterfactual pair.", detail)
     from linrep.worlds.contexts import affine_rank
 
-    world, i = view.world, view.names.index(name)
     parents = [view.names[p] for p in world.model.parents[i]]
     table = np.asarray(world.model.tables[i])
     why = "the other concepts settle it"

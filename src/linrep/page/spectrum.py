@@ -117,9 +117,10 @@ def absence(view: View) -> str:
     said = ", ".join(
         f"{WORDS[table]} {cosine(central(view.similarity('additive_share', table)))}" for table in missing
     )
+    why = "some cannot occur or were left out" if view.world.words is None else "words mean several"
     return (
-        "The share of energy by degree exists only on a complete set of tokens or contexts, and here some "
-        "cannot occur or were left out. In its place, the share that an additive table explains (R² of least "
+        "The share of energy by degree exists only on a complete set of tokens or contexts, and here "
+        f"{why}. In its place, the share that an additive table explains (R² of least "
         f"squares): {said}."
     )
 

@@ -18,10 +18,12 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from linrep.errors import InputError
+from linrep.population.meanings import Meanings
 from linrep.population.rows import counts_up, moved, one_hot, padded, spread, take, within
 from linrep.population.sampling import Sampler
 from linrep.population.sharding import ALONE, Shard, Team
 from linrep.worlds.contexts import World, flat_index
+from linrep.worlds.words import Words
 
 # Below this probability rare contexts would underflow in float32: their targets are summed in float64.
 SMALLEST_IN_FLOAT32 = 1e-30
@@ -52,9 +54,11 @@ class Population:
     weights: Float[Tensor, "runs contexts"]
     """ω(d), float64; 0 marks padding."""
     token_index: Int64[Tensor, "runs tokens"]
-    """Flat index of each token in the joint."""
+    """Flat index of each token in the joint; of a word, of its first meaning."""
     token_mask: Bool[Tensor, "runs tokens"] | None
     """False marks padding; None when no run is padded."""
+    meanings: Meanings | None
+    """What each token stands for, where tokens are words; None where each is one concept vector."""
     normaliser: Float[Tensor, "runs contexts"]
     """Z(d) = Σ_{c ~ d} p(c), float64; 0 for impossible contexts, which have weight 0."""
     entropy: Float[Tensor, "runs contexts"]
@@ -94,6 +98,7 @@ class Population:
             [index[id(world)] for world in worlds],
             [world.weights for world in worlds],
             [world.tokens for world in worlds],
+            words=_words(worlds),
             dtype=dtype,
             device=device,
             team=team,
@@ -108,6 +113,7 @@ class Population:
         weights: Sequence[Tensor],
         token_index: Sequence[Tensor],
         *,
+        words: Sequence[Words] | None = None,
         dtype: torch.dtype = torch.float64,
         device: torch.device | str = "cpu",
         team: Team = ALONE,
@@ -119,7 +125,8 @@ class Population:
             joint: p(c) per run; mass outside the run's tokens is left out and the rest renormalised.
             context_index: Flat context indices per run; impossible ones may only have weight 0.
             weights: ω(d) per run, summing to 1.
-            token_index: Distinct flat joint indices per run; a token may have p = 0.
+            token_index: Distinct flat joint indices per run; a token may have p = 0. With words not read.
+            words: What the tokens of each run stand for; None where each is one concept vector.
             dtype: Dtype of the tables that will be trained.
             device: Where everything lives.
             team: The processes the contexts are shared over.
@@ -130,16 +137,24 @@ class Population:
         runs = len(joint)
         if not runs or {len(context_index), len(weights), len(token_index)} != {runs}:
             raise InputError(f"runs: expected at least one and equally many of each kind, got {runs} joints")
+        if words is not None:
+            token_index = [_first_meanings(each) for each in words]
         shard = Shard.of(sizes, context_index, team)
         cube = shard.cube
         # Padding is the first context of the cube, with weight 0.
         contexts, tokens = padded(shard.own(context_index), cube.first), padded(token_index)
         omega = padded([row.double() for row in shard.own(weights)])
         mask = padded([torch.ones_like(row, dtype=torch.bool) for row in token_index])
-        probability = padded([row.double() for row in joint]).gather(-1, tokens) * mask
+        given, said = padded([row.double() for row in joint]), tokens
+        probability = given.gather(-1, tokens) * mask
+        if words is not None:
+            # Every concept vector once, however many words it has.
+            vectors = [each.vector.unique() for each in words]
+            said = padded(vectors)
+            probability = given.gather(-1, said) * padded([torch.ones_like(row) for row in vectors])
         probability = probability / probability.sum(-1, keepdim=True)
         restricted = torch.zeros(runs, math.prod(sizes), dtype=torch.float64, device=probability.device)
-        restricted = restricted.scatter_add(-1, tokens, probability)
+        restricted = restricted.scatter_add(-1, said, probability)
         normaliser = cube.subset_sum(restricted).gather(-1, within(contexts, cube))
         impossible = ((normaliser <= 0) & (omega > 0)).nonzero()
         if len(impossible):
@@ -150,17 +165,21 @@ class Population:
         surprise = cube.subset_sum(torch.special.xlogy(restricted, restricted))
         surprise = surprise.gather(-1, within(contexts, cube))
         entropy = torch.where(omega > 0, normaliser.log() - surprise / normaliser, 0.0).clamp_min(0.0)
-        return cls(
+        made = cls(
             shard=shard,
             joint=restricted,
             context_index=contexts,
             weights=omega,
             token_index=tokens,
             token_mask=None if bool(mask.all()) else mask,
+            meanings=None if words is None else Meanings.of(words, restricted),
             normaliser=normaliser,
             entropy=entropy,
             dtype=dtype,
-        ).to(dtype=dtype, device=device)
+        )
+        if words is not None:
+            made = replace(made, entropy=made.entropy_of_words())
+        return made.to(dtype=dtype, device=device)
 
     def to(
         self, *, dtype: torch.dtype | None = None, device: torch.device | str | None = None
@@ -174,6 +193,7 @@ class Population:
             weights=moved(self.weights, device),
             token_index=moved(self.token_index, device),
             token_mask=None if self.token_mask is None else moved(self.token_mask, device),
+            meanings=None if self.meanings is None else self.meanings.to(device),
             normaliser=moved(self.normaliser, device),
             entropy=moved(self.entropy, device),
             dtype=self.dtype if dtype is None else dtype,
@@ -192,6 +212,7 @@ class Population:
             "weights": self.weights[runs],
             "token_index": self.token_index[runs],
             "token_mask": None if self.token_mask is None else self.token_mask[runs],
+            "meanings": None if self.meanings is None else self.meanings.select(runs),
             "normaliser": self.normaliser[runs],
             "entropy": self.entropy[runs],
         }
@@ -213,7 +234,10 @@ class Population:
 
     @cached_property
     def probability(self) -> Float[Tensor, "runs tokens"]:
-        """The probability p of each token, 0 on padding, float64."""
+        """How often each token is said where a context says nothing, 0 on padding, float64."""
+        if self.meanings is not None:
+            said = torch.zeros(self.token_index.shape, dtype=torch.float64, device=self.device)
+            return said.scatter_add_(-1, self.meanings.token, self.meanings.mass)
         probability = self.joint.gather(-1, self.token_index)
         return probability if self.token_mask is None else probability * self.token_mask
 
@@ -244,10 +268,23 @@ class Population:
     def conditional_rows(self, start: int, stop: int) -> Float[Tensor, "runs rows tokens"]:
         """The p(token | context) of contexts ``start`` to ``stop``, float64; zeros where Z = 0."""
         contexts = one_hot(self.context_index[:, start:stop], tuple(v + 1 for v in self.sizes), self.sizes)
-        tokens = one_hot(self.token_index, self.sizes, self.sizes)
-        compatible = contexts @ tokens.mT == contexts.sum(-1, keepdim=True)
-        rows = compatible * self.probability.unsqueeze(1)
+        vectors = self.token_index if self.meanings is None else self.meanings.index
+        compatible = contexts @ one_hot(vectors, self.sizes, self.sizes).mT == contexts.sum(-1, keepdim=True)
+        if self.meanings is None:
+            rows = compatible * self.probability.unsqueeze(1)
+        else:
+            rows = self.meanings.rows(compatible, self.token_index.shape[1])
         return rows * self.inverse_normaliser[:, start:stop].unsqueeze(-1)
+
+    def entropy_of_words(self) -> Float[Tensor, "runs contexts"]:
+        """``H(p(·|d))`` from p itself, in nats, some contexts at a time; 0 where the weight is 0."""
+        found = torch.zeros_like(self.weights)
+        runs, contexts = found.shape
+        meanings = self.token_index.shape[1] if self.meanings is None else self.meanings.index.shape[1]
+        for start in range(0, contexts, step := max(1, BLOCK // (runs * meanings))):
+            p = self.conditional_rows(start, start + step)
+            found[:, start : start + step] = -torch.xlogy(p, p).sum(-1)
+        return torch.where(self.weights > 0, found, 0.0)
 
     def conditional_mean(self, table: Float[Tensor, "runs tokens dim"]) -> Float[Tensor, "runs contexts dim"]:
         r"""Mean of a token table under p(token | context), :math:`P G`.
@@ -261,8 +298,12 @@ class Population:
             One row per context, in the dtype of the table; 0 where the context cannot occur.
         """
         dtype = self._sum_dtype(table)
-        columns = table.mT.to(dtype) * self.row("probability", dtype)
-        if not self._all_tokens:
+        columns = table.mT.to(dtype)
+        if self.meanings is not None:
+            columns = self.meanings.by_vector(columns, self.joint.shape[1])
+        else:
+            columns = columns * self.row("probability", dtype)
+        if self.meanings is None and not self._all_tokens:
             columns = spread(columns, self.token_index, self.joint.shape[1])
         mean = self.shard.cube.subset_sum(columns)
         if not self._all_contexts:
@@ -289,6 +330,8 @@ class Population:
         if not self._all_contexts:
             columns = spread(columns, self._in_cube, self.shard.cube.contexts)
         total = self.shard.cube.subset_sum_transpose(columns)
+        if self.meanings is not None:
+            return self.meanings.by_word(total, self.token_index.shape[1]).to(table.dtype).mT
         if not self._all_tokens:
             total = take(total, self.token_index)
         return (total * self.row("probability", dtype)).to(table.dtype).mT
@@ -333,7 +376,8 @@ class Population:
 
     @cached_property
     def _wide_range(self) -> bool:
-        positive = self.joint[self.joint > 0]
+        mass = self.joint if self.meanings is None else self.meanings.mass
+        positive = mass[mass > 0]
         return bool(positive.min() < SMALLEST_IN_FLOAT32)
 
     @cached_property
@@ -351,7 +395,9 @@ class Population:
 
     @cached_property
     def _sampler(self) -> Sampler:
-        return Sampler.of(self.shard, self.joint, self.context_index, self.weights, self._token_position)
+        return Sampler.of(
+            self.shard, self.joint, self.context_index, self.weights, self._token_position, self.meanings
+        )
 
     @cached_property
     def _token_position(self) -> Int64[Tensor, "runs joint"]:
@@ -361,3 +407,19 @@ class Population:
         return torch.zeros_like(self.joint, dtype=torch.int64).scatter_reduce(
             -1, self.token_index, position, "amax"
         )
+
+
+def _words(worlds: Sequence[World]) -> list[Words] | None:
+    """Of every run, or None where no run has any."""
+    words = [world.words for world in worlds if world.words is not None]
+    if words and len(words) < len(worlds):
+        raise InputError(
+            "worlds: expected words in all of them or in none, got both; train them apart, or make words "
+            "of the others with linrep.worlds.tell"
+        )
+    return words or None
+
+
+def _first_meanings(words: Words) -> Int64[Tensor, " words"]:
+    first = torch.full((len(words.names),), int(words.vector.max()) + 1)
+    return first.scatter_reduce_(0, words.word, words.vector, "amin")

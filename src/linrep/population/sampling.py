@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from linrep.population.meanings import Meanings
 from linrep.population.sharding import Shard
 from linrep.worlds.transforms import subset_sum
 
@@ -27,11 +28,19 @@ class Sampler:
     mass: Float[Tensor, "runs partial"]
     """Z at every context that knows the cube's leading concepts."""
     token_position: Int64[Tensor, "runs joint"]
-    """Row of each token, by its index in the joint."""
+    """Row of each token, by its index in the joint; of words not read."""
+    meanings: Meanings | None
+    """Where tokens are words: of each concept vector one is drawn."""
 
     @classmethod
     def of(
-        cls, shard: Shard, joint: Tensor, context_index: Tensor, weights: Tensor, tokens: Tensor
+        cls,
+        shard: Shard,
+        joint: Tensor,
+        context_index: Tensor,
+        weights: Tensor,
+        tokens: Tensor,
+        meanings: Meanings | None = None,
     ) -> "Sampler":
         """Prepare to draw.
 
@@ -41,6 +50,7 @@ class Sampler:
             context_index: Flat index of each context.
             weights: ω(d).
             tokens: Row of each token, by its index in the joint.
+            meanings: Of words.
         """
         head = math.prod(shard.cube.sizes[: shard.cube.leading])
         tail = shard.cube.sizes[shard.cube.leading :]
@@ -50,6 +60,7 @@ class Sampler:
             cumulative=weights.cumsum(-1),
             mass=subset_sum(joint.view(len(joint), head, -1), tail).flatten(1),
             token_position=tokens,
+            meanings=meanings,
         )
 
     def draw(
@@ -63,8 +74,9 @@ class Sampler:
         """
         sizes, leading = self.shard.cube.sizes, self.shard.cube.leading
         runs, device = len(self.context_index), self.context_index.device
+        needed = len(sizes) + (1 if self.meanings is None else 2)
         uniform = torch.rand(
-            len(sizes) + 1, runs, n, dtype=torch.float64, generator=generator, device=generator.device
+            needed, runs, n, dtype=torch.float64, generator=generator, device=generator.device
         ).to(device)
         position, mine = self._contexts(uniform[0])
         flat = self.context_index.gather(-1, position)
@@ -77,7 +89,10 @@ class Sampler:
             digit = torch.where(digit == size, _drawn(mass, uniform[i + 1]), digit)
             flat = flat + (digit - flat // stride % (size + 1)) * stride
             token = token * size + digit
-        token = self.token_position.gather(-1, token)
+        if self.meanings is not None:
+            token = self.meanings.drawn(token, uniform[-1])
+        else:
+            token = self.token_position.gather(-1, token)
         return position.where(mine, -1), self.shard.team.total(token * mine)
 
     def _contexts(self, uniform: Tensor) -> tuple[Tensor, Tensor]:

@@ -40,6 +40,7 @@ from linrep.worlds.concepts import ConceptModel, Reduction, from_tables
 from linrep.worlds.contexts import World
 from linrep.worlds.tokens import ravel
 from linrep.worlds.truth import distinct
+from linrep.worlds.words import Words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -200,6 +201,10 @@ def _worlds_to_data(worlds: tuple[World, ...]) -> tuple[dict[str, Any], dict[str
             entry[field] = 0 if same is not None and torch.equal(same, value) else number
             if entry[field] == number:
                 tensors[f"world/{number}/{field}"] = value
+        if world.words is not None:
+            entry["words"] = world.words.names
+            for field in ("word", "vector", "share"):
+                tensors[f"world/{number}/words/{field}"] = getattr(world.words, field).clone()
         entries.append(entry)
     position = {id(world): number for number, world in enumerate(different)}
     return {"worlds": entries, "of_run": [position[id(world)] for world in worlds]}, tensors
@@ -232,14 +237,19 @@ class _WorldData(BaseModel):
     tokens: int
     token_codes: int
     joint: int
+    words: list[str] | None = None
+    """Names, where tokens are words."""
 
 
 def _worlds_from_data(structure: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[World, ...]:
-    distinct = [_world_from_data(_WorldData.model_validate(entry), tensors) for entry in structure["worlds"]]
+    distinct = [
+        _world_from_data(_WorldData.model_validate(entry), tensors, number)
+        for number, entry in enumerate(structure["worlds"])
+    ]
     return tuple(distinct[number] for number in structure["of_run"])
 
 
-def _world_from_data(entry: _WorldData, tensors: dict[str, Tensor]) -> World:
+def _world_from_data(entry: _WorldData, tensors: dict[str, Tensor], number: int) -> World:
     # Through the checks of a network: a row that sums to 1 comes out as it went in, to the bit.
     rows = [
         torch.tensor(table, dtype=torch.float64).reshape(-1, len(states))
@@ -269,9 +279,24 @@ def _world_from_data(entry: _WorldData, tensors: dict[str, Tensor]) -> World:
         tokens=tensors[f"world/{entry.tokens}/tokens"],
         token_codes=tensors[f"world/{entry.token_codes}/token_codes"],
         joint=tensors[f"world/{entry.joint}/joint"],
+        words=_words(entry.words, tensors, f"world/{number}/words"),
     )
     _require_whole(world)
     return world
+
+
+def _words(names: list[str] | None, tensors: dict[str, Tensor], where: str) -> Words | None:
+    if names is None:
+        return None
+    word, vector, share = (tensors[f"{where}/{field}"] for field in ("word", "vector", "share"))
+    _require_form("word", word, torch.int64, (len(word),))
+    _require_form("vector", vector, torch.int64, (len(word),))
+    _require_form("share", share, torch.float64, (len(word),))
+    if not torch.equal(word.unique_consecutive(), torch.arange(len(names))):
+        raise ValueError("words: expected meanings of every word, in order")
+    if not bool((vector >= 0).all() & (share > 0).all()):
+        raise ValueError("words: expected concept vectors and probabilities")
+    return Words(names=tuple(names), word=word, vector=vector, share=share)
 
 
 def _reduction(found: _ReductionData | None, model: ConceptModel) -> Reduction | None:
@@ -293,7 +318,12 @@ def _require_whole(world: World) -> None:
     _require_form("token_codes", world.token_codes, torch.int8, (tokens, m))
     _require_form("joint", world.joint, torch.float64, (math.prod(sizes),))
     ravel(world.codes, [size + 1 for size in sizes])
-    if not contexts or not torch.equal(ravel(world.token_codes, sizes), world.tokens):
+    if world.words is None:
+        fits = torch.equal(ravel(world.token_codes, sizes), world.tokens)
+    else:
+        fits = torch.equal(world.words.possible(world.joint).codes(sizes), world.token_codes)
+        fits &= torch.equal(world.tokens, torch.arange(len(world.words.names)))
+    if not contexts or not fits:
         raise ValueError("token_codes: expected those of the tokens")
 
 

@@ -10,6 +10,7 @@ from linrep.worlds.network_file import stem
 
 LATER: dict[str, dict[str, Any]] = {
     "world": {"dependence": 1.0, "keep": None, "ancestors_of": None, "merge": None},
+    "contexts": {"of": None},
     "model": {"start": "normal", "starts": 1},
     "training": {"until_excess": None, "until_gradient": None, "ridge": None},
 }

@@ -196,6 +196,8 @@ class KnownContexts(CompleteContexts):
     kind: Literal["known"] = "known"  # pyright: ignore[reportIncompatibleVariableOverride]
     at_least: Annotated[int, Field(ge=0)] = 1
     at_most: Annotated[int, Field(ge=0)]
+    of: Listed | None = None
+    """The concepts that may be known; the others are unknown in every context."""
 
 
 class FractionContexts(CompleteContexts):
@@ -241,4 +243,39 @@ class ListTokens(Table):
     tokens: Annotated[tuple[str, ...], Field(min_length=1, strict=False)]
 
 
-TokensConfig = Annotated[CompleteTokens | FractionTokens | ListTokens, Field(discriminator="kind")]
+class WordTokens(Table):
+    """Tokens that stand for several concept vectors, or of which several stand for the same."""
+
+    kind: Literal["words"]
+    said: dict[str, dict[str, Probability]] | None = None
+    """p(word | concept vector): { "ruler=yes gender=male" = { king = 0.7, monarch = 0.3 }, … }. A concept
+    left out is the same for all its states. Without it words are made by what follows."""
+    of: Listed | None = None
+    """The concepts that words tell; the others are left open. All by default."""
+    merge: tuple[Annotated[tuple[str, ...], Field(min_length=1, strict=False)], ...] = Field(
+        default=(), strict=False
+    )
+    """Groups of concept vectors that share a word: [["00", "11"], ["1?"]]."""
+    merged: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of what is still told apart that is merged into pairs at random."""
+    synonyms: Annotated[tuple[Probability, ...], Field(min_length=1, strict=False)] = Field(
+        default=(1.0,), strict=False
+    )
+    """In so many ways each of these is said, with these probabilities."""
+    per_run: bool = True
+    """Every run draws its own pairs (true), or all share one draw (false)."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "WordTokens":
+        made = [name for name in ("of", "merge", "merged", "synonyms") if name in self.model_fields_set]
+        if self.said is not None and made:
+            raise ValueError(
+                f"tokens: expected what is said, or {', '.join(made)} to make words by, got both; "
+                "leave one out"
+            )
+        return self
+
+
+TokensConfig = Annotated[
+    CompleteTokens | FractionTokens | ListTokens | WordTokens, Field(discriminator="kind")
+]

@@ -119,6 +119,11 @@ def predict_world(world: World, dim: int | None = None) -> Prediction:
         Theory claim C6.
     """
     _require_width(dim)
+    if world.words is not None:
+        raise InputError(
+            "the limit is known where every token is one concept vector, and here words stand for several, "
+            "or several for one"
+        )
     symmetric = _known_range(world)
     if symmetric is not None:
         return predict(world.model.concepts, dim, symmetric)

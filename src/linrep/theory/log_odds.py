@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
 from linrep.errors import InputError
-from linrep.worlds.contexts import World, log_odds
+from linrep.worlds.contexts import World, conditional, log_odds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +192,8 @@ def agreement(
 
 
 def _compatible(world: World) -> Bool[Tensor, "contexts tokens"]:
+    if world.words is not None:
+        return conditional(world) > 0
     agree = torch.ones(len(world.codes), len(world.tokens), dtype=torch.bool)
     for size, asked, state in zip(world.model.sizes, world.codes.T, world.token_codes.T, strict=True):
         agree &= (asked[:, None] == state) | (asked[:, None] == size)

@@ -101,6 +101,11 @@ def price_of_linearity(world: World) -> Price:
     References:
         docs/theory, "What linearity costs".
     """
+    if world.words is not None:
+        raise InputError(
+            "price of linearity: known where every token is one concept vector, got words, which may stand "
+            "for several; leave tokens complete"
+        )
     sizes = world.model.sizes
     index = ravel(world.codes, [size + 1 for size in sizes])
     correlation = _total_correlation(world.joint, sizes)[index]

@@ -129,6 +129,8 @@ def least_excess(world: World, dim: int) -> LeastExcess:
     """
     if dim < 1:
         raise InputError(f"dim: expected at least 1, got {dim}; give the width of the tables")
+    if world.words is not None:  # both proofs are of tokens of one concept vector each
+        return LeastExcess(dim=dim, floor=0.0, witnesses=(), construction=None)
     construction = _construction(world, dim)
     found = None
     small = dim <= WIDEST and len(world.codes) * len(world.tokens) <= LARGEST

@@ -28,5 +28,9 @@ from .truth import conditional as conditional
 from .truth import distinct as distinct
 from .truth import entropy as entropy
 from .truth import log_odds as log_odds
+from .truth import posterior as posterior
+from .words import Words as Words
+from .words import say as say
+from .words import tell as tell
 
 __all__: list[str]

@@ -42,8 +42,15 @@ def labels(model: ConceptModel, codes: Int8[Tensor, "rows concepts"]) -> tuple[s
     )
 
 
-def parse_contexts(model: ConceptModel, texts: Sequence[str]) -> Int8[Tensor, "contexts concepts"]:
+def parse_contexts(
+    model: ConceptModel, texts: Sequence[str], *, what: str = "context"
+) -> Int8[Tensor, "contexts concepts"]:
     """Contexts from text, in the order given: ``smoke=yes`` (the rest is unknown), or digits, ``1?``.
+
+    Args:
+        model: Names the concepts and their states.
+        texts: One each.
+        what: They are, for errors.
 
     Raises:
         InputError: For an unknown concept or state, a concept named twice, or a wrong number of digits.
@@ -55,7 +62,7 @@ def parse_contexts(model: ConceptModel, texts: Sequence[str]) -> Int8[Tensor, "c
         tensor([[2, 1, 2],
                 [0, 1, 2]], dtype=torch.int8)
     """
-    rows = [_row(model, text.strip(), "context") for text in texts]
+    rows = [_row(model, text.strip(), what) for text in texts]
     return torch.tensor(rows, dtype=torch.int8).reshape(len(rows), model.concepts)
 
 

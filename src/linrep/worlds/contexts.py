@@ -27,6 +27,7 @@ from linrep.worlds.tokens import (
 )
 from linrep.worlds.transforms import subset_sum
 from linrep.worlds.truth import World, conditional, entropy, log_odds
+from linrep.worlds.words import Words
 
 __all__ = [
     "Weighting",
@@ -69,7 +70,11 @@ def complete(sizes: Sequence[int]) -> Int8[Tensor, "contexts concepts"]:
 
 
 def known(
-    sizes: Sequence[int], *, at_least: int = 0, at_most: int | None = None
+    sizes: Sequence[int],
+    *,
+    at_least: int = 0,
+    at_most: int | None = None,
+    of: Sequence[int] | None = None,
 ) -> Int8[Tensor, "contexts concepts"]:
     """The contexts that know between ``at_least`` and ``at_most`` concepts.
 
@@ -77,6 +82,7 @@ def known(
         sizes: Number of states of each concept.
         at_least: Fewest known concepts, >= 0.
         at_most: Most known concepts; all of them if None.
+        of: The concepts that may be known; all if None. The others are unknown in every context.
 
     Raises:
         InputError: If the bounds are out of order or out of range.
@@ -85,7 +91,7 @@ def known(
         >>> known([2, 2], at_least=2).tolist()
         [[0, 0], [0, 1], [1, 0], [1, 1]]
     """
-    concepts = len(sizes)
+    concepts = len(sizes) if of is None else len(of)
     most = concepts if at_most is None else at_most
     if at_least < 0 or most > concepts:
         raise InputError(
@@ -93,7 +99,12 @@ def known(
         )
     if at_least > most:
         raise InputError(f"contexts: at_least must not exceed at_most, got {at_least} > {most}")
-    codes = complete(sizes)
+    if of is None:
+        codes = complete(sizes)
+    else:
+        chosen = complete([sizes[concept] for concept in of])
+        codes = torch.tensor(sizes, dtype=torch.int8).repeat(len(chosen), 1)
+        codes[:, list(of)] = chosen
     count = torch.zeros(len(codes), dtype=torch.int8)
     for concept, size in enumerate(sizes):
         count += codes[:, concept] != size
@@ -148,7 +159,7 @@ def world(
     model: ConceptModel,
     *,
     codes: Int8[Tensor, "contexts concepts"] | None = None,
-    tokens: Int64[Tensor, " tokens"] | None = None,
+    tokens: Int64[Tensor, " tokens"] | Words | None = None,
     weighting: Weighting = "uniform",
 ) -> World:
     r"""The world of a concept model: p restricted to the tokens in use, impossible contexts dropped.
@@ -157,6 +168,7 @@ def world(
         model: The concepts and their joint.
         codes: Contexts asked for, in any order; all if None.
         tokens: Tokens in use, as indices into the joint, in any order; all of positive probability if None.
+            Or words, each of which may stand for several concept vectors, and several for the same.
         weighting: "uniform" over the contexts in use, or by "occurrence", :math:`\omega(d) \propto Z(d)`.
 
     Returns:
@@ -181,7 +193,10 @@ def world(
         )
     if weighting not in ("uniform", "occurrence"):
         raise InputError(f'weighting: expected "uniform" or "occurrence", got {weighting!r}')
-    in_use, restricted = _restricted(model, tokens)
+    words = tokens if isinstance(tokens, Words) else None
+    in_use, restricted = _restricted(model, None if isinstance(tokens, Words) else tokens)
+    if words is not None:
+        words = words.possible(restricted)
     bases = [size + 1 for size in model.sizes]
     if codes is None:
         index = torch.arange(math.prod(bases))
@@ -201,10 +216,11 @@ def world(
         model=model,
         codes=unravel(kept, bases),
         weights=weights / weights.sum(),
-        tokens=in_use,
-        token_codes=unravel(in_use, model.sizes),
+        tokens=in_use if words is None else torch.arange(len(words.names)),
+        token_codes=unravel(in_use, model.sizes) if words is None else words.codes(model.sizes),
         joint=restricted,
         dropped_contexts=len(index) - len(kept),
+        words=words,
     )
 
 

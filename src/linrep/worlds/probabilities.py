@@ -47,11 +47,25 @@ def checked_table(
         where = f"{source}: variable '{short(name)}', row {index}"
         if parents:
             where += f" ({short(row_name(index, parents, names, states))})"
-        table.append(_row(row, len(own), where))
+        table.append(probability_row(row, len(own), where))
     return torch.tensor(table, dtype=torch.float64).reshape(*shape, len(own))
 
 
-def _row(row: Sequence[float], size: int, where: str) -> list[float]:
+def probability_row(row: Sequence[float], size: int, where: str) -> list[float]:
+    """A row of probabilities; one off by no more than the rounding of what was written is scaled.
+
+    Args:
+        row: What was given.
+        size: How many there should be.
+        where: For errors.
+
+    Raises:
+        InputError: Another number of them, none, or some outside [0, 1] or of another sum.
+
+    Example:
+        >>> probability_row([0.25, 0.75], 2, "coin")
+        [0.25, 0.75]
+    """
     try:
         values = [float(value) for value in row]
     except (TypeError, ValueError):

@@ -53,7 +53,7 @@ def ancestral(model: ConceptModel, names: Sequence[str]) -> ConceptModel:
         ('asia', 'tub', 'smoke', 'lung', 'either')
     """
     _require_plain(model)
-    wanted = _above(model.parents, _indices(model, names, "ancestors_of"))
+    wanted = _above(model.parents, indices(model, names, "ancestors_of"))
     place = {old: new for new, old in enumerate(wanted)}
     return ConceptModel(
         names=tuple(model.names[i] for i in wanted),
@@ -96,7 +96,7 @@ def marginal(
         (((0, 2), (1, 2)), ((0, 2), (1, 2)))
     """
     _require_plain(model)
-    kept = range(model.concepts) if keep is None else _indices(model, keep, "keep")
+    kept = range(model.concepts) if keep is None else indices(model, keep, "keep")
     whole = _with_merged(model, merge or {}, kept)
     require_enumerable([len(whole.states[i]) for i in whole.kept], remedy="keep fewer, or merge states")
     joint = _joint(whole)
@@ -150,7 +150,7 @@ def _with_merged(model: ConceptModel, merge: Groups, kept: Sequence[int]) -> _Wh
     original = list(range(model.concepts))
     stands_for = {i: i for i in kept}
     for name, groups in merge.items():
-        (i,) = _indices(model, [name], "merge")
+        (i,) = indices(model, [name], "merge")
         if i not in stands_for:
             raise InputError(f"merge: '{short(name)}' is not kept; add it to keep, or leave it out")
         stands_for[i] = len(names)
@@ -248,7 +248,7 @@ def _above(parents: Sequence[tuple[int, ...]], of: Sequence[int]) -> list[int]:
     return sorted(found)
 
 
-def _indices(model: ConceptModel, names: Sequence[str], what: str) -> list[int]:
+def indices(model: ConceptModel, names: Sequence[str], what: str) -> list[int]:
     if not names:
         raise InputError(f"{what}: expected some variables, got none; name one or more")
     for at, name in enumerate(names):

@@ -8,10 +8,15 @@ import torch
 from jaxtyping import Bool, Float64, Int8, Int64
 from torch import Tensor
 
+from linrep.errors import InputError
 from linrep.worlds.codes import labels
 from linrep.worlds.concepts import ConceptModel
-from linrep.worlds.tokens import ravel
+from linrep.worlds.tokens import affine_rank, ravel, unravel
 from linrep.worlds.transforms import subset_sum
+from linrep.worlds.words import Words
+
+AT_ONCE = 2**22
+"""Pairs of context and meaning looked at together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +38,17 @@ class World:
     weights: Float64[Tensor, " contexts"]
     """ω(d), sums to 1; 0 for contexts held out of training."""
     tokens: Int64[Tensor, " tokens"]
-    """Tokens in use: indices into the joint, ascending, all of positive probability."""
+    """Tokens in use: indices into the joint, ascending, all of positive probability; numbers of words, where
+    tokens are words."""
     token_codes: Int8[Tensor, "tokens concepts"]
-    """The concept vector of each token in use."""
+    """The concept vector of each token in use; of a word the states that all its meanings share, and one past
+    the last state where they differ."""
     joint: Float64[Tensor, " joint"]
     """p over all concept vectors, zero off the tokens in use, sums to 1."""
     dropped_contexts: int
     """How many of the contexts asked for cannot occur, Z(d) = 0, and were left out."""
+    words: Words | None = None
+    """What tokens stand for; None where each is one concept vector, and the only token of it."""
 
     def __repr__(self) -> str:
         size = f"{len(self.codes):,} contexts, {len(self.tokens):,} tokens"
@@ -52,7 +61,44 @@ class World:
 
     def token_labels(self) -> tuple[str, ...]:
         """Readable tokens, such as ``smoke=yes lung=no``."""
-        return labels(self.model, self.token_codes)
+        return labels(self.model, self.token_codes) if self.words is None else self.words.names
+
+    @property
+    def probability(self) -> Float64[Tensor, " tokens"]:
+        """How often each token is said, p(y), where a context says nothing."""
+        if self.words is None:
+            return self.joint[self.tokens]
+        mass = self.joint[self.words.vector] * self.words.share
+        return torch.zeros(len(self.tokens), dtype=torch.float64).index_add_(0, self.words.word, mass)
+
+    @property
+    def span(self) -> int:
+        """Dimension of the affine span of what tokens tell: of concepts that some token fixes."""
+        if self.words is None:
+            return affine_rank(self.token_codes)
+        fixed = (self.token_codes < torch.tensor(self.model.sizes)).any(0)
+        if not bool(fixed.any()):
+            return 0
+        vectors = unravel(self.words.vector.unique(), self.model.sizes)
+        return min(affine_rank(vectors[:, fixed]), len(self.tokens) - 1)
+
+
+def same_sets(one: World, other: World) -> bool:
+    """Whether two worlds have the same contexts, and tokens that mean the same; probabilities may differ.
+
+    Example:
+        >>> from linrep.worlds.concepts import independent
+        >>> from linrep.worlds.contexts import world
+        >>> same_sets(*(world(independent(1, probabilities=[p], generator=None)) for p in (0.5, 0.1)))
+        True
+    """
+    if one is other:
+        return True
+    same = torch.equal(one.codes, other.codes) and torch.equal(one.tokens, other.tokens)
+    if one.words is None or other.words is None:
+        return same and one.words is other.words
+    first, second = one.words, other.words
+    return same and torch.equal(first.word, second.word) and torch.equal(first.vector, second.vector)
 
 
 def distinct(worlds: Iterable[World]) -> list[World]:
@@ -69,7 +115,8 @@ def distinct(worlds: Iterable[World]) -> list[World]:
 
 
 def conditional(world: World) -> Float64[Tensor, "contexts tokens"]:
-    r"""Exact distribution of tokens in each context, :math:`p(c \mid d) = p(c)\,1[c \sim d] / Z(d)`, dense.
+    r"""Exact distribution of tokens in each context, :math:`p(c \mid d) = p(c)\,1[c \sim d] / Z(d)`, dense;
+    of words, :math:`p(y \mid d) = \sum_c e(y \mid c)\, p(c \mid d)`.
 
     The reference for small worlds, in float64; training stores at most small ones.
 
@@ -87,11 +134,42 @@ def conditional(world: World) -> Float64[Tensor, "contexts tokens"]:
                 [0.0000, 1.0000],
                 [0.7500, 0.2500]], dtype=torch.float64)
     """
-    compatible = torch.ones(len(world.codes), len(world.tokens), dtype=torch.bool)
-    for size, asked, state in zip(world.model.sizes, world.codes.T, world.token_codes.T, strict=True):
+    return posterior(world, world.codes)
+
+
+def posterior(world: World, codes: Int8[Tensor, "rows concepts"]) -> Float64[Tensor, "rows tokens"]:
+    """:func:`conditional` of any contexts that can occur.
+
+    Args:
+        world: Whose tokens.
+        codes: The contexts.
+
+    Example:
+        >>> from linrep.worlds.concepts import independent
+        >>> from linrep.worlds.contexts import world
+        >>> coin = world(independent(1, probabilities=[0.25], generator=None))
+        >>> posterior(coin, torch.tensor([[2]], dtype=torch.int8))
+        tensor([[0.7500, 0.2500]], dtype=torch.float64)
+    """
+    words = world.words
+    if words is None:
+        mass = _compatible(world, codes, world.token_codes) * world.joint[world.tokens]
+        return mass / mass.sum(1, keepdim=True)
+    found = torch.zeros(len(codes), len(world.tokens), dtype=torch.float64)
+    meanings, mass = unravel(words.vector, world.model.sizes), world.joint[words.vector] * words.share
+    for rows in torch.arange(len(codes)).split(max(1, AT_ONCE // len(meanings))):
+        said = _compatible(world, codes[rows], meanings) * mass
+        found[rows] = torch.zeros(len(rows), len(world.tokens), dtype=torch.float64).index_add_(
+            1, words.word, said
+        )
+    return found / found.sum(1, keepdim=True)
+
+
+def _compatible(world: World, codes: Tensor, vectors: Tensor) -> Bool[Tensor, "rows vectors"]:
+    compatible = torch.ones(len(codes), len(vectors), dtype=torch.bool)
+    for size, asked, state in zip(world.model.sizes, codes.T, vectors.T, strict=True):
         compatible &= (asked[:, None] == state) | (asked[:, None] == size)
-    mass = compatible * world.joint[world.tokens]
-    return mass / mass.sum(1, keepdim=True)
+    return compatible
 
 
 def entropy(world: World) -> Float64[Tensor, " contexts"]:
@@ -108,6 +186,9 @@ def entropy(world: World) -> Float64[Tensor, " contexts"]:
         >>> entropy(world(independent(1, probabilities=[0.5], generator=None)))
         tensor([0.0000, 0.0000, 0.6931], dtype=torch.float64)
     """
+    if world.words is not None:
+        p = conditional(world)
+        return -torch.xlogy(p, p).sum(1)
     index = ravel(world.codes, [size + 1 for size in world.model.sizes])
     mass = subset_sum(world.joint, world.model.sizes)[index]
     plogp = subset_sum(torch.xlogy(world.joint, world.joint), world.model.sizes)[index]
@@ -127,6 +208,9 @@ def log_odds(world: World, *, low: int = 0, high: int = 1) -> Float64[Tensor, "t
     Returns:
         Nats; infinite where one of the two tokens is not in use, NaN where neither is (three states or more).
 
+    Raises:
+        InputError: Of words: what a context says does not cancel where they have several meanings.
+
     Example:
         >>> from linrep.worlds.concepts import independent
         >>> from linrep.worlds.contexts import world
@@ -134,6 +218,11 @@ def log_odds(world: World, *, low: int = 0, high: int = 1) -> Float64[Tensor, "t
         tensor([[1.0986],
                 [1.0986]], dtype=torch.float64)
     """
+    if world.words is not None:
+        raise InputError(
+            "log_odds: expected tokens of one concept vector each, got words, whose log-odds depend on the "
+            "context; take those of linrep.worlds.conditional"
+        )
     sizes = world.model.sizes
     logs = world.joint.log()
     columns: list[Tensor] = []
