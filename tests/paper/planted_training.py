@@ -8,6 +8,8 @@ from linrep.paper import deletion as deleted
 from linrep.paper.implicit_bias import ANGLE, GROWTH
 from linrep.paper.incomplete import PRICE
 from linrep.paper.order import MODE, PREDICTED, RANK, RATIO, SLOPE, SUPPORT
+from linrep.paper.synonyms import LINEAR, SHARE
+from linrep.paper.synonyms import PREDICTED as SHARE_PREDICTED
 from linrep.sweeps.numbers import Numbers
 
 from .planted import ALIGNMENT, EXCESS, GAP, MARGIN, F, G, numbers, scattered
@@ -163,6 +165,24 @@ def deletion(end: float, *, apart: float = 0.0, told: float = 0.01, left: int = 
     return numbers(axes, cells, null=null, runs=RUNS, held={(deleted.FAIR, deleted.BOTH): left})
 
 
+def synonyms(exact: float, *, merged: float = 0.9, apart: float = 0.0, control: float = 0.5) -> Numbers:
+    """R² of ``exact`` where tokens have one meaning, of ``merged`` where 0.9 was predicted."""
+
+    def cell(share: float, predicted: float, width: float = 0.0) -> dict[tuple[str, str], Any]:
+        whole = {SHARE: scattered(share, width), SHARE_PREDICTED: predicted, LINEAR: 0.3}
+        return {**{(name, ""): value for name, value in whole.items()}, G: 0.3}
+
+    cells = {
+        ("a token each",): cell(exact, 1.0),
+        ("half merged",): cell(merged, 0.9, apart),
+        ("parity alone",): cell(control, control),
+        ("known, a token each",): {G: 0.97, ALIGNMENT: 0.98},
+        ("known, a quarter merged",): {G: 0.7, ALIGNMENT: 0.8},
+    }
+    axes = {"setting": [label for (label,) in cells]}
+    return numbers(axes, cells, null={(SHARE, ""): 0.1}, runs=RUNS)
+
+
 PLANTED_TRAINING = {
     "deletion": (deletion(0.95), deletion(0.85, apart=0.1), deletion(0.5)),
     "implicit-bias": (
@@ -175,6 +195,7 @@ PLANTED_TRAINING = {
     "log-odds": (log_odds(3.0), log_odds(1.05, apart=0.3), log_odds(0.7)),
     "order": (order(1.0), order(1.0, apart=0.5), order(0.5)),
     "overfitting": (overfitting(-0.5), overfitting(-0.5, apart=0.2), overfitting(-0.2)),
+    "synonyms": (synonyms(1.0), synonyms(1.0, apart=0.05), synonyms(0.95)),
     "optimizers": (optimizers(0.96), optimizers(0.93, apart=0.05), optimizers(0.8)),
 }
 """A yes, an undecided and a no of each."""

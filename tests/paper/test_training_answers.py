@@ -26,6 +26,7 @@ from .planted_training import (
     optimizers,
     order,
     overfitting,
+    synonyms,
 )
 
 
@@ -99,6 +100,20 @@ def test_parallelograms_close_on_a_cube_and_on_no_cloud_nor_where_pairs_have_col
     assert parallelograms(cube, collapsed) == 0.0
     assert np.isnan(linearity_of(cube, collapsed))
     assert np.isnan(linearity_of(cube, codes * torch.nan))
+
+
+def test_what_merging_leaves_is_held_against_what_it_was_predicted_to() -> None:
+    assert experiment("synonyms").answer(synonyms(1.0, merged=0.95)).standing == "no"
+    assert experiment("synonyms").answer(synonyms(1.0, control=0.95)).standing == "undecided", (
+        "no control fails"
+    )
+    found = experiment("synonyms").answer(synonyms(1.0)).finding
+    assert "half merged: 0.90 [0.90, 0.90] (predicted 0.90), linearity of g 0.30 (0.30)" in found
+    assert (
+        "Rows dealt anew: 0.10. Linearity of g and alignment where contexts know concepts, a token each: 0.97"
+        in found
+    )
+    assert "a quarter merged: 0.70 [0.70, 0.70] and 0.80 [0.80, 0.80]." in found
 
 
 def test_a_mode_appears_where_its_logarithm_passes_the_length() -> None:

@@ -26,6 +26,7 @@ from linrep.paper import (
     real_worlds,
     setting,
     shift,
+    synonyms,
 )
 from linrep.paper.record import Experiment
 
@@ -40,6 +41,7 @@ _STUDIES = (
     log_odds.EXPERIMENT,
     order.EXPERIMENT,
     deletion.EXPERIMENT,
+    synonyms.EXPERIMENT,
     equal_loss.EXPERIMENT,
     implicit_bias.EXPERIMENT,
     orthogonality.EXPERIMENT,

@@ -77,3 +77,16 @@ def run_dots(
         marker=marker,
         joined=False,
     )
+
+
+def dotted(name: str, shade: str, pairs: Sequence[tuple[float, float]], marker: str = "circle") -> Series:
+    """Dots, of which nothing is said between them.
+
+    Args:
+        name: In the legend.
+        shade: Its colour.
+        pairs: Where they lie, x and y.
+        marker: Their shape.
+    """
+    x, y = [at for at, _ in pairs], [at for _, at in pairs]
+    return Series(name=name, colour=shade, x=x, points=means(y), plain=True, joined=False, marker=marker)

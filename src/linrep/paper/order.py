@@ -15,6 +15,7 @@ from linrep.page.chart import Series, chart, colour, means
 from linrep.page.numbers import cosine, listed
 from linrep.page.shell import Block
 from linrep.paper.effects import UNIT, Held, above, below, judged, within
+from linrep.paper.measured import dotted
 from linrep.paper.paired import by_run, geometric_mean
 from linrep.paper.record import EXCESS, LINEARITY_G, Answer, Column, Experiment, nothing
 from linrep.runs.result import Result
@@ -190,8 +191,8 @@ def _dots(cell: Numbers) -> list[Series]:
     pairs = _pairs(cell, "value")
     ends = [pairs[0][0], pairs[-1][0]] if pairs else []
     return [
-        _dotted("modes", colour(0), pairs),
-        _dotted("random directions", "--null", _pairs(cell, "null"), marker="x"),
+        dotted("modes", colour(0), pairs),
+        dotted("random directions", "--null", _pairs(cell, "null"), marker="x"),
         Series(
             name="as predicted", colour="--predicted", x=ends, points=means(ends), plain=True, dash="dash"
         ),
@@ -206,11 +207,6 @@ def _pairs(cell: Numbers, kind: str) -> list[tuple[float, float]]:
         y = by_run(cell, f"{MODE}.{mode}", kind=kind).tolist()
         found += [pair for pair in zip(x, y, strict=True) if not math.isnan(sum(pair))]
     return sorted(found)
-
-
-def _dotted(name: str, shade: str, pairs: list[tuple[float, float]], marker: str = "circle") -> Series:
-    x, y = [at for at, _ in pairs], [at for _, at in pairs]
-    return Series(name=name, colour=shade, x=x, points=means(y), plain=True, joined=False, marker=marker)
 
 
 EXPERIMENT = Experiment(

@@ -15,6 +15,9 @@ from .max_margin import hard_margin as hard_margin
 from .next_token_svm import next_token_margin as next_token_margin
 from .next_token_svm import settling_constant as settling_constant
 from .nuclear_norm import nuclear_norm_limit as nuclear_norm_limit
+from .posterior import linear_share as linear_share
+from .posterior import log_posterior as log_posterior
+from .posterior import smallest_tables as smallest_tables
 from .order import Modes as Modes
 from .order import first_modes as first_modes
 from .order import steps_along as steps_along
