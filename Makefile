@@ -21,9 +21,11 @@ quick: $(VENV)/.installed
 docs: $(VENV)/.installed-dev
 	$(BIN)/python -m sphinx -q -E -W --keep-going -b html docs build/docs -d build/doctrees
 
-# The picture of the README, from the demo's page; it needs a Chromium.
+# The pictures of the README and of the site's front page, from the demo's page and the gallery; they need a Chromium.
 picture: $(VENV)/.installed-dev
 	$(BIN)/python docs/picture.py docs/images/page.png
+	$(BIN)/linrep gallery --from docs/results --out gallery
+	$(BIN)/python docs/picture.py docs/images/gallery.png --page gallery/index.html
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -45,4 +47,4 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) build demo runs reproduced/quick .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build demo gallery runs reproduced/quick .pytest_cache .ruff_cache .hypothesis

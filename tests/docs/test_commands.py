@@ -93,6 +93,7 @@ ELSEWHERE = {
     "linrep reproduce --all": "tests/paper/test_reproduce.py",
     "linrep reproduce --all --results docs/results": "tests/paper/test_reproduce.py",
     "linrep reproduce --all --figures figures/": "tests/paper/test_reproduce.py",
+    "linrep gallery --from reproduced": "tests/paper/test_gallery.py",
     "linrep claims --quick": "tests/paper/claims",
     "python -m benchmarks all --output-dir benchmarks/results": "tests/test_benchmarks.py",
     "python -m benchmarks report benchmarks/results --markdown docs/performance.md --profile "

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -15,16 +15,20 @@ from linrep.llm import MeasureOptions, measure, paper, steer
 from linrep.llm.toy import ToySettings
 from linrep.llm.toy.sweep import Kind, Trained, WidthSweep
 from linrep.page import claims, runs_page, vectors
+from linrep.page.cards import Card
 from linrep.page.experiment import experiment_page, index_page
+from linrep.page.gallery import gallery_page
+from linrep.page.lm import emergence, widths
 from linrep.page.lm import page as lm_page
 from linrep.page.lm import paper as lm_paper
 from linrep.page.lm import steer as lm_steer
-from linrep.page.lm import widths
 from linrep.page.reading import reading_page
+from linrep.page.scale import Standing
 from linrep.page.shell import Block, Line, Page, Section, assemble
 from linrep.paper.claims.ledger import Ledger
 from linrep.paper.claims.verdict import Claim, Estimate, Rule, Trial
 from linrep.paper.effects import above, below
+from linrep.paper.exhibition import missing
 from linrep.paper.record import Answer
 from linrep.paper.report import picture
 from linrep.runs.row import Null, Row
@@ -34,6 +38,7 @@ from tests.paper.test_user_sweep import report, two_axes
 from tests.vectors.planted import additive, grid, named
 
 from .audit import faults
+from .test_emergence_page import history
 
 pytestmark = pytest.mark.browser
 
@@ -164,6 +169,25 @@ def read() -> str:
     return reading_page(linrep.measure(f, g, pairs=pairs, seed=0))
 
 
+def of_checkpoints() -> str:
+    return emergence.render(history([2048, 512, 128, None, 8], (16.0, 64.0, 256.0, 1024.0, 4096.0)))
+
+
+def hung() -> str:
+    """Experiments with each answer, and kinds of pages with and without a picture."""
+    drawn = picture(report(two_axes()))
+    found = [
+        Card(title=word, sentence=f"Is it {word}?", href="page.html", there=word, picture=drawn)
+        for word in get_args(Standing)
+    ]
+    kinds = [
+        Card(title=name, sentence="A long sentence of what it shows. " * 3, href="page.html",
+             command="linrep lm emergence", picture=svg)
+        for name, svg in (("A run", drawn), ("A very_long_name_without_a_place_to_break_it", ""))
+    ]  # fmt: skip
+    return assemble(gallery_page(found, {"Pages": kinds}, missing({"order": found[0]})))
+
+
 MAKERS: dict[str, Callable[[], str]] = {
     "runs": many_runs,
     "sweep": lambda: assemble(experiment_page(report(two_axes()))),
@@ -173,6 +197,8 @@ MAKERS: dict[str, Callable[[], str]] = {
     "language model": model,
     "figures of the paper": figures_of_the_paper,
     "pushed": pushed,
+    "emergence": of_checkpoints,
+    "gallery": hung,
     "widths": by_width,
     "vectors": attributed,
     "reading": read,

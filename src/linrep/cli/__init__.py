@@ -14,7 +14,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from linrep import __version__
-from linrep.cli import experiments, lm, runs, theory, vectors
+from linrep.cli import experiments, gallery, lm, runs, theory, vectors
 from linrep.errors import DivergedError, InputError, InputWarning, LostError, in_our_words
 
 OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -52,7 +52,7 @@ def _options(
     del version
 
 
-for commands in (runs, experiments, theory, vectors, lm):
+for commands in (runs, experiments, gallery, theory, vectors, lm):
     commands.register(app)
 
 

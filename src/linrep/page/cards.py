@@ -21,6 +21,8 @@ class Card:
     """Of the page, relative to the one that holds the card."""
     there: Standing | None = None
     """The answer; None where nothing is asked."""
+    command: str = ""
+    """By which such a page is made; empty where the page says it."""
     picture: str = ""
     """An SVG; empty: none."""
 

@@ -90,7 +90,10 @@ def _above(panel: Panel) -> None:
 
 
 def _shape(names: Sequence[str], span: int) -> tuple[int, int]:
-    """Columns and rows of a legend that fits, its rows as even as can be."""
-    most = max(1, LETTERS * span // (max(map(len, names)) + KEY))
-    rows = -(-len(names) // most)
-    return -(-len(names) // rows), rows
+    """Columns and rows of a legend that fits: as many columns as it can, each as wide as its names."""
+    for columns in range(len(names), 1, -1):
+        rows = -(-len(names) // columns)
+        parts = [names[at : at + rows] for at in range(0, len(names), rows)]
+        if sum(max(map(len, part)) + KEY for part in parts) <= LETTERS * span:
+            return len(parts), rows
+    return 1, len(names)

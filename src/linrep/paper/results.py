@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import linrep
+from linrep.errors import InputError
 from linrep.files import one_line_errors, write_file
 from linrep.laboratory.machine import processor
 from linrep.page.experiment import STEP_0
 from linrep.page.numbers import count
 from linrep.page.print_plot import figure, first_row
 from linrep.page.print_style import STYLE, save
+from linrep.page.scale import Standing
 from linrep.paper.catalogue import NAMES
 from linrep.paper.record import WORDS
 from linrep.paper.report import Report, deciding, records, share
@@ -22,6 +24,8 @@ from linrep.paper.table import as_markdown
 
 INDEX = "README.md"
 CLAIMS = "claims.md"
+QUICK = " (quick)"
+"""Behind the title of an experiment that was cut down."""
 MOST_ROWS = 16
 """Of a table that stands open."""
 READING = (
@@ -84,6 +88,30 @@ def page_text(report: Report, *, drawn: bool = True) -> str:
         f"Made by `linrep reproduce {name}{' --quick' if sweep.quick else ''}`. [All results]({INDEX})",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def told(page: Path) -> dict[str, Any]:
+    """What the Markdown of an experiment says: title, question, answer and standing, as its record has them.
+
+    Args:
+        page: Written by :func:`write_results`.
+
+    Raises:
+        InputError: It is another page.
+    """
+    parts = page.read_text(encoding="utf-8").split("\n\n", 3)
+    if len(parts) < 4 or not parts[0].startswith("# "):
+        raise InputError(f"{page}: expected a page of results, got another; write it with `linrep reproduce`")
+    title, question, answer, _ = parts
+    quick = title.endswith(QUICK)
+    standings: dict[str, Standing] = {f"**{words.strip()}**": word for word, words in WORDS.items() if words}
+    lead = answer.partition(" ")[0]
+    return {
+        "title": title.removeprefix("# ").removesuffix(QUICK),
+        "question": question.strip("*"),
+        "standing": standings.get(lead, "note"),
+        "quick": quick,
+    }
 
 
 def write_results_index(folder: Path, out: Path) -> Path:
@@ -152,7 +180,7 @@ def _table(titles: Sequence[str], body: Sequence[Sequence[str]], what: str) -> s
 
 
 def _quick(quick: bool) -> str:
-    return " (quick)" if quick else ""
+    return QUICK if quick else ""
 
 
 def _emphasised(sentence: str, lead: str) -> str:

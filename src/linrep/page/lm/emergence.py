@@ -47,15 +47,20 @@ def page(result: EmergenceResult) -> Page:
             blocks=_frequency(result),
         ),
         Section(
-            id="laboratory", title="Laboratory", intro=_laboratory_words(result), blocks=_laboratory(result)
+            id="laboratory",
+            title="Laboratory",
+            intro=_laboratory_words(result),
+            blocks=_laboratory(result),
+            folded=True,
         ),
         Section(
             id="measures",
             title="Other measures",
             short="Measures",
             blocks=figures.others(result.looks, names),
+            folded=True,
         ),
-        Section(id="depth", title="Depth", blocks=_depth(result)),
+        Section(id="depth", title="Depth", blocks=_depth(result), folded=True),
         Section(id="checkpoints", title="Checkpoints", blocks=[_checkpoints(result)], folded=True),
     ]
     return Page(

@@ -43,13 +43,15 @@ def page(result: LMResult) -> Page:
     aligned = [figures.alignment_dots(view), figures.alignment_heat(view)]
     sections = [
         Section(id="concepts", title="Concepts", blocks=[figures.concept_dots(view), _words(view)]),
-        Section(id="apart", title="Inner products", blocks=_apart(view)),
-        Section(id="squares", title="Squares", blocks=_squares(view)),
-        Section(id="alignment", title="Alignment", blocks=[block for block in aligned if block]),
-        Section(id="contexts", title="In context", blocks=_contexts(view)),
-        Section(id="depth", title="Depth", blocks=figures.by_depth(view)),
-        Section(id="tables", title="Beside tables", intro=_beside_words(view), blocks=_beside(view)),
-        Section(id="tokens", title="Tokens", blocks=[token_table(view)]),
+        Section(id="apart", title="Inner products", blocks=_apart(view), folded=True),
+        Section(id="squares", title="Squares", blocks=_squares(view), folded=True),
+        Section(id="alignment", title="Alignment", blocks=[block for block in aligned if block], folded=True),
+        Section(id="contexts", title="In context", blocks=_contexts(view), folded=True),
+        Section(id="depth", title="Depth", blocks=figures.by_depth(view), folded=True),
+        Section(
+            id="tables", title="Beside tables", intro=_beside_words(view), blocks=_beside(view), folded=True
+        ),
+        Section(id="tokens", title="Tokens", blocks=[token_table(view)], folded=True),
     ]
     return Page(
         title=verdict.title(view),

@@ -125,8 +125,10 @@ def page(paper: LMPaper) -> Page:
         facts=facts(seen.view),
         sections=[
             *sections,
-            Section(id="inner", title="The same under each inner product", blocks=[_table(seen)]),
-            Section(id="tokens", title="Tokens", blocks=[token_table(seen.view)]),
+            Section(
+                id="inner", title="The same under each inner product", blocks=[_table(seen)], folded=True
+            ),
+            Section(id="tokens", title="Tokens", blocks=[token_table(seen.view)], folded=True),
         ],
         footer=f"linrep {linrep.__version__}. After Jiang et al. 2024, section 5. Similarities are cosines.",
     )
