@@ -96,6 +96,11 @@ def test_markdown_lies_beside_the_results_with_every_picture(
     assert {line.count("|") for line in text.splitlines() if line.startswith("|")} == {4}
 
 
+def test_no_thumbnail_has_two_owners() -> None:
+    assert not {kind.name for kind in KINDS} & set(NAMES)
+    assert len({kind.name for kind in KINDS}) == len(KINDS)
+
+
 def test_pages_are_found_again_until_they_are_made_anew(tmp_path: Path) -> None:
     times: list[Path] = []
 

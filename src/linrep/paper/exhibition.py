@@ -162,6 +162,8 @@ def _write_markdown(shown: Gallery, kinds: Sequence[Kind], folder: Path) -> None
     with one_line_errors(folder):
         (folder / THUMBNAILS).mkdir(parents=True, exist_ok=True)
         for name, each in {**shown.experiments, **shown.kinds}.items():
+            if not each.picture:
+                continue
             write_file(folder / THUMBNAILS / f"{name}.svg", each.picture.encode())
         write_file(folder / MARKDOWN, markdown(shown, kinds).encode())
 
