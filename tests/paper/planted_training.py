@@ -156,11 +156,15 @@ def deletion(end: float, *, apart: float = 0.0, told: float = 0.01, left: int = 
         return {(name, ""): value for name, value in whole.items()}
 
     cells = {
+        (deleted.FAIR, deleted.NOTHING): cell(0.98, 1.0),
         (deleted.FAIR, deleted.ALONE): cell(0.98, 1.0),
         (deleted.FAIR, deleted.BOTH): cell(end, 1.0, apart),
         (deleted.FAIR, deleted.CONTROL): cell(0.0, told),
     }
-    axes = {"world": [deleted.FAIR], "deleted": [deleted.ALONE, deleted.BOTH, deleted.CONTROL]}
+    axes = {
+        "world": [deleted.FAIR],
+        "deleted": [deleted.NOTHING, deleted.ALONE, deleted.BOTH, deleted.CONTROL],
+    }
     null = {(deleted.STRAIGHT, ""): 0.0}
     return numbers(axes, cells, null=null, runs=RUNS, held={(deleted.FAIR, deleted.BOTH): left})
 

@@ -82,8 +82,8 @@ def test_an_order_that_no_start_could_lose_decides_nothing() -> None:
 def test_a_direction_that_nothing_could_delete_decides_nothing() -> None:
     assert experiment("deletion").answer(deletion(0.95, told=0.9)).standing == "undecided"
     found = experiment("deletion").answer(deletion(0.5)).finding
-    assert "no context leaves both, fair concepts: linearity 0.50 [0.50, 0.50] at the end (leading" in found
-    assert "eigenvectors: 0.50) and 0.95 [0.95, 0.95] when it comes, after 1.00 [1.00, 1.00] times" in found
+    assert "0.50 [0.50, 0.50] (eigenvectors 0.50; fair concepts) where no context leaves both" in found
+    assert "comes after 1.00 [1.00, 1.00] (fair concepts, alone)" in found
     assert "its length is 0.01 [0.01, 0.01] of the others'" in found
 
 

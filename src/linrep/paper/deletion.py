@@ -8,12 +8,13 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from linrep import geometry
-from linrep.intervals import average
+from linrep.intervals import average, difference
 from linrep.page.chart import Series, chart, colour, control, means
 from linrep.page.numbers import cosine, listed, short
 from linrep.page.shell import Block
-from linrep.paper.effects import UNIT, Held, above, below, judged, within
-from linrep.paper.order import LENGTH, appearances
+from linrep.paper.effects import UNIT, Held, above, below, judged, span, within
+from linrep.paper.measured import dotted
+from linrep.paper.order import LENGTH, appearances, as_predicted
 from linrep.paper.paired import by_run, geometric_mean
 from linrep.paper.record import EXCESS, LINEARITY_G, Answer, Column, Experiment, nothing
 from linrep.runs.result import Result
@@ -39,15 +40,15 @@ CONCEPT = 0
 """Whose pairs are deleted: the first."""
 ROUNDING = 1e-6
 """Pairs of tokens that are less apart, of the table's norm, lie on top of each other."""
-SURVIVES, RATIOS, GONE = 0.8, (0.9, 1.1), 0.1
+SURVIVES, LESS, RATIOS, GONE = 0.8, 0.1, (0.9, 1.1), 0.1
 RULE = (
     "Of one concept of four, its pairs of tokens deleted in two ways: no context leaves just the two of a "
     "pair, or no context leaves both of any. “Yes” if after both, in every world, linearity of its g and the "
-    f"share of its parallelograms that close lie above {SURVIVES:g}, when its direction is first as long as "
-    f"{LENGTH:g} (linearity) and at the end, and it is that long after {RATIOS[0]:g} to {RATIOS[1]:g} times "
-    "the steps that the first gradient of the deleted world predicts; “no” if one lies elsewhere, by 95 % "
-    "intervals; and “undecided” unless, with fair concepts, no direction is left in the control, where no "
-    f"context tells the concept: its length below {GONE:g} of the others'."
+    f"share of its parallelograms that close lie above {SURVIVES:g} at the end; when its direction is first "
+    f"as long as {LENGTH:g}, linearity is not {LESS:g} below that with nothing deleted, and that is after "
+    f"{RATIOS[0]:g} to {RATIOS[1]:g} times the steps that the first gradient of the deleted world predicts; "
+    "“no” if one lies elsewhere, by 95 % intervals; and “undecided” unless, with fair concepts, no direction "
+    f"is left in the control, where no context tells the concept: its length below {GONE:g} of the others'."
 )
 
 
@@ -144,30 +145,29 @@ def answer(numbers: Numbers) -> Answer:
     """Four effects for each world and deletion, and the control."""
     effects: list[Held] = []
     lost: list[Held] = []
-    said: list[str] = []
+    said: dict[str, list[str]] = {}
     for world, part in numbers.each(WORLD):
         cells = dict(part.each(DELETED))
         for deleted in (ALONE, BOTH):
-            if deleted in cells and len(own := _effects(cells[deleted], f"{world}, {deleted}")):
+            if {deleted, NOTHING} <= set(cells):
+                own = _effects(cells[deleted], cells[NOTHING], f"{world}, {deleted}")
                 effects += own
-                early, late, solved, ratio = (each.measured for each in own)
                 leading = cosine(average(by_run(cells[deleted], EIGEN), UNIT).value)
-                said.append(
-                    f"{WORDS[deleted]}, {world}: linearity {late} at the end (leading eigenvectors: "
-                    f"{leading}) and {early} when it comes, after {ratio} times the predicted steps; "
-                    f"{solved} of parallelograms close"
-                )
+                words = [f"{own[0].measured} (eigenvectors {leading}; {world})"] if own else []
+                said[deleted] = said.get(deleted, []) + words
         if world == FAIR and CONTROL in cells:
             left = average(by_run(cells[CONTROL], SHARE))
             if left.runs[0]:
                 lost.append(below(f"length over the others', {world}, {CONTROL}", left, GONE))
     if not effects:
         return nothing(RULE)
+    ends = "; ".join(f"{listed(words)} where {WORDS[deleted]}" for deleted, words in said.items() if words)
     length = listed([held.measured for held in lost]) or "–"
     return Answer(
         standing=judged(effects) if judged(lost) == "yes" else "undecided",
-        finding=f"{'; '.join(said)}. Where no context tells the concept its length is {length} of the "
-        "others'.",
+        finding="linearity of the concept at the end, beside that of the leading eigenvectors of "
+        f"co-occurrence: {ends}. Its direction comes after {span(effects[3::4])} times the predicted steps; "
+        f"where no context tells it, its length is {length} of the others'.",
         rule=RULE,
         effects=(*effects, *lost),
         would_change="A world in which what the concept does together with another is learned later than the "
@@ -175,16 +175,17 @@ def answer(numbers: Numbers) -> Answer:
     )
 
 
-def _effects(cell: Numbers, where: str) -> list[Held]:
-    """Of one cell; none where no run converged."""
-    early, late = average(by_run(cell, EARLY), UNIT), average(by_run(cell, STRAIGHT), UNIT)
-    if not late.runs[0]:
+def _effects(cell: Numbers, whole: Numbers, where: str) -> list[Held]:
+    """Of one cell, beside that with nothing deleted; none where no run converged."""
+    late, before = average(by_run(cell, STRAIGHT), UNIT), by_run(whole, EARLY)
+    if not late.runs[0] or not len(before):
         return []
+    early = difference(by_run(cell, EARLY), before)
     solved = average(by_run(cell, SOLVED), (0.0, 1.0))
     return [
-        above(f"linearity when it comes, {where}", early, SURVIVES, cosine),
         above(f"linearity at the end, {where}", late, SURVIVES, cosine),
         above(f"parallelograms closed, {where}", solved, SURVIVES, cosine),
+        above(f"linearity when it comes less with nothing deleted, {where}", early, -LESS, cosine),
         within(f"steps over predicted, {where}", geometric_mean(by_run(cell, RATIO)), RATIOS, cosine),
     ]
 
@@ -221,20 +222,14 @@ def _steps(world: str, part: Numbers, index: int) -> Block:
     ends: list[float] = []
     for place, (deleted, cell) in enumerate(part.each(DELETED)):
         both = zip(by_run(cell, PREDICTED).tolist(), by_run(cell, STEP).tolist(), strict=False)
-        pairs = sorted(pair for pair in both if not math.isnan(sum(pair)))
-        x, y = [round(at, 1) for at, _ in pairs], [at for _, at in pairs]
-        ends += x
-        dots.append(
-            Series(name=WORDS[deleted], colour=colour(place), x=x, points=means(y), plain=True, joined=False)
-        )
-    span = [min(ends), max(ends)] if ends else []
-    line = Series(
-        name="as predicted", colour="--predicted", x=span, points=means(span), plain=True, dash="dash"
-    )
+        pairs = sorted((round(x, 1), y) for x, y in both if not math.isnan(x + y))
+        ends += [x for x, _ in pairs]
+        dots += [dotted(WORDS[deleted], colour(place), pairs)] if pairs else []
+    line = as_predicted([min(ends), max(ends)] if ends else [])
     return chart(
         f"deletion-steps-{index}",
         f"When the direction comes, {world}",
-        [*(each for each in dots if len(each.x)), line],
+        [*dots, line],
         x="steps predicted",
         y="steps measured",
         unit=False,

@@ -1,7 +1,7 @@
 """When each mode of the first gradient appears in g, against the step at which theory has it appear."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -193,10 +193,15 @@ def _dots(cell: Numbers) -> list[Series]:
     return [
         dotted("modes", colour(0), pairs),
         dotted("random directions", "--null", _pairs(cell, "null"), marker="x"),
-        Series(
-            name="as predicted", colour="--predicted", x=ends, points=means(ends), plain=True, dash="dash"
-        ),
+        as_predicted(ends),
     ]
+
+
+def as_predicted(ends: Sequence[float]) -> Series:
+    """The line on which what was measured is what was predicted."""
+    return Series(
+        name="as predicted", colour="--predicted", x=ends, points=means(ends), plain=True, dash="dash"
+    )
 
 
 def _pairs(cell: Numbers, kind: str) -> list[tuple[float, float]]:
