@@ -1,4 +1,4 @@
-"""One training step of gd, sgd and adam against its gradient alone, the floor, and the usual script."""
+"""One training step of gd, adam and sgd against its gradient alone, the floor, and the usual script."""
 
 import argparse
 import itertools
@@ -9,11 +9,14 @@ import torch
 from benchmarks import baselines, options, timing, worlds
 from benchmarks.records import Row, aim, shown, table
 from linrep.population.gradient import Population, table_gradients
+from linrep.seeds import key
+from linrep.training.minibatches import CHUNK
 from linrep.training.schedule import schedule
 from linrep.training.state import State, start
-from linrep.training.training import CHUNK, steps_between_looks, train
+from linrep.training.training import steps_between_looks, train
 
 OPTIMIZERS = ("gd", "adam", "sgd")
+OWN = "sgd, own stream"
 BATCH = 100
 STEP_SIZE = 1e-6
 """So small that the tables stay as they are, however often a step is timed."""
@@ -41,10 +44,11 @@ def rows(given: argparse.Namespace) -> Iterator[Row]:
         dim = given.dim or concepts
         population = worlds.population(concepts, runs, device=given.device)
         times = measure(population, dim, given.repeats, given.device)
-        for optimizer in OPTIMIZERS:
-            step, naive = times[optimizer], times[f"script {optimizer}"]
-            gradient = times["sampled" if optimizer == "sgd" else "exact"]
-            rows_of_logits = BATCH if optimizer == "sgd" else 3**concepts
+        for optimizer in (*OPTIMIZERS, OWN):
+            sampled = optimizer in ("sgd", OWN)
+            step, naive = times[optimizer], times[f"script {'sgd' if sampled else optimizer}"]
+            gradient = times["sampled" if sampled else "exact"]
+            rows_of_logits = BATCH if sampled else 3**concepts
             logits = runs * rows_of_logits * 2**concepts
             floor = timing.take_floors(dict(times), logits, dim, given.device)["floor"]
             yield {
@@ -59,7 +63,7 @@ def rows(given: argparse.Namespace) -> Iterator[Row]:
                 "step/gradient": step / gradient,
                 "script/step": naive / step,
                 "step/floor": step / floor,
-            }
+            } | ({"shared": times["sgd"], "shared/step": times["sgd"] / step} if optimizer == OWN else {})
 
 
 def measure(population: Population, dim: int, repeats: int, device: str) -> dict[str, float]:
@@ -76,6 +80,9 @@ def measure(population: Population, dim: int, repeats: int, device: str) -> dict
         # Whole chunks of sgd and whole looks of the others, so that drawing and looking are in the price.
         steps[optimizer] = CHUNK if optimizer == "sgd" else steps_between_looks(population, optimizer)
         calls[optimizer] = _steps(population, dim, optimizer, steps[optimizer])
+        if optimizer == "sgd":
+            steps[OWN] = CHUNK
+            calls[OWN] = _steps(population, dim, optimizer, CHUNK, own=True)
         script = baselines.script_step(population, f, g, optimizer, STEP_SIZE, BATCH)
         calls[f"script {optimizer}"] = script
     times = timing.medians(calls, repeats, seconds=8.0, device=device)
@@ -86,19 +93,23 @@ def section(found: list[Row]) -> str:
     """Steps and what they cost beside their gradients."""
     adams = [float(row["step/gradient"]) for row in found if row["optimizer"] == "adam"]
     sgds = [float(row["step/gradient"]) for row in found if row["optimizer"] == "sgd"]
+    owns = [float(row["shared/step"]) for row in found if _aimed(row)]
     heads = ["world", "optimiser", "step", "gradient", "script", "step/gradient", "script/step", "step/floor"]
+    heads.append("shared/step")
     return f"""## One training step
 
 Microseconds per step and run, k = m, as `linrep.training.training.train` takes them, drawing and looking for
 divergence included. *gradient*: what the step cannot do without; for gd and adam the exact gradient, for sgd
 the closed form on {BATCH} pairs already drawn. *script*: the usual one, with parameters, a loss, `backward()`
 and `torch.optim`; for sgd it draws by `torch.multinomial` from the dense table. *floor*: exponentials
-(`torch.exp`) and products of the logits.
+(`torch.exp`) and products of the logits. *{OWN}*: `training.stream = "own"`, the compiled loop; *shared/step*
+is sgd on the stream that runs share, in the same rounds, over it.
 
 {table(heads, [_line(row) for row in found])}
 
 {aim("an Adam step over its gradient, from m = 5,", adams, at_most=1.3)}
 {aim("an SGD step over its gradient, from m = 5,", sgds, at_most=5)}
+{aim("SGD on a shared stream over one of each run's own, m = 5 to 7, one run and 100,", owns, at_least=3)}
 """
 
 
@@ -106,7 +117,8 @@ def _line(row: Row) -> list[str]:
     runs = int(row["runs"])
     name = f"m = {row['concepts']}" + (f", {runs} runs" if runs > 1 else "")
     times = [shown(row, column, ",.1f", 1e-6 * runs) for column in ("step", "gradient", "script")]
-    ratios = [shown(row, column, ".2f") for column in ("step/gradient", "script/step", "step/floor")]
+    columns = ("step/gradient", "script/step", "step/floor", "shared/step")
+    ratios = [shown(row, column, ".2f") for column in columns]
     return [name, str(row["optimizer"]), *times, *ratios]
 
 
@@ -121,13 +133,20 @@ def _start(population: Population, dim: int, optimizer: str) -> State:
     )
 
 
-def _steps(population: Population, dim: int, optimizer: str, steps: int) -> timing.Call:
+def _aimed(row: Row) -> bool:
+    """Whether sgd on a stream of each run's own has an aim here."""
+    return row["optimizer"] == OWN and int(row["concepts"]) <= 7 and int(row["runs"]) in (1, 100)
+
+
+def _steps(population: Population, dim: int, optimizer: str, steps: int, *, own: bool = False) -> timing.Call:
     state = _start(population, dim, optimizer)
     rate = schedule("constant", STEP_SIZE, steps)
+    given = {"optimizer": optimizer, "schedule": rate, "steps": steps, "batch_size": BATCH}
+    keys = [key(0, "order", run) for run in range(population.runs)] if own else None
 
     def call() -> None:
         state.step = 0
-        for _ in train(population, state, optimizer=optimizer, schedule=rate, steps=steps, batch_size=BATCH):
+        for _ in train(population, state, keys=keys, **given):
             pass
 
     return call

@@ -25,6 +25,21 @@ def generator(seed: int, stream: str, *index: int, device: str = "cpu") -> torch
         >>> bool((torch.rand(3, generator=a) == torch.rand(3, generator=b)).all())
         True
     """
+    return torch.Generator(device=device).manual_seed(key(seed, stream, *index) & (2**63 - 1))
+
+
+def key(seed: int, stream: str, *index: int) -> int:
+    """64 bits of its own for every (seed, stream, index), for generators that count instead of going on.
+
+    Args:
+        seed: As of :func:`generator`, as are the others.
+        stream: What is drawn.
+        index: Further coordinates.
+
+    Example:
+        >>> key(0, "order", 1) == key(0, "order", 1) != key(0, "order", 2)
+        True
+    """
     entropy = np.random.SeedSequence([seed, zlib.crc32(stream.encode()), *index])
     low, high = (int(word) for word in entropy.generate_state(2, np.uint32))
-    return torch.Generator(device=device).manual_seed((high << 32 | low) & (2**63 - 1))
+    return high << 32 | low

@@ -8,9 +8,10 @@ from scipy.stats import chisquare
 from linrep.population.gradient import Population
 from linrep.seeds import generator
 from linrep.training.dataset import Dataset
+from linrep.training.minibatches import CHUNK
 from linrep.training.schedule import schedule
 from linrep.training.state import start
-from linrep.training.training import CHUNK, train
+from linrep.training.training import train
 from linrep.worlds.concepts import random_dag
 from linrep.worlds.contexts import known, world
 

@@ -10,9 +10,10 @@ from linrep.population.gradient import Population, population_gradient
 from linrep.seeds import generator
 from linrep.training.descent import Descent
 from linrep.training.encoder import Encoder, encoder
+from linrep.training.minibatches import CHUNK
 from linrep.training.schedule import schedule
 from linrep.training.state import State, start
-from linrep.training.training import CHUNK, train
+from linrep.training.training import train
 from linrep.worlds.concepts import random_dag
 from linrep.worlds.contexts import world
 

@@ -112,6 +112,10 @@ def run_shared(
             "training.samples: expected optimizer 'sgd' with several processes, got "
             f"{config.training.optimizer!r}; start one"
         )
+    if team.ranks > 1 and config.training.stream == "own":
+        raise InputError(
+            f"training.stream: 'own' needs one process, got {team.ranks}; start one, or leave it out"
+        )
     built = worlds(config)
     config = resolve(config, built)
     key = run_key(config, data_hash(config))

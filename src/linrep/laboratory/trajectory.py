@@ -20,7 +20,7 @@ from linrep.runs.config import Config
 from linrep.runs.trace import AS_TRAINED, Series
 from linrep.runs.wide_looks import NAMES as WIDE_NAMES
 from linrep.runs.wide_looks import WideLooks
-from linrep.seeds import generator
+from linrep.seeds import generator, key
 from linrep.training import checkpoint
 from linrep.training.encoder import Encoder, ShardedTable, encoder
 from linrep.training.monotone import Monotone
@@ -209,11 +209,19 @@ def _under_way(
             stops=wanted,
             batch_size=settings.batch_size or 1,
             dataset=stage.dataset,
+            keys=_keys(config),
             method=config.compute.method,
             until=_until(config, stage.trained_on),
             ridge=settings.ridge or LAST_RIDGE,
         ):
             yield stage
+
+
+def _keys(config: Config) -> list[int] | None:
+    """Of each run's own stream of minibatches, where it has one."""
+    if config.training.stream == "shared":
+        return None
+    return [key(config.seed, "order", run) for run in range(config.runs)]
 
 
 def _require_alive(state: State, rate: Schedule) -> None:

@@ -104,3 +104,13 @@ class EmpiricalPopulation(Population):
         pairs = (self.weights.unsqueeze(-1) * self.frequencies).view(runs, -1).cpu()
         place = torch.multinomial(pairs, n, replacement=True, generator=generator).to(self.device)
         return place // columns, place % columns
+
+    def chosen(
+        self, uniform: Float64[Tensor, "numbers runs n"]
+    ) -> tuple[Int64[Tensor, "runs n"], Int64[Tensor, "runs n"]]:
+        """The pairs that uniform numbers stand for, the first of each alone."""
+        runs, _, columns = self.frequencies.shape
+        mass = (self.weights.unsqueeze(-1) * self.frequencies).view(runs, -1).cumsum(-1)
+        asked = uniform[0].to(self.device) * mass[:, -1:]
+        place = torch.searchsorted(mass, asked, right=True).clamp_max(mass.shape[1] - 1)
+        return place // columns, place % columns

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
 from linrep.errors import InputError
@@ -360,7 +360,17 @@ class Population:
         Returns:
             Positions of the contexts, -1 where another rank holds it, and of the tokens in the tables.
         """
-        return self._sampler.draw(n, generator=generator)
+        return self.sampler.draw(n, generator=generator)
+
+    def chosen(
+        self, uniform: Float64[Tensor, "numbers runs n"]
+    ) -> tuple[Int64[Tensor, "runs n"], Int64[Tensor, "runs n"]]:
+        """The draws that uniform numbers stand for: :meth:`sample` without a generator.
+
+        Args:
+            uniform: In [0, 1): one for the context, then one for each concept.
+        """
+        return self.sampler.chosen(uniform)
 
     def _sum_dtype(self, table: Tensor) -> torch.dtype:
         return torch.float64 if self._wide_range else table.dtype
@@ -394,7 +404,8 @@ class Population:
         return within(self.context_index, self.shard.cube)
 
     @cached_property
-    def _sampler(self) -> Sampler:
+    def sampler(self) -> Sampler:
+        """The tables that drawing needs."""
         return Sampler.of(
             self.shard, self.joint, self.context_index, self.weights, self._token_position, self.meanings
         )

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from linrep.population.meanings import Meanings
@@ -72,12 +72,26 @@ class Sampler:
             n: Draws per run.
             generator: Draws on its own device; the result moves to the tables'.
         """
+        shape = (self.numbers, len(self.context_index), n)
+        uniform = torch.rand(shape, dtype=torch.float64, generator=generator, device=generator.device)
+        return self.chosen(uniform)
+
+    @property
+    def numbers(self) -> int:
+        """Uniform numbers that a draw takes: for the context, each concept, and the word if there are words."""
+        return len(self.shard.cube.sizes) + (1 if self.meanings is None else 2)
+
+    def chosen(
+        self, uniform: Float64[Tensor, "numbers runs n"]
+    ) -> tuple[Int64[Tensor, "runs n"], Int64[Tensor, "runs n"]]:
+        """What :meth:`draw` makes of uniform numbers.
+
+        Args:
+            uniform: In [0, 1), as many as :attr:`numbers`.
+        """
         sizes, leading = self.shard.cube.sizes, self.shard.cube.leading
         runs, device = len(self.context_index), self.context_index.device
-        needed = len(sizes) + (1 if self.meanings is None else 2)
-        uniform = torch.rand(
-            needed, runs, n, dtype=torch.float64, generator=generator, device=generator.device
-        ).to(device)
+        uniform, n = uniform.to(device), uniform.shape[2]
         position, mine = self._contexts(uniform[0])
         flat = self.context_index.gather(-1, position)
         token, flat = self._leading_concepts(flat, uniform[1:])

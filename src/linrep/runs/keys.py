@@ -12,7 +12,7 @@ LATER: dict[str, dict[str, Any]] = {
     "world": {"dependence": 1.0, "keep": None, "ancestors_of": None, "merge": None},
     "contexts": {"of": None},
     "model": {"start": "normal", "starts": 1},
-    "training": {"until_excess": None, "until_gradient": None, "ridge": None},
+    "training": {"until_excess": None, "until_gradient": None, "ridge": None, "stream": "shared"},
 }
 """Keys that came after runs had been named, and the value at which they mean what was done before."""
 

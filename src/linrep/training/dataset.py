@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from linrep.population.population import Population
@@ -58,4 +58,12 @@ class Dataset:
         runs, samples = self.contexts.shape
         place = torch.randint(samples, (runs, n), generator=generator, device=generator.device)
         place = place.to(self.contexts.device)
+        return self.contexts.gather(1, place), self.tokens.gather(1, place)
+
+    def chosen(
+        self, uniform: Float64[Tensor, "numbers runs n"]
+    ) -> tuple[Int64[Tensor, "runs n"], Int64[Tensor, "runs n"]]:
+        """The pairs that uniform numbers in [0, 1) stand for, the first of each alone."""
+        samples = self.contexts.shape[1]
+        place = (uniform[0] * samples).long().clamp_max(samples - 1).to(self.contexts.device)
         return self.contexts.gather(1, place), self.tokens.gather(1, place)

@@ -4,20 +4,20 @@ The gradient with respect to every embedding f(d), exact or sampled, reaches the
 pull-back; for a table of embeddings that is the gradient itself.
 
 The state is a record of tensors; :func:`train` moves it forward and yields it wherever it may be measured or
-saved. Minibatches are drawn a chunk of steps at a time; the record keeps the generator as it was before, so
-that a resumed run draws the same chunk again and is bit-equal to one that never stopped.
+saved. A run that is resumed is bit-equal to one that never stopped; how minibatches are drawn so stands in
+:mod:`linrep.training.minibatches`.
 """
 
 import math
 from collections.abc import Iterator, Sequence
 
 import torch
-from jaxtyping import Int
 from torch import Tensor
 
 from linrep.population.gradient import Method, Population, population_gradient
 from linrep.training.dataset import Dataset
 from linrep.training.descent import Descent
+from linrep.training.minibatches import CHUNK, Own, Shared
 from linrep.training.monotone import Monotone
 from linrep.training.newton import LAST_RIDGE, Newton
 from linrep.training.rising import KEPT, ROSE, Rising
@@ -25,12 +25,8 @@ from linrep.training.schedule import Schedule
 from linrep.training.state import STEP_SIZE, Optimizer, State
 from linrep.training.until import Until, gradient_nats
 
-CHUNK = 256
-"""Steps of sgd drawn at once."""
 MOST_STEPS, MOST_LOGITS = 64, 2**26
 """Steps, and logits of exact steps, between looks: at a stop, at divergence, at the clock."""
-
-Batch = tuple[Int[Tensor, "runs batch"], Int[Tensor, "runs batch"]]
 
 
 def train(
@@ -43,6 +39,7 @@ def train(
     stops: Sequence[int] = (),
     batch_size: int = 100,
     dataset: Dataset | None = None,
+    keys: Sequence[int] | None = None,
     method: Method = "auto",
     until: Until | None = None,
     ridge: float = LAST_RIDGE,
@@ -59,6 +56,8 @@ def train(
         stops: Steps at which the state is wanted.
         batch_size: Pairs of context and token in a step of sgd.
         dataset: What sgd draws its pairs from; by default the population itself.
+        keys: One a run, by :func:`linrep.seeds.key`: sgd draws each run's pairs from a stream of its own. By
+            default from the state's ``order``, which all runs share.
         method: Form of the exact gradient.
         until: What ends a run before its last step; it stays as it is from then on. Fixed steps are judged
             wherever the state is handed out, steps that a rule chooses one by one.
@@ -81,37 +80,36 @@ def train(
         9
     """
     wanted = {stop for stop in stops if state.step < stop <= steps}
-    batches: list[Batch] = []
     state.order.set_state(state.order_before)
     until = Until() if until is None else until
     descent = _descent(population, state, optimizer, method, until, ridge)
+    sampled = _sampled(population, state, batch_size, dataset, keys) if optimizer == "sgd" else None
     rising = Rising(population, state, steps, method) if ROSE in state.adaptive else None
 
-    def advance(first: int, last: int, watch: bool = False) -> None:
+    def advance(first: int, last: int) -> None:
+        if sampled is not None:
+            sampled.advance(first, last, schedule)
+            return
         for step in range(first, last):
             if rising is not None:
                 rising.look(step)
-            if descent is None:
-                _sgd_step(population, state, schedule(step), batches[step % CHUNK])
-            elif isinstance(descent, Descent):
+            if isinstance(descent, Descent):
                 descent.step(schedule(step), step + 1)
-            else:
+            elif descent is not None:
                 descent.step()
-            if watch:
-                _mark_diverged(population, state, step + 1)
 
     while state.step < steps and not state.over:
         look = steps_between_looks(population, optimizer)
         stop = min({(state.step // look + 1) * look, steps} | {each for each in wanted if each > state.step})
-        if optimizer == "sgd" and (state.step % CHUNK == 0 or not batches):
-            batches = _draw(dataset or population, batch_size, state.order)
         before = [tensor.clone() for tensor in _moved(state)]
         advance(state.step, stop)
         if bool((state.alive & ~_finite(population, state)).any()):
             # Walk the same steps again, looking after each: which step broke is what the user must know.
             for tensor, saved in zip(_moved(state), before, strict=True):
                 tensor.copy_(saved)
-            advance(state.step, stop, watch=True)
+            for step in range(state.step, stop):
+                advance(step, step + 1)
+                _mark_diverged(population, state, step + 1)
         state.step = stop
         if until.wanted and (descent is None or isinstance(descent, Descent)):
             _stay(state, before)
@@ -131,6 +129,20 @@ def steps_between_looks(population: Population, optimizer: Optimizer) -> int:
     contexts = math.prod(states + 1 for states in population.sizes)
     logits = population.runs * contexts * population.token_index.shape[1]
     return max(1, min(MOST_STEPS, MOST_LOGITS // logits))
+
+
+def _sampled(
+    population: Population,
+    state: State,
+    batch_size: int,
+    dataset: Dataset | None,
+    keys: Sequence[int] | None,
+) -> Shared | Own:
+    """What makes sampled steps."""
+    source = population if dataset is None else dataset
+    if keys is None:
+        return Shared(population, state, source, batch_size)
+    return Own(population, state, source, batch_size, keys)
 
 
 def _descent(
@@ -164,26 +176,6 @@ def _moved(state: State) -> list[Tensor]:
     """What fixed steps change."""
     counted = [state.adaptive[name] for name in KEPT if name in state.adaptive]
     return [*state.trained, *state.moments, *counted]
-
-
-def _draw(source: Population | Dataset, batch_size: int, generator: torch.Generator) -> list[Batch]:
-    contexts, tokens = source.sample(CHUNK * batch_size, generator=generator)
-    return list(zip(contexts.split(batch_size, 1), tokens.split(batch_size, 1), strict=True))
-
-
-def _sgd_step(population: Population, state: State, step_size: float, batch: Batch) -> None:
-    """One step on sampled pairs: softmax minus one-hot, for the sampled embeddings alone."""
-    contexts, tokens = batch
-    sampled, descend = state.encoder.sampled(state.parameters, contexts)
-    logits = sampled @ state.unembedding.mT
-    if population.token_mask is not None:
-        logits.masked_fill_(~population.token_mask[:, None, :], -torch.inf)
-    residual = torch.softmax(logits, dim=-1)
-    residual.scatter_add_(2, tokens[..., None], residual.new_full((), -1.0).expand(*tokens.shape, 1))
-    scale = -step_size / contexts.shape[1]
-    slope = residual @ state.unembedding
-    state.unembedding.baddbmm_(residual.mT, sampled, alpha=scale)
-    descend(slope, scale)
 
 
 def _finite(population: Population, state: State) -> Tensor:
