@@ -204,6 +204,15 @@ def test_every_run_falls_to_one_thread() -> None:
         assert done.tolist() == [1] * number
 
 
+def test_what_fails_in_another_thread_fails_here() -> None:
+    def share(begin: int, end: int) -> None:
+        if begin:
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        minibatches.in_threads(share, 4, 2)
+
+
 def test_learning_curves_are_distributed_as_those_of_the_shared_stream() -> None:
     """Excess loss of many runs of a world from one start, after 40 steps; at another step size it is not."""
     runs = 100

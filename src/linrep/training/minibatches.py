@@ -7,8 +7,8 @@ on the run's key and the step alone, and tables on the CPU are then moved by a c
 """
 
 import importlib
-import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from types import ModuleType
 from typing import NamedTuple
@@ -192,7 +192,7 @@ class Tables(NamedTuple):
             cumulative,
             torch.searchsorted(cumulative.contiguous(), begins, right=True).clamp_max(parts - 1).int(),
             index,
-            (index.unsqueeze(1) // strides[:, None] % (sizes + 1)[:, None]).to(torch.int8),
+            torch.stack([_digit(index, at, size) for at, size in zip(strides, sizes, strict=True)], 1),
             sizes,
             strides,
             sampler.mass,
@@ -233,14 +233,14 @@ def in_threads(share: Callable[[int, int], None], number: int, threads: int) -> 
         threads: At most as many, this one among them.
     """
     edges = [number * part // threads for part in range(threads + 1)]
-    others = [threading.Thread(target=share, args=edges[part : part + 2]) for part in range(1, threads)]
-    for each in others:
-        each.start()
-    try:
+    if threads == 1:
+        share(*edges)
+        return
+    with ThreadPoolExecutor(threads - 1) as pool:
+        others = [pool.submit(share, *edges[part : part + 2]) for part in range(1, threads)]
         share(*edges[:2])
-    finally:
         for each in others:
-            each.join()
+            each.result()
 
 
 def _loop(population: Population, source: Source) -> ModuleType | None:
@@ -252,6 +252,10 @@ def _loop(population: Population, source: Source) -> ModuleType | None:
         return importlib.import_module("linrep.training.compiled")
     except ImportError:
         return None
+
+
+def _digit(index: Tensor, stride: Tensor, size: Tensor) -> Tensor:
+    return (index // stride % (size + 1)).to(torch.int8)
 
 
 def _own(index: Tensor) -> Tensor:
