@@ -22,6 +22,7 @@ from linrep.worlds.categories import categorical
 from linrep.worlds.concepts import random_dag
 from linrep.worlds.contexts import known, world
 from linrep.worlds.tokens import token_fraction
+from linrep.worlds.words import tell
 
 RUNS, BATCH = 3, 17
 KEYS = [key(0, "order", run) for run in range(RUNS)]
@@ -290,3 +291,17 @@ def test_a_network_is_trained_on_the_same_pairs() -> None:
     Own(population, plain, population, BATCH, KEYS, compiled=False).advance(0, 3, lambda _: 0.1)
     assert all(torch.equal(mine, its) for mine, its in zip(own.state.trained, plain.trained, strict=True))
     assert not any(torch.equal(mine, its) for mine, its in zip(before, plain.trained, strict=True))
+
+
+def test_words_are_drawn_by_pytorch() -> None:
+    """Which word is said takes one number more; the loop does not know them."""
+    model = random_dag(2, edge_probability=0.5, probability_range=(0.3, 0.7), generator=generator(1, "w", 0))
+    words = tell(model, of=list(model.names), synonyms=[0.7, 0.3], generator=generator(1, "words", 0))
+    population = Population.of([world(model, tokens=words)])
+    state = fresh(population)
+    own = Own(population, state, population, 500, [3])
+    assert own.loop is None
+    _, tokens = own.pairs(0)
+    assert tokens.unique().numel() == population.token_index.shape[1] > 4
+    trained(population, state, 3, keys=[3])
+    assert bool(state.unembedding.isfinite().all())

@@ -78,7 +78,7 @@ class Sampler:
 
     @property
     def numbers(self) -> int:
-        """Uniform numbers that a draw takes: for the context, each concept, and the word if there are words."""
+        """Uniform numbers that a draw takes: for the context, for each concept, for the word if it is one."""
         return len(self.shard.cube.sizes) + (1 if self.meanings is None else 2)
 
     def chosen(

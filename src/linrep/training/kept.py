@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 import numba
 
-from linrep.progress import noted_if_slow
+from linrep.progress import stage
 
 ANY_ORDER = frozenset({"reassoc", "contract", "nsz"})
 """Sums in the order that is fastest here; what is not a number is still none."""
@@ -36,7 +36,7 @@ class Kept:
 
     Args:
         function: Of arrays and numbers; changes arrays in place.
-        said: Of the wait, above the bar under way.
+        said: While it is compiled, by :func:`linrep.progress.stage`.
     """
 
     def __init__(self, function: Callable[..., None], said: str) -> None:
@@ -49,10 +49,10 @@ class Kept:
             self._kept = numba.njit(plain, nogil=True, cache=True)
 
     def __call__(self, *given: Any) -> None:
-        """Run it; the first time for such arguments it is read or compiled, which is said if it is slow."""
+        """Run it; the first time for such arguments it is read or compiled before."""
         kinds = tuple(getattr(each, "dtype", type(each)) for each in given)
         if kinds not in self._ready:
-            with noted_if_slow(self._said, seconds=1.0):
+            with stage(self._said):
                 self._ready[kinds] = self._made(tuple(numba.typeof(each) for each in given))
         self._ready[kinds](*given)
 

@@ -113,7 +113,7 @@ class Own:
             drawn = torch.empty(2, self.population.runs, self.batch_size, dtype=torch.int64)
             self.loop.pairs(self._keys, self._tables, np.uint64(step), drawn[0].numpy(), drawn[1].numpy())
             return drawn[0], drawn[1]
-        return self.source.chosen(uniforms(self.keys, step, self.batch_size, len(self.population.sizes) + 1))
+        return self.source.chosen(uniforms(self.keys, step, self.batch_size, self.population.sampler.numbers))
 
     def _compiled_steps(self, loop: ModuleType, first: int, sizes: Sequence[float]) -> None:
         state, runs = self.state, self.population.runs
@@ -246,7 +246,8 @@ def in_threads(share: Callable[[int, int], None], number: int, threads: int) -> 
 def _loop(population: Population, source: Source) -> ModuleType | None:
     """The compiled loop, where it knows what is drawn."""
     alone = population.shard.team.ranks == 1 and population.shard.cube.leading == 0
-    if population.device.type != "cpu" or not alone or isinstance(source, EmpiricalPopulation):
+    strange = isinstance(source, EmpiricalPopulation) or population.meanings is not None
+    if population.device.type != "cpu" or not alone or strange:
         return None
     try:
         return importlib.import_module("linrep.training.compiled")
