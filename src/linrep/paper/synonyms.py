@@ -135,7 +135,8 @@ def _left(numbers: Numbers) -> str:
         if setting in KNOWN and cell.runs(ended="converged"):
             linear, aligned = mean_over(cell, "linearity", "unembedding"), mean_over(cell, "alignment", "")
             low_high = [within("", each, UNIT, cosine).measured for each in (linear, aligned)]
-            words.append(f"{setting.partition(', ')[2]}: {' and '.join(low_high)}")
+            ended = f"{cell.runs(ended='converged')} of {cell.runs()} runs, which converged"
+            words.append(f"{setting.partition(', ')[2]} ({ended}): {' and '.join(low_high)}")
     return f" Linearity of g and alignment where contexts know concepts, {'; '.join(words)}." if words else ""
 
 
