@@ -37,10 +37,31 @@ def test_refusals():
         geometry.counterfactual_pairs(torch.tensor([[0, 0], [0, 1], [0, 0]]))
     with pytest.raises(InputError, match="at least one concept"):
         row_keys(torch.zeros(3, 0, dtype=torch.int8))
-    with pytest.raises(InputError, match="use fewer"):
-        row_keys(torch.ones(1, 70, dtype=torch.int8))
     with pytest.raises(InputError, match="align"):
         geometry.stack([geometry.pairs_from_lists([[]]), geometry.pairs_from_lists([[], []])], rows=1)
+
+
+def test_hundreds_of_columns_pair_as_comparing_every_two_rows_says():
+    draw = torch.Generator().manual_seed(0)
+    codes = torch.randint(0, 3, (40, 300), dtype=torch.int8, generator=draw)
+    near = codes.repeat(3, 1)
+    near[torch.arange(120), torch.randint(0, 300, (120,), generator=draw)] = 1
+    codes = torch.cat([codes, near]).unique(dim=0)
+    apart = codes[:, None] != codes
+    one = apart.sum(-1) == 1
+    expected = {
+        (low, high, concept)
+        for low, high in one.nonzero().tolist()
+        for concept in apart[low, high].nonzero()[:, 0].tolist()
+        if (int(codes[low, concept]), int(codes[high, concept])) == (0, 1)
+    }
+    pairs = geometry.counterfactual_pairs(codes)
+    found = zip(pairs.low.tolist(), pairs.high.tolist(), pairs.group.tolist(), strict=True)
+    assert len(expected) > 20
+    assert set(found) == expected
+    with pytest.raises(InputError, match="equal"):
+        geometry.counterfactual_pairs(codes[[0, 1, 0]])
+    assert row_keys(codes)[0].unique().numel() == len(codes)
 
 
 def test_random_pairs_keep_counts_runs_and_structure_and_are_uniform():

@@ -70,6 +70,7 @@ SET = {
     "independent": ["world.concepts=3"],
     "chain": ["world.concepts=3"],
     "categorical": ["world.concepts=3"],
+    "sparse": ["world.concepts=3"],
     "tables": ["world.variables=[{ name = 'a', table = [[0.5, 0.5]] }]"],
     "random": ["world.concepts=3"],
 }

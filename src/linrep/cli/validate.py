@@ -20,7 +20,7 @@ from linrep.runs.formats import parquet_schema, tensor_shapes
 from linrep.runs.keys import run_key
 from linrep.runs.store import ANSWER, CONFIG, PROVENANCE, RESULT, SNAPSHOTS, TABLES, WORLDS, Store
 from linrep.runs.toml import is_sweep, parse, read_toml, with_network_beside
-from linrep.runs.world_config import CategoricalWorld, NetworkWorld, TablesWorld
+from linrep.runs.world_config import CategoricalWorld, NetworkWorld, SparseWorld, TablesWorld
 from linrep.sweeps.file import Sweep, parse_sweep
 from linrep.sweeps.grid import Coordinates, configs, require_distinct
 from linrep.vectors.reading import frame_of, is_number, read_vectors
@@ -122,7 +122,9 @@ def _skip(path: Path) -> Checked:
 def _folder(path: Path) -> Checked:
     if _is_of_a_run(path):
         found = run_folder.read(path)
-        about = f"{_many(len(found.embedding), 'run')}, {_size(found.worlds[0].model.sizes)}"
+        first = found.worlds[0]
+        size = _many(len(first.model.names), "concept") + f", {len(first.codes):,} contexts"
+        about = f"{_many(len(found.embedding), 'run')}, {size if first.sampled else _size(first.model.sizes)}"
         return Checked(file=str(path), kind="run", about=about, key=found.key)
     inside = {"runs": Store(path).finished(), "answers": list(path.glob(f"*{ANSWER}"))}
     for what, found in inside.items():
@@ -150,6 +152,8 @@ def _toml(path: Path) -> Checked:
 
 def _config(path: Path, config: Config) -> Checked:
     about, key = _size(_sizes(config)), None
+    if isinstance(config.world, SparseWorld):
+        about = f"{_many(config.world.concepts, 'concept')}, at most {_contexts(config):,} contexts"
     if not _is_small(config):
         about += ", not built"
     else:
@@ -181,6 +185,8 @@ def _cells(sweep: Sweep) -> int:
 
 def _sizes(config: Config) -> tuple[int, ...]:
     """States of each concept, if all contexts can be enumerated."""
+    if isinstance(config.world, SparseWorld):
+        return (2,) * config.world.concepts  # sampled, never enumerated
     if isinstance(config.world, NetworkWorld | TablesWorld | CategoricalWorld):
         sizes = laboratory.concept_model(config, 0).sizes
     else:
@@ -190,6 +196,8 @@ def _sizes(config: Config) -> tuple[int, ...]:
 
 
 def _contexts(config: Config) -> int:
+    if isinstance(config.world, SparseWorld):
+        return config.world.contexts * (1 + 2 * config.world.flips)  # at most
     return math.prod(size + 1 for size in _sizes(config))
 
 

@@ -185,6 +185,10 @@ class Grid:
     """Whether every combination of digits is there, once."""
     order: Int64[Tensor, " rows"] | None
     """Of the rows, row-major; None where they stand in it."""
+    design: Float64[Tensor, "rows columns"] | None
+    """Of least squares: a constant, and an indicator of each digit but the last; None where complete."""
+    basis: Float64[Tensor, "columns parameters"] | None
+    """The design times this has orthonormal columns; None where complete."""
 
 
 def grid(codes: Int[Tensor, "rows concepts"], levels: Sequence[int]) -> Grid:
@@ -206,11 +210,15 @@ def grid(codes: Int[Tensor, "rows concepts"], levels: Sequence[int]) -> Grid:
         flat = flat * level + codes[:, concept]
     order = torch.argsort(flat)
     rows = torch.arange(len(codes), device=codes.device)
+    complete = len(codes) == prod(levels) and torch.equal(flat[order], rows)
+    design, basis = (None, None) if complete else _fitting(codes, levels)
     return Grid(
         codes=codes,
         levels=tuple(levels),
-        complete=len(codes) == prod(levels) and torch.equal(flat[order], rows),
+        complete=complete,
         order=None if torch.equal(order, rows) else order,
+        design=design,
+        basis=basis,
     )
 
 
@@ -233,28 +241,40 @@ def additive_share_on(table: Float[Tensor, "runs rows dim"], of: Grid) -> Additi
             rows=len(of.codes),
             parameters=1 + sum(level - 1 for level in of.levels),
         )
-    share, rank = _least_squares(table, of.codes.to(table.device), of.levels)
+    assert of.design is not None, "an incomplete grid is fitted"
+    assert of.basis is not None, "an incomplete grid is fitted"
     return AdditiveShare(
-        share=share, method="least squares", energy=None, rows=len(of.codes), parameters=rank
+        share=_explained(table, of.design.to(table.device), of.basis.to(table.device)),
+        method="least squares",
+        energy=None,
+        rows=len(of.codes),
+        parameters=of.basis.shape[1],
     )
 
 
-def _least_squares(table: Tensor, codes: Tensor, levels: Sequence[int]) -> tuple[Tensor, int]:
-    """R² per run and the rank of the design, by its (small, exactly integer) normal equations."""
+def _fitting(codes: Tensor, levels: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """The design of least squares, and what makes its columns orthonormal, by the normal equations.
+
+    These are small and exactly integer.
+    """
     columns = [torch.ones(len(codes), dtype=torch.float64, device=codes.device)]
     for concept, level in enumerate(levels):
         columns += [(codes[:, concept] == digit).to(torch.float64) for digit in range(level - 1)]
     design = torch.stack(columns, 1)
     values, vectors = torch.linalg.eigh(design.mT @ design)
     keep = values > 1e-10 * values[-1].clamp(min=1)
-    basis = vectors[:, keep] * values[keep].rsqrt()
+    return design, vectors[:, keep] * values[keep].rsqrt()
+
+
+def _explained(table: Tensor, design: Tensor, basis: Tensor) -> Float64[Tensor, " runs"]:
+    """R² per run."""
     shares: list[Tensor] = []
     for rows in table:
         exact = rows.to(torch.float64)
         centred = exact - exact.mean(0)
         explained = (basis.mT @ (design.mT @ centred)).square().sum()
         shares.append(_ratio(explained, centred.square().sum(), exact.square().sum()))
-    return torch.stack(shares), int(keep.sum())
+    return torch.stack(shares)
 
 
 def _ratio(part: Tensor, varying: Tensor, total: Tensor) -> Tensor:

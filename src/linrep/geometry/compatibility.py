@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import prod
 
 import torch
 from jaxtyping import Int, Int64
 from torch import Tensor
 
 from linrep.errors import InputError
-from linrep.geometry.pairs import Pairs, contrast_pairs, contrasts
+from linrep.geometry.pairs import Pairs, contrast_pairs, contrasts, key_strides
 
 BLOCK = 2**18
 """Triples handled at a time."""
@@ -144,7 +143,7 @@ def _by_pattern(found: Triples) -> Iterator[Block]:
     tokens = found.token_codes.to(torch.int64)
     device = codes.device
     partner = _pair_of_token(found.pairs, len(tokens))
-    strides = torch.tensor([prod(found.sizes[i + 1 :]) for i in range(len(found.sizes))], device=device)
+    strides = key_strides(found.sizes).to(device)
     known = codes != torch.tensor(found.sizes, device=device)
     patterns, pattern_of = torch.unique(known, dim=0, return_inverse=True)
     members = torch.argsort(pattern_of, stable=True).split(torch.bincount(pattern_of).tolist())

@@ -143,7 +143,7 @@ def counterfactual_pairs(codes: Int[Tensor, "rows concepts"], *, low: int = 0, h
         The pairs, by concept, within a concept in the order of the `low` rows. O(rows · concepts · log rows).
 
     Raises:
-        InputError: If two rows are equal (which one is meant is undecided), or codes are too wide to index.
+        InputError: If two rows are equal (which one is meant is undecided).
 
     Example:
         >>> pairs = counterfactual_pairs(torch.tensor([[0, 0], [0, 1], [1, 0]]))
@@ -196,22 +196,46 @@ def contrast_pairs(codes: Int[Tensor, "rows concepts"], wanted: Sequence[Contras
     return Pairs(low=torch.cat(lows), high=torch.cat(highs), group=group, groups=len(wanted))
 
 
-def row_keys(codes: Int[Tensor, "rows concepts"]) -> tuple[Int64[Tensor, " rows"], list[int]]:
+def row_keys(
+    codes: Int[Tensor, "rows concepts"],
+) -> tuple[Int64[Tensor, " rows"], Int64[Tensor, " concepts"]]:
     """One integer per row of digits, equal only for equal rows, and what a step in each column adds to it.
 
     Raises:
-        InputError: If there is no column, or the columns' ranges multiply to more than 2^62.
+        InputError: If there is no column.
     """
     if codes.shape[1] == 0:
         raise InputError("codes: expected at least one concept, got none; give one column per concept")
-    widths = [int(codes[:, i].max()) + 1 if len(codes) else 1 for i in range(codes.shape[1])]
+    strides = key_strides([int(each) + 1 for each in codes.amax(0)] if len(codes) else [1] * codes.shape[1])
+    strides = strides.to(codes.device)
+    # A sum of products, since integer matrix products do not exist on every device.
+    return (codes.to(torch.int64) * strides).sum(1), strides
+
+
+def key_strides(widths: Sequence[int]) -> Int64[Tensor, " columns"]:
+    r"""What each column's digit is multiplied by, so that sums of rows of digits are keys of them.
+
+    Mixed radix where the widths multiply to no more than :math:`2^{62}`. More columns get fixed random
+    multipliers and sums wrap at :math:`2^{64}`: two given rows, or some columns of them, then share a key
+    with probability below :math:`2^{-57}`, that is one chance in :math:`10^8` for all of the :math:`10^9`
+    comparisons that a world of thousands of tokens takes.
+
+    Naively: ``[prod(widths[i + 1 :]) for i in range(len(widths))]``.
+
+    Args:
+        widths: Digits of each column, 0 to width - 1.
+
+    Example:
+        >>> key_strides([2, 3, 2]).tolist()
+        [6, 2, 1]
+    """
     strides = [1] * len(widths)
     for i in reversed(range(len(widths) - 1)):
         strides[i] = strides[i + 1] * max(widths[i + 1], 1)
-    if strides[0] * max(widths[0], 1) > 2**62:
-        raise InputError(f"codes: expected at most 2^62 combinations, got {len(widths)} concepts; use fewer")
-    # A sum of products, since integer matrix products do not exist on every device.
-    return (codes.to(torch.int64) * torch.tensor(strides, device=codes.device)).sum(1), strides
+    if strides[0] * max(widths[0], 1) <= 2**62:
+        return torch.tensor(strides)
+    draw = torch.Generator().manual_seed(len(widths))
+    return torch.randint(-(2**63), 2**63 - 1, (len(widths),), generator=draw)
 
 
 def stack(pairs_per_run: Sequence[Pairs], rows: int) -> Pairs:

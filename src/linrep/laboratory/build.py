@@ -25,6 +25,7 @@ from linrep.runs.world_config import (
     ListTokens,
     NetworkWorld,
     RandomWorld,
+    SparseWorld,
     TablesWorld,
     WordTokens,
 )
@@ -46,6 +47,7 @@ from linrep.worlds.dependence import with_dependence
 from linrep.worlds.network import load_network
 from linrep.worlds.network_file import content, network_path, stem
 from linrep.worlds.reduction import ancestral, indices, marginal, proposal
+from linrep.worlds.sampled import sampled_world, sparse
 from linrep.worlds.tokens import token_fraction, token_list
 from linrep.worlds.truth import distinct
 from linrep.worlds.words import Words, say, tell
@@ -148,6 +150,18 @@ def _with_held_out(config: Config, built: tuple[World, ...]) -> tuple[World, ...
 
 def _world(config: Config, run: int) -> World:
     model = concept_model(config, run)
+    if isinstance(config.world, SparseWorld):
+        given = config.world
+        return sampled_world(
+            model,
+            samples=given.samples,
+            flips=given.flips,
+            contexts=given.contexts,
+            known=given.known,
+            known_off=given.known_off,
+            occurrence=config.contexts.weights == "occurrence",
+            generator=generator(config.seed, "world", run if given.per_run else 0),
+        )
     return world(
         model,
         codes=_codes(config, model, run),
@@ -178,6 +192,8 @@ def _whole_model(config: Config, run: int) -> ConceptModel:
                 states={variable.name: variable.states for variable in given.variables},
             )
             return _reduced(whole, given, "tables")
+        case SparseWorld() as given:
+            return sparse(given.concepts, probability=given.probability)
         case IndependentWorld() | ChainWorld() | RandomWorld() | CategoricalWorld() as given:
             draw = generator(config.seed, "world", run if given.per_run else 0)
     low_high = given.probability_range

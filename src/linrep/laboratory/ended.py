@@ -164,6 +164,8 @@ def _floor(world: World, dim: int, excess: float, price: float | None, *, known:
     """A floor under the excess loss, NaN where none could be the reason or the search is too long."""
     if known is not None:
         return known
+    if world.sampled:
+        return math.nan  # a floor is a statement about all concept vectors
     size, narrow = len(world.codes) * len(world.tokens), dim < world.span
     # Exactly linear tables fit, and reach their price: no floor lies above it.
     cannot = not narrow and price is not None and excess > EXPLAINED * price

@@ -139,6 +139,11 @@ def world_fields(given: Any) -> dict[str, Any]:
     if isinstance(given, ConceptModel):
         return {"world": _tables(given)}
     if isinstance(given, World):
+        if given.sampled:
+            raise InputError(
+                "world: a config holds no sampled one, got one in memory; ask for it by "
+                'world={"kind": "sparse", "concepts": 200}'
+            )
         return {"world": _tables(given.model), **_parts(given)}
     if isinstance(given, str | Path):
         network_path(str(given))

@@ -119,7 +119,7 @@ class HeldOut:
         )
 
 
-def _part(worlds: Sequence[World], chosen: Sequence[Bool[Tensor, " contexts"]], config: Config) -> Part:
+def _part(worlds: Sequence[World], chosen: Sequence[Bool[Tensor, " _"]], config: Config) -> Part:
     parts = [part(world, rows) for world, rows in zip(worlds, chosen, strict=True)]
     rows = [each.nonzero()[:, 0] for each in chosen]
     return Part(

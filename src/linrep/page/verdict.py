@@ -81,7 +81,7 @@ def world_name(view: View) -> str:
     if kind == "network":
         return stem(str(world.get("network", kind)))
     words = {"random": "Random graphs of", "chain": "A chain of", "independent": "Independent,"}
-    words["categorical"] = "Categorical worlds of"
+    words |= {"categorical": "Categorical worlds of", "sparse": "A sample of"}
     return f"{words.get(kind, 'A world of')} {m} concept{'' if m == 1 else 's'}"
 
 

@@ -49,8 +49,9 @@ class Population:
     """Which contexts these are: all, or this rank's."""
     joint: Float[Tensor, "runs joint"]
     """p(c) of each run, float64, 0 for concept vectors without a token."""
-    context_index: Int64[Tensor, "runs contexts"]
-    """Flat index of each context, digits in base (states + unknown)."""
+    context_index: Int64[Tensor, "runs contexts *digits"]
+    """Flat index of each context, digits in base (states + unknown); of sampled worlds the digits
+    themselves, which are too many for one number."""
     weights: Float[Tensor, "runs contexts"]
     """ω(d), float64; 0 marks padding."""
     token_index: Int64[Tensor, "runs tokens"]
@@ -90,6 +91,10 @@ class Population:
             raise InputError(
                 "worlds: expected at least one, all over concepts of the same sizes; train others apart"
             )
+        if any(world.sampled for world in worlds):
+            from linrep.population.sampled import SampledPopulation  # which is one of these
+
+            return SampledPopulation.of_worlds(worlds, dtype=dtype, device=device, team=team)
         sizes = worlds[0].model.sizes
         index = {id(world): flat_index(world.codes, sizes) for world in worlds}
         return cls.build(
@@ -228,6 +233,13 @@ class Population:
         return self.shard.cube.sizes
 
     @property
+    def contexts(self) -> int:
+        """How many all of them are, of every rank: what the work of a step is estimated by."""
+        if self.context_index.ndim == 3:
+            return self.context_index.shape[1]
+        return math.prod(size + 1 for size in self.sizes)
+
+    @property
     def device(self) -> torch.device:
         """Where everything lives."""
         return self.weights.device
@@ -361,6 +373,11 @@ class Population:
             Positions of the contexts, -1 where another rank holds it, and of the tokens in the tables.
         """
         return self.sampler.draw(n, generator=generator)
+
+    @property
+    def numbers(self) -> int:
+        """Uniform numbers that a draw takes."""
+        return self.sampler.numbers
 
     def chosen(
         self, uniform: Float64[Tensor, "numbers runs n"]

@@ -22,7 +22,7 @@ def padded(rows: Sequence[Tensor], fill: int = 0) -> Tensor:
 def moved(table: Tensor, device: torch.device | str) -> Tensor:
     """The same table elsewhere; rows that share memory go on sharing it."""
     if table.stride(0) == 0:
-        return table[:1].to(device).expand(len(table), -1)
+        return table[:1].to(device).expand_as(table)
     return table.to(device)
 
 

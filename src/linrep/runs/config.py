@@ -18,6 +18,7 @@ from linrep.runs.world_config import (
     IndependentWorld,
     Probability,
     RandomWorld,
+    SparseWorld,
     Table,
     TokensConfig,
     WorldConfig,
@@ -293,6 +294,17 @@ class Config(Table):
             raise ValueError(
                 "shift: a run that ends early would not see it; leave out until_excess, until_gradient"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _samples_its_own(self) -> "Config":
+        if isinstance(self.world, SparseWorld):
+            for name, kind in (("contexts", self.contexts.kind), ("tokens", self.tokens.kind)):
+                if kind != "complete":
+                    raise ValueError(
+                        f"{name}: a sparse world samples its own, got kind '{kind}'; leave it out, and set "
+                        "world.samples, world.contexts and world.known"
+                    )
         return self
 
     @model_validator(mode="after")

@@ -4,6 +4,7 @@ import io
 import json
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -316,15 +317,22 @@ def _require_whole(world: World) -> None:
     _require_form("weights", world.weights, torch.float64, (contexts,))
     _require_form("tokens", world.tokens, torch.int64, (tokens,))
     _require_form("token_codes", world.token_codes, torch.int8, (tokens, m))
-    _require_form("joint", world.joint, torch.float64, (math.prod(sizes),))
-    ravel(world.codes, [size + 1 for size in sizes])
-    if world.words is None:
-        fits = torch.equal(ravel(world.token_codes, sizes), world.tokens)
-    else:
+    _require_form("joint", world.joint, torch.float64, (tokens if world.sampled else math.prod(sizes),))
+    _require_states("codes", world.codes, [size + 1 for size in sizes])
+    if world.words is not None:
         fits = torch.equal(world.words.possible(world.joint).codes(sizes), world.token_codes)
         fits &= torch.equal(world.tokens, torch.arange(len(world.words.names)))
+    else:
+        _require_states("token_codes", world.token_codes, sizes)
+        numbers = torch.arange(tokens) if world.sampled else ravel(world.token_codes, sizes)
+        fits = torch.equal(numbers, world.tokens)
     if not contexts or not fits:
         raise ValueError("token_codes: expected those of the tokens")
+
+
+def _require_states(name: str, codes: Tensor, sizes: Sequence[int]) -> None:
+    if bool(((codes < 0) | (codes >= torch.tensor(sizes))).any()):
+        raise ValueError(f"{name}: expected states of the concepts")
 
 
 def _require_fit(result: Result) -> None:

@@ -156,6 +156,28 @@ class CategoricalWorld(_Drawn):
         return self
 
 
+class SparseWorld(Table):
+    """Many independent concepts, mostly off: tokens and contexts are sampled, the rest is exact in them."""
+
+    kind: Literal["sparse"]
+    concepts: Annotated[int, Field(ge=1, le=1000)]
+    """m, the number of concepts."""
+    probability: Probability = 0.02
+    """P(C_i = 1) of every concept."""
+    samples: Annotated[int, Field(ge=1, le=100_000)] = 200
+    """Concept vectors drawn: tokens."""
+    flips: Annotated[int, Field(ge=0, le=1000)] = 4
+    """Tokens beside each of them, with one other concept flipped: pairs that differ in one concept."""
+    contexts: Annotated[int, Field(ge=1, le=100_000)] = 100
+    """Contexts drawn, each from a vector; for each flip come two that know the flipped concept too."""
+    known: Probability = 0.5
+    """A context knows each concept that is on with this probability."""
+    known_off: Probability = 0.0
+    """And each that is off with this one."""
+    per_run: bool = True
+    """Every run draws its own tokens and contexts (true), or all share one draw (false)."""
+
+
 class Variable(Table):
     """One concept of a world given by its tables."""
 
@@ -175,7 +197,7 @@ class TablesWorld(_Reduced):
 
 
 WorldConfig = Annotated[
-    NetworkWorld | IndependentWorld | ChainWorld | RandomWorld | CategoricalWorld | TablesWorld,
+    NetworkWorld | IndependentWorld | ChainWorld | RandomWorld | CategoricalWorld | SparseWorld | TablesWorld,
     Field(discriminator="kind"),
 ]
 

@@ -19,6 +19,7 @@ from linrep.theory.nuclear_norm import LARGEST_TABLE, NuclearNormLimit, least_di
 from linrep.theory.prediction import Prediction, SingularValue
 from linrep.theory.symmetric import SymmetricLimit, symmetric_limit
 from linrep.worlds.contexts import World, conditional
+from linrep.worlds.truth import require_enumerated
 
 LARGEST_GAP = 1e-6
 """A limit is called optimal when our own relative gap is at most this."""
@@ -124,6 +125,7 @@ def predict_world(world: World, dim: int | None = None) -> Prediction:
             "the limit is known where every token is one concept vector, and here words stand for several, "
             "or several for one"
         )
+    require_enumerated(world, "prediction")
     symmetric = _known_range(world)
     if symmetric is not None:
         return predict(world.model.concepts, dim, symmetric)

@@ -12,7 +12,7 @@ from linrep.theory.certificate import Certificate
 from linrep.theory.maximum_entropy import Divergence, divergence_to_family
 from linrep.worlds.tokens import affine_rank, ravel
 from linrep.worlds.transforms import subset_sum
-from linrep.worlds.truth import World
+from linrep.worlds.truth import World, require_enumerated
 
 LARGEST = 2**23
 """Most compatible pairs of a context and a token that the convex problem takes: some ten seconds."""
@@ -106,6 +106,7 @@ def price_of_linearity(world: World) -> Price:
             "price of linearity: known where every token is one concept vector, got words, which may stand "
             "for several; leave tokens complete"
         )
+    require_enumerated(world, "price of linearity")
     sizes = world.model.sizes
     index = ravel(world.codes, [size + 1 for size in sizes])
     correlation = _total_correlation(world.joint, sizes)[index]

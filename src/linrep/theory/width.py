@@ -12,7 +12,7 @@ from linrep.progress import counted
 from linrep.worlds.codes import labels
 from linrep.worlds.tokens import ravel
 from linrep.worlds.transforms import subset_sum
-from linrep.worlds.truth import World
+from linrep.worlds.truth import World, require_enumerated
 
 LARGEST = 2**24
 """Most entries (contexts × tokens) of a world in which a floor is searched: nine complete concepts."""
@@ -131,6 +131,7 @@ def least_excess(world: World, dim: int) -> LeastExcess:
         raise InputError(f"dim: expected at least 1, got {dim}; give the width of the tables")
     if world.words is not None:  # both proofs are of tokens of one concept vector each
         return LeastExcess(dim=dim, floor=0.0, witnesses=(), construction=None)
+    require_enumerated(world, "least excess loss")
     construction = _construction(world, dim)
     found = None
     small = dim <= WIDEST and len(world.codes) * len(world.tokens) <= LARGEST

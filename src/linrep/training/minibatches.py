@@ -22,6 +22,7 @@ from torch import Tensor
 from linrep.population.empirical import EmpiricalPopulation
 from linrep.population.gradient import Population
 from linrep.population.philox import uniforms
+from linrep.population.sampled import SampledPopulation
 from linrep.training.dataset import Dataset
 from linrep.training.encoder import Table
 from linrep.training.schedule import Schedule
@@ -113,7 +114,7 @@ class Own:
             drawn = torch.empty(2, self.population.runs, self.batch_size, dtype=torch.int64)
             self.loop.pairs(self._keys, self._tables, np.uint64(step), drawn[0].numpy(), drawn[1].numpy())
             return drawn[0], drawn[1]
-        return self.source.chosen(uniforms(self.keys, step, self.batch_size, self.population.sampler.numbers))
+        return self.source.chosen(uniforms(self.keys, step, self.batch_size, self.population.numbers))
 
     def _compiled_steps(self, loop: ModuleType, first: int, sizes: Sequence[float]) -> None:
         state, runs = self.state, self.population.runs
@@ -247,6 +248,7 @@ def _loop(population: Population, source: Source) -> ModuleType | None:
     """The compiled loop, where it knows what is drawn."""
     alone = population.shard.team.ranks == 1 and population.shard.cube.leading == 0
     strange = isinstance(source, EmpiricalPopulation) or population.meanings is not None
+    strange |= isinstance(population, SampledPopulation)
     if population.device.type != "cpu" or not alone or strange:
         return None
     try:

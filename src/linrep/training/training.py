@@ -8,7 +8,6 @@ saved. A run that is resumed is bit-equal to one that never stopped; how minibat
 :mod:`linrep.training.minibatches`.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -126,8 +125,7 @@ def steps_between_looks(population: Population, optimizer: Optimizer) -> int:
     if optimizer == "newton":
         return 1
     # Of all contexts, not this rank's: ranks look together.
-    contexts = math.prod(states + 1 for states in population.sizes)
-    logits = population.runs * contexts * population.token_index.shape[1]
+    logits = population.runs * population.contexts * population.token_index.shape[1]
     return max(1, min(MOST_STEPS, MOST_LOGITS // logits))
 
 

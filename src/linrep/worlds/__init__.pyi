@@ -20,6 +20,9 @@ from .network import read_bif as read_bif
 from .network import write_bif as write_bif
 from .reduction import ancestral as ancestral
 from .reduction import marginal as marginal
+from .sampled import sampled_world as sampled_world
+from .sampled import sparse as sparse
+from .sampled import world_of_samples as world_of_samples
 from .tokens import affine_rank as affine_rank
 from .tokens import token_fraction as token_fraction
 from .tokens import token_list as token_list

@@ -10,6 +10,10 @@ from linrep.errors import InputError
 from linrep.worlds.codes import parse_tokens
 from linrep.worlds.concepts import ConceptModel
 
+MOST_EXACT = 64
+"""Directions up to which a rank is found without dividing: its integers grow with every step."""
+PRIME = 2**31 - 1
+
 
 def ravel(codes: Int8[Tensor, "rows concepts"], bases: Sequence[int]) -> Int64[Tensor, " rows"]:
     """Flat index of each row of digits, the first digit most significant.
@@ -119,7 +123,8 @@ def affine_rank(token_codes: Int8[Tensor, "tokens concepts"]) -> int:
     r"""Dimension of the affine span of the tokens, each concept's states written as indicators.
 
     For binary concepts the rank of :math:`[1, c]` minus one: the smallest dimension in which additive vectors
-    can tell all tokens apart by a linear map. Exact, in integer arithmetic.
+    can tell all tokens apart by a linear map. Exact, in integer arithmetic; of more than :data:`MOST_EXACT`
+    dimensions modulo a large prime, which a rank exceeds by a chance below 1e-6.
 
     Naively: ``numpy.linalg.matrix_rank(one_hot - one_hot[0])``.
 
@@ -138,6 +143,8 @@ def affine_rank(token_codes: Int8[Tensor, "tokens concepts"]) -> int:
     if not differing:
         return 0
     table = torch.stack(differing)
+    if len(table) > MOST_EXACT:
+        return _rank_modulo(table.long())
     # Whole numbers below 2^53, so the float64 product is exact, and it has the rank of the table.
     return _integer_rank([[int(entry) for entry in row] for row in (table @ table.T).tolist()])
 
@@ -157,5 +164,22 @@ def _integer_rank(matrix: list[list[int]]) -> int:
                 (head[column] * a - factor * b) // previous for a, b in zip(matrix[row], head, strict=True)
             ]
         previous = head[column]
+        rank += 1
+    return rank
+
+
+def _rank_modulo(matrix: Int64[Tensor, "rows columns"]) -> int:
+    """Rank modulo a prime, never above that over the rationals, of as few random sums of columns as rows."""
+    mixed = torch.randint(PRIME, (matrix.shape[1], len(matrix)), generator=torch.Generator().manual_seed(0))
+    # Entries are -1, 0, 1: sums of fewer than 2^31 products stay below 2^62.
+    rest, rank = (matrix @ mixed) % PRIME, 0
+    for column in range(rest.shape[1]):
+        there = rest[rank:, column].nonzero()
+        if not len(there):
+            continue
+        at = rank + int(there[0])
+        rest[[rank, at]] = rest[[at, rank]]
+        rest[rank] = rest[rank] * pow(int(rest[rank, column]), -1, PRIME) % PRIME
+        rest[rank + 1 :] = (rest[rank + 1 :] - rest[rank + 1 :, column : column + 1] * rest[rank]) % PRIME
         rank += 1
     return rank

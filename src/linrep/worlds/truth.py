@@ -1,14 +1,14 @@
 r"""A world's record and its exact truths: conditional, entropy and log-odds."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float64, Int8, Int64
 from torch import Tensor
 
-from linrep.errors import InputError
+from linrep.errors import InputError, short
 from linrep.worlds.codes import labels
 from linrep.worlds.concepts import ConceptModel
 from linrep.worlds.tokens import affine_rank, ravel, unravel
@@ -44,7 +44,8 @@ class World:
     """The concept vector of each token in use; of a word the states that all its meanings share, and one past
     the last state where they differ."""
     joint: Float64[Tensor, " joint"]
-    """p over all concept vectors, zero off the tokens in use, sums to 1."""
+    """p over all concept vectors, zero off the tokens in use, sums to 1; of a sampled world, over its tokens
+    alone, whose indices then count up."""
     dropped_contexts: int
     """How many of the contexts asked for cannot occur, Z(d) = 0, and were left out."""
     words: Words | None = None
@@ -52,12 +53,24 @@ class World:
 
     def __repr__(self) -> str:
         size = f"{len(self.codes):,} contexts, {len(self.tokens):,} tokens"
-        return f"World({size} of {', '.join(self.model.names)})"
+        return f"World({size} of {short(', '.join(self.model.names))})"
 
     @property
     def held_out(self) -> Bool[Tensor, " contexts"]:
         """Contexts that training never sees."""
         return self.weights == 0
+
+    @property
+    def sampled(self) -> bool:
+        """Whether its tokens are a sample of more concept vectors than its joint holds.
+
+        Example:
+            >>> from linrep.worlds.concepts import independent
+            >>> from linrep.worlds.contexts import world
+            >>> world(independent(1, probabilities=[0.5], generator=None)).sampled
+            False
+        """
+        return len(self.joint) != math.prod(self.model.sizes)
 
     def token_labels(self) -> tuple[str, ...]:
         """Readable tokens, such as ``smoke=yes lung=no``."""
@@ -114,6 +127,49 @@ def distinct(worlds: Iterable[World]) -> list[World]:
     return list({id(each): each for each in worlds}.values())
 
 
+def require_enumerated(world: World, what: str) -> None:
+    """Refuse a sampled world where all of its concept vectors are summed over.
+
+    Args:
+        world: Any.
+        what: Asks for it, in a word or two.
+
+    Raises:
+        InputError: It is sampled; in one line.
+    """
+    if world.sampled:
+        raise InputError(
+            f"{what}: sums over every concept vector, and {world.model.concepts} concepts are too many "
+            f"to enumerate: this is a sample of {len(world.tokens):,} tokens; take a world of few concepts"
+        )
+
+
+def compatible(
+    codes: Int8[Tensor, "contexts concepts"],
+    token_codes: Int8[Tensor, "tokens concepts"],
+    sizes: Sequence[int],
+) -> Bool[Tensor, "contexts tokens"]:
+    """Which tokens agree with all that a context knows, by counting the digits that they share.
+
+    Naively: ``[[all(d in (c, size) for c, d, size in zip(c, d, sizes)) for c in tokens] for d in contexts]``.
+
+    Args:
+        codes: Contexts; digit ``sizes[i]`` says that concept i is unknown.
+        token_codes: Tokens.
+        sizes: States of each concept.
+
+    Example:
+        >>> asked = torch.tensor([[1, 2]], dtype=torch.int8)
+        >>> compatible(asked, torch.tensor([[1, 0], [0, 1]], dtype=torch.int8), [2, 2])
+        tensor([[ True, False]])
+    """
+    shared = torch.zeros(len(codes), len(token_codes))  # of float32: whole numbers up to 2^24 are exact
+    for state in range(max(sizes)):
+        # A column of state s in a concept that has none is that of its unknown: no token has it.
+        shared.addmm_((codes == state).float(), (token_codes == state).float().mT)
+    return shared == (codes < torch.tensor(sizes)).sum(1, keepdim=True)
+
+
 def conditional(world: World) -> Float64[Tensor, "contexts tokens"]:
     r"""Exact distribution of tokens in each context, :math:`p(c \mid d) = p(c)\,1[c \sim d] / Z(d)`, dense;
     of words, :math:`p(y \mid d) = \sum_c e(y \mid c)\, p(c \mid d)`.
@@ -153,23 +209,16 @@ def posterior(world: World, codes: Int8[Tensor, "rows concepts"]) -> Float64[Ten
     """
     words = world.words
     if words is None:
-        mass = _compatible(world, codes, world.token_codes) * world.joint[world.tokens]
+        mass = compatible(codes, world.token_codes, world.model.sizes) * world.joint[world.tokens]
         return mass / mass.sum(1, keepdim=True)
     found = torch.zeros(len(codes), len(world.tokens), dtype=torch.float64)
     meanings, mass = unravel(words.vector, world.model.sizes), world.joint[words.vector] * words.share
     for rows in torch.arange(len(codes)).split(max(1, AT_ONCE // len(meanings))):
-        said = _compatible(world, codes[rows], meanings) * mass
+        said = compatible(codes[rows], meanings, world.model.sizes) * mass
         found[rows] = torch.zeros(len(rows), len(world.tokens), dtype=torch.float64).index_add_(
             1, words.word, said
         )
     return found / found.sum(1, keepdim=True)
-
-
-def _compatible(world: World, codes: Tensor, vectors: Tensor) -> Bool[Tensor, "rows vectors"]:
-    compatible = torch.ones(len(codes), len(vectors), dtype=torch.bool)
-    for size, asked, state in zip(world.model.sizes, codes.T, vectors.T, strict=True):
-        compatible &= (asked[:, None] == state) | (asked[:, None] == size)
-    return compatible
 
 
 def entropy(world: World) -> Float64[Tensor, " contexts"]:
@@ -186,7 +235,7 @@ def entropy(world: World) -> Float64[Tensor, " contexts"]:
         >>> entropy(world(independent(1, probabilities=[0.5], generator=None)))
         tensor([0.0000, 0.0000, 0.6931], dtype=torch.float64)
     """
-    if world.words is not None:
+    if world.words is not None or world.sampled:
         p = conditional(world)
         return -torch.xlogy(p, p).sum(1)
     index = ravel(world.codes, [size + 1 for size in world.model.sizes])
@@ -223,6 +272,7 @@ def log_odds(world: World, *, low: int = 0, high: int = 1) -> Float64[Tensor, "t
             "log_odds: expected tokens of one concept vector each, got words, whose log-odds depend on the "
             "context; take those of linrep.worlds.conditional"
         )
+    require_enumerated(world, "log-odds of all tokens")
     sizes = world.model.sizes
     logs = world.joint.log()
     columns: list[Tensor] = []

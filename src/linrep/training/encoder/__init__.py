@@ -24,7 +24,7 @@ EncoderKind = Literal["table", "mlp", "transformer"]
 
 def encoder(
     kind: EncoderKind,
-    context_index: Int64[Tensor, "runs contexts"],
+    context_index: Int64[Tensor, "runs contexts *digits"],
     sizes: Sequence[int],
     dim: int,
     *,
@@ -40,7 +40,7 @@ def encoder(
 
     Args:
         kind: "table", "mlp" or "transformer".
-        context_index: Flat index of each run's contexts.
+        context_index: Flat index of each run's contexts, or their digits.
         sizes: Number of states of each concept.
         dim: k, the length of an embedding.
         init_scale: Standard deviation of the embedding's entries at the start: exact for a table, about that

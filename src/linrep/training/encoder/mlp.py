@@ -21,7 +21,7 @@ class Mlp(Network):
     Naively: ``h = onehot(d); for W, b in layers: h = gelu(h @ W + b); f = h @ W_out``, run by run.
 
     Args:
-        context_index: Flat index of each run's contexts.
+        context_index: Flat index of each run's contexts, or their digits.
         sizes: Number of states of each concept.
         dim: k.
         width: Of the hidden layers.
@@ -32,7 +32,7 @@ class Mlp(Network):
 
     def __init__(
         self,
-        context_index: Int64[Tensor, "runs contexts"],
+        context_index: Int64[Tensor, "runs contexts *digits"],
         sizes: Sequence[int],
         dim: int,
         *,

@@ -52,10 +52,17 @@ class Network(Encoder):
         return embedding.detach(), descend
 
 
-def digits(context_index: Int64[Tensor, "runs contexts"], sizes: tuple[int, ...]) -> list[Tensor]:
-    """Each concept's digit in every context, state or unknown; one batch entry where the runs share them."""
+def digits(context_index: Int64[Tensor, "runs contexts *digits"], sizes: tuple[int, ...]) -> list[Tensor]:
+    """Each concept's digit in every context, state or unknown; one batch entry where the runs share them.
+
+    Args:
+        context_index: Flat indices, or the digits themselves, as a population has them.
+        sizes: Number of states of each concept.
+    """
     if context_index.stride(0) == 0 or bool((context_index == context_index[:1]).all()):
         context_index = context_index[:1]
+    if context_index.ndim == 3:
+        return list(context_index.unbind(-1))
     found: list[Tensor] = []
     for size in reversed(sizes):
         found.insert(0, context_index % (size + 1))

@@ -32,7 +32,7 @@ class Transformer(Network):
     Naively: a ``torch.nn.TransformerEncoder`` per run on the context's symbols, read at its last position.
 
     Args:
-        context_index: Flat index of each run's contexts.
+        context_index: Flat index of each run's contexts, or their digits.
         sizes: Number of states of each concept.
         dim: k.
         width: Of the stream.
@@ -47,7 +47,7 @@ class Transformer(Network):
 
     def __init__(
         self,
-        context_index: Int64[Tensor, "runs contexts"],
+        context_index: Int64[Tensor, "runs contexts *digits"],
         sizes: Sequence[int],
         dim: int,
         *,
