@@ -252,7 +252,7 @@ def test_the_loss_is_drawn_against_what_it_is_judged_by(dags: Any) -> None:
     assert drawn["price of linearity"] == [0.003, 0.003]
     assert "floor of this width" not in drawn
     words = blocks["traces-legend"].rows
-    assert ("good", "dashed", "excess loss: converged up to here") in words
+    assert ("good", "dashed level", "excess loss: converged up to here") in words
     table = blocks["ended"]
     assert [row[:2] for row in table.rows] == [["converged", "6"], ["on a plateau", "2"]]
     assert [row[5] for row in table.rows] == ["−0.80", "−0.10"]

@@ -42,6 +42,8 @@ class Cube:
     tokens: tuple[str, ...]
     codes: NDArray[np.int8]
     left_out: int
+    shown: float
+    """Share of the tokens' variance at the last step that these three dimensions hold."""
 
 
 def frames_shown(view: View) -> NDArray[np.int64]:
@@ -63,13 +65,15 @@ def cube(view: View, run: int) -> Cube:
     table = table - table.mean(axis=1, keepdims=True)
     edges = token_edges(world, rows)
     labels = world.token_labels()
+    frames = table @ _projection(table[-1], codes[rows], edges)
     return Cube(
         run=run,
-        frames=table @ _projection(table[-1], codes[rows], edges),
+        frames=frames,
         edges=edges,
         tokens=tuple(labels[row] for row in rows),
         codes=codes[rows],
         left_out=len(codes) - len(rows),
+        shown=float((frames[-1] ** 2).sum() / max((table[-1] ** 2).sum(), 1e-30)),
     )
 
 
@@ -154,6 +158,7 @@ def block(view: View) -> Block:
         ],
     }
     face = f" {count(first.left_out)} more tokens are not drawn: this is one face." if first.left_out else ""
+    share = f"{first.shown:.0%}".replace("%", "\u00a0%")
     missing = f" {', '.join(absent)}: no two tokens differ in it alone, so it has no edge." if absent else ""
     many = " The edges of one token stand out: point at another." if len(first.tokens) > FEW else ""
     return Block(
@@ -162,7 +167,8 @@ def block(view: View) -> Block:
         title=f"The learned {'hypercube' if view.binary else 'simplices'}: an edge joins two tokens that "
         "differ in one concept",
         caption=f"{PARALLEL if view.binary else COPIES} One orthogonal projection at every step; drag to "
-        f"turn, point at a vertex to read its token.{many}{_before(view)}{missing}{face}",
+        f"turn, point at a vertex to read its token. It holds {share} of the tokens' variance at the last "
+        f"step.{many}{_before(view)}{missing}{face}",
         alt=f"Three-dimensional picture of {len(first.tokens)} token vectors from "
         f"{when(view, int(steps[0]))} to {when(view, int(steps[-1]))}, joined by edges coloured by "
         f"concept: {', '.join(view.names)}.",

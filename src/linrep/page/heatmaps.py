@@ -120,7 +120,7 @@ def paper_alignment(view: View) -> Any:
     """The alignment matrix for a paper."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(3.7, 3.1), layout="constrained")
+    figure = Figure(figsize=(3.5, 2.95), layout="constrained")
     axes: Any = figure.add_subplot()
     image = _draw(axes, view.names, [list(row) for row in view.summary.figures.alignment], "")
     axes.set(xlabel="unembedding g", ylabel="embedding f")

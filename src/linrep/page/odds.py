@@ -105,11 +105,13 @@ def paper(view: View) -> Any:
     found = sample(view)
     if not found:
         return None
-    figure = Figure(figsize=(3.9, 2.9), layout="constrained")
+    figure = Figure(figsize=(3.5, 2.9), layout="constrained")
     axes: Any = figure.add_subplot()
     ends = _reach([true for _, true, _ in found])
-    axes.plot(ends, ends, color="#15191f", linewidth=0.8)
-    axes.plot(ends, (0, 0), color=palette.paper("--null"), linestyle=":", linewidth=0.9)
+    axes.plot(ends, ends, color="#15191f", linewidth=0.8, label="as in the data")
+    axes.plot(
+        ends, (0, 0), color=palette.paper("--null"), linestyle=":", linewidth=0.9, label="predicting zero"
+    )
     shapes = {"circle": "o", "square": "s", "diamond": "D", "cross": "P", "x": "X"}
     for concept, true, measured in found:
         shape = shapes[palette.MARKERS[concept % len(palette.MARKERS)]]
@@ -120,5 +122,5 @@ def paper(view: View) -> Any:
         )  # fmt: skip
     axes.set(xlim=ends, ylim=_reach([measured for _, _, measured in found]))
     axes.set(xlabel="true log-odds (nats)", ylabel=r"measured $f(d)\cdot\Delta g$ (nats)")
-    figure.legend(loc="outside right center", frameon=False, markerscale=1.6)
+    figure.legend(loc="outside lower center", frameon=False, markerscale=1.6, ncols=3)
     return figure

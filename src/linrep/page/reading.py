@@ -140,7 +140,7 @@ def _measures(reading: Any) -> Block:
 
 def _matrix(reading: Any, name: str) -> Block:
     matrix = reading.matrices[name].plain()
-    cells = [[cosine(value) for value in row] for row in matrix]
+    cells = [[ABSENT if finite(value) is None else f"{value:.2f}" for value in row] for row in matrix]
     return Block(
         id=_identity(name),
         kind="plot",

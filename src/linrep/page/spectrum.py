@@ -140,25 +140,26 @@ def paper(view: View) -> Any:
         return None
     figure = Figure(figsize=(3.5, 2.5), layout="constrained")
     axes: Any = figure.add_subplot()
+    told: dict[str, Any] = {}
     for i, (table, shares) in enumerate(found.items()):
         offset = (i - (len(found) - 1) / 2) * 0.38
         colour = palette.paper(f"--{table}")
         at = [degree + offset for degree, _ in shares]
         heights = [share for _, share in shares]
-        axes.bar(
+        told[WORDS[table]] = axes.bar(
             at,
             heights,
             0.36,
             color=colour,
             hatch="" if i == 0 else "///",
             edgecolor="white",
-            label=WORDS[table],
         )
         predicted = predictions(view, table)
         for degree, share in predicted:
             x = degree + offset
-            axes.plot([x - 0.18, x + 0.18], [share, share], color=palette.paper("--predicted"), linewidth=2)
+            line = axes.plot([x - 0.18, x + 0.18], [share, share], color=palette.paper("--predicted"), lw=2)
+            told.setdefault("predicted limit", line[0])
     axes.set(xlabel="degree", ylabel="share of non-constant energy", ylim=(0, 1.05))
     axes.set_xticks(sorted({degree for shares in found.values() for degree, _ in shares}))
-    axes.legend(frameon=False)
+    axes.legend(told.values(), told.keys(), frameon=False)
     return figure

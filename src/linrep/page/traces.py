@@ -28,6 +28,11 @@ def blocks(view: View) -> tuple[list[Block], list[Block]]:
 
 
 def _legend(view: View) -> Block:
+    return Block(id="traces-legend", kind="legend", title="Lines of the traces", rows=_keys(view))
+
+
+def _keys(view: View) -> list[tuple[str, str, str]]:
+    """What lines there are: the colour of each, how it is drawn, and what it is."""
     thin = "each run" if view.runs > 1 else "each concept"
     rows = [
         ("unembedding", "", "unembedding g"),
@@ -44,8 +49,8 @@ def _legend(view: View) -> Block:
     if view.has_lines:
         rows.append(("predicted", "dashed", "predicted limit, or rate late in training"))
     for name, colour, _ in ended.levels(view):
-        rows.append((colour.removeprefix("--"), "dashed", f"excess loss: {name}"))
-    return Block(id="traces-legend", kind="legend", title="Lines of the traces", rows=rows)
+        rows.append((colour.removeprefix("--"), "dashed level", f"excess loss: {name}"))
+    return rows
 
 
 def _panel(view: View, measure: Measure) -> Block | None:
@@ -190,25 +195,25 @@ def paper(view: View) -> Any:
             axes.set_ylim(*measure.bounds)
         else:
             axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
-    figure.legend(handles=_handles(view), loc="outside lower center", ncols=5, frameon=False)
+    figure.legend(handles=_handles(view), loc="outside lower center", ncols=3, frameon=False)
     return figure
 
 
 def _handles(view: View) -> list[Any]:
+    """The legend of the page on paper."""
     from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
     from linrep.page.print_plot import DASHES
 
-    styles = [
-        ("unembedding", "solid", "unembedding g"),
-        ("embedding", "solid", "embedding f"),
-        ("null", "dot", "null"),
-    ]
-    if any(view.others) and any(view.converged):
-        styles.append(("both", "dash", "did not converge"))
-    if view.has_lines:
-        styles.append(("predicted", "dash", "predicted"))
-    return [
-        Line2D([], [], color=palette.paper(f"--{name}"), linestyle=DASHES[style], label=text)  # pyright: ignore[reportArgumentType]
-        for name, style, text in styles
-    ]
+    dashes = {"dashed": "dash", "dotted": "dot", "dashed level": "dashdot"}
+    found: list[Any] = []
+    for name, form, text in _keys(view):
+        colour = palette.paper(f"--{name}")
+        if form == "band":
+            found.append(Patch(color=colour, alpha=0.22, linewidth=0, label=text))
+            continue
+        dash: Any = DASHES[dashes.get(form, "solid")]
+        thin = form == "thin"
+        found.append(Line2D([], [], color=colour, linestyle=dash, linewidth=0.6 if thin else 1.4, label=text))
+    return found

@@ -80,7 +80,7 @@ def _lines(result: VectorsResult) -> list[Line]:
         linear, halves = (result.value(metric, each["name"]) for metric in ("linearity", "split_half"))
         if not math.isnan(linear.value):
             detail = f"Linearity {cosine(linear.value)} over {count(each['pairs_used'])} matched pairs, "
-            detail += f"{cosine(linear.shuffled.q95)} is the shuffled attribute's 95 % quantile."
+            detail += f"{cosine(linear.shuffled.q95)} is the shuffled attribute's 95\u00a0% quantile."
         else:
             detail = f"Difference of class means; two halves of the rows agree to {cosine(halves.value)}."
         states = f"{each['low']} → {each['high']}"

@@ -85,7 +85,14 @@ def _run(work: Path) -> Made:
 
 
 def _sweep(work: Path) -> Any:
-    return linrep.sweep(SMALL, {"model.dim": WIDTHS}, title="Widths", out=work / "runs", progress=False)
+    return linrep.sweep(
+        SMALL,
+        {"model.dim": WIDTHS},
+        title="A sweep over widths",
+        question="How straight are concepts at each width?",
+        out=work / "runs",
+        progress=False,
+    )
 
 
 def _of_sweep(work: Path) -> Made:
@@ -183,7 +190,8 @@ def _emergence(work: Path) -> Made:
 
     folder = _model(work)
     counts = folder / "counts.csv"
-    found = llm.emergence(folder, None, folder / "pairs", seed=0, counts=counts, options=_options())
+    contexts = folder / "contexts.jsonl"
+    found = llm.emergence(folder, None, folder / "pairs", contexts, seed=0, counts=counts, options=_options())
     return Made(page=page(found))
 
 

@@ -173,7 +173,7 @@ def alignment_heat(view: View) -> Block | None:
         "order: theory puts everything on their diagonal.",
         alt="Heatmap: contexts' concepts by words' concepts, mean cosine.",
         spec=_heat(turned, "f: %{customdata[0]}, g: %{customdata[1]}: %{z:.3f}<extra></extra>", signed=True),
-        size="wide",
+        size="wide" if len(order) > NUMBERED else "half",
     )
 
 

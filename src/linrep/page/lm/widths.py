@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import linrep
 from linrep.files import one_line_errors, write_file
@@ -170,7 +171,7 @@ def _panel(sweep: WidthSweep, panel: Panel) -> Block:
     if panel.metric is not None:
         level = [sweep.mean("tables", width, panel.metric, panel.tables[0], Q95) for width in sweep.widths]
         traces += null(sweep.widths, level, None, "random pairs, 95 %")
-    scale = {"type": "log", "dtick": 1} if panel.metric is None else {}
+    scale = {} if panel.metric is not None else _loss_axis(sweep)
     layout = {
         "showlegend": True,
         "legend": {"orientation": "h", "y": -0.22, "yanchor": "top", "x": 0, "font": {"size": 11}},
@@ -190,6 +191,13 @@ def _panel(sweep: WidthSweep, panel: Panel) -> Block:
         alt=f"{panel.title} by width, transformer beside tables.",
         spec={"data": traces, "layout": layout},
     )
+
+
+def _loss_axis(sweep: WidthSweep) -> dict[str, Any]:
+    """Logarithmic where losses differ by decades; else no power of ten need lie among them."""
+    losses = [loss for width in sweep.widths for kind in KINDS if (loss := sweep.excess(kind, width))]
+    decades = bool(losses) and max(losses) >= 10 * min(losses) > 0
+    return {"type": "log", "dtick": 1} if decades else {"rangemode": "tozero"}
 
 
 def _curve(sweep: WidthSweep, panel: Panel, table: str, kind: Kind) -> Estimates:
