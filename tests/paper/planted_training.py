@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from linrep.paper import deletion as deleted
+from linrep.paper import frequency as often
 from linrep.paper.implicit_bias import ANGLE, GROWTH
 from linrep.paper.incomplete import PRICE
 from linrep.paper.order import MODE, PREDICTED, RANK, RATIO, SLOPE, SUPPORT
@@ -187,8 +188,57 @@ def synonyms(exact: float, *, merged: float = 0.9, apart: float = 0.0, control: 
     return numbers(axes, cells, null={(SHARE, ""): 0.1}, runs=RUNS)
 
 
+def frequency(
+    fall: float,
+    *,
+    apart: float = 0.0,
+    exponent: float = 1.0,
+    final: float = 0.0,
+    dealt: float = 0.0,
+    left: int = 0,
+) -> Numbers:
+    """Steps like the share to the power of ``fall`` (predicted -1.3), in a language by ``exponent``."""
+
+    def cell(slope: Any, names: dict[str, Any]) -> dict[tuple[str, str], Any]:
+        whole = {often.SLOPE: slope, **names}
+        for concept in range(4):
+            share = 0.6 * 2.0**-concept
+            steps = {often.STEP: 10 / share, often.PREDICTED: 10 / share, often.SHARE: share}
+            whole |= {f"{name}.{concept}": value for name, value in steps.items()}
+        return {(name, ""): value for name, value in whole.items()}
+
+    def spoken(concept: int, name: str) -> Callable[[int], float]:
+        def of(run: int) -> float:
+            count = 1000.0 * 2.0 ** -(concept + run / 10)
+            at = 100.0 * (1000.0 / count) ** exponent
+            return {
+                often.COUNT: count,
+                often.SPOKEN: count / 2000,
+                often.AFTER: 0.95 * at,
+                often.BY: 1.05 * at,
+            }[name]
+
+        return of
+
+    language = {
+        f"{name}.{i}": spoken(i, name)
+        for i in range(4)
+        for name in (often.COUNT, often.SPOKEN, often.AFTER, often.BY)
+    }
+    cells = {
+        ("8 times",): cell(scattered(fall, apart), {often.LAW: -1.3, often.RATIO: 1.0}),
+        ("dependent, 8 times",): cell(-1.6, {}),
+        ("equally often",): cell(dealt, {often.LAW: 0.0}),
+        ("in the end",): {(often.FINAL, ""): final},
+        ("a language",): cell(-0.5, language),
+    }
+    axes = {"setting": [label for (label,) in cells]}
+    return numbers(axes, cells, runs=RUNS, held={("8 times",): left})
+
+
 PLANTED_TRAINING = {
     "deletion": (deletion(0.95), deletion(0.85, apart=0.1), deletion(0.5)),
+    "frequency": (frequency(-1.3), frequency(-1.3, apart=0.5), frequency(-0.5)),
     "implicit-bias": (
         implicit_bias(-1.0),
         implicit_bias(-1.0, apart=0.9),

@@ -20,6 +20,7 @@ from .planted import G, numbers
 from .planted_training import (
     PLANTED_TRAINING,
     deletion,
+    frequency,
     implicit_bias,
     kept,
     log_odds,
@@ -114,6 +115,24 @@ def test_what_merging_leaves_is_held_against_what_it_was_predicted_to() -> None:
     )[2]
     assert "a token each (8 of 8 runs, which converged): 0.97 [0.97, 0.97] and 0.98 [0.98, 0.98]; " in left
     assert "a quarter merged (8 of 8 runs, which converged): 0.70 [0.70, 0.70] and 0.80 [0.80, 0.80]." in left
+
+
+def test_frequency_is_judged_in_training_in_a_language_and_in_the_end() -> None:
+    study = experiment("frequency")
+    found = study.answer(frequency(-1.3))
+    assert (
+        "8 times: steps go like the share to the power of −1.30 [−1.30, −1.30] (predicted −1.30)"
+        in found.finding
+    )
+    (exponent,) = [held for held in found.effects if held.name == "exponent, a language"]
+    assert exponent.effect.value == pytest.approx(1, abs=0.05)
+    assert exponent.effect.runs == (32,)
+    assert study.answer(frequency(-1.3, exponent=0.0)).standing == "no", (
+        "a language that forms all at one step"
+    )
+    assert study.answer(frequency(-1.3, final=0.05)).standing == "no", "a frequency still seen in the end"
+    assert study.answer(frequency(-1.3, dealt=-0.5)).standing == "undecided", "any shares would do"
+    assert study.answer(frequency(-1.3, left=8)).standing == "undecided"
 
 
 def test_a_mode_appears_where_its_logarithm_passes_the_length() -> None:

@@ -44,6 +44,7 @@ from linrep.worlds.concepts import (
 )
 from linrep.worlds.contexts import World, world
 from linrep.worlds.dependence import with_dependence
+from linrep.worlds.frequency import shares, spoken_of
 from linrep.worlds.network import load_network
 from linrep.worlds.network_file import content, network_path, stem
 from linrep.worlds.reduction import ancestral, indices, marginal, proposal
@@ -104,6 +105,8 @@ def shifted(config: Config, built: tuple[World, ...]) -> tuple[World, ...]:
                 tokens=old.tokens if old.words is None else old.words,
                 weighting=config.contexts.weights,
             )
+            if config.contexts.frequency_ratio != 1:
+                found[id(old)] = replace(found[id(old)], weights=old.weights)
     return _with_held_out(config, tuple(found[id(old)] for old in built))
 
 
@@ -130,6 +133,8 @@ def data_hash(config: Config) -> str | None:
 
 def drawn_per_run(config: Config) -> bool:
     """Whether the runs of a config differ in their worlds."""
+    if config.contexts.frequency_ratio != 1:
+        return True
     parts = [config.world, config.contexts, config.tokens]
     fixed = isinstance(config.world, IndependentWorld) and config.world.probabilities is not None
     # Words draw nothing but the pairs that are merged.
@@ -150,8 +155,14 @@ def _with_held_out(config: Config, built: tuple[World, ...]) -> tuple[World, ...
 
 def _world(config: Config, run: int) -> World:
     model = concept_model(config, run)
+    ratio = config.contexts.frequency_ratio
     if isinstance(config.world, SparseWorld):
         given = config.world
+        if ratio != 1:
+            raise InputError(
+                f"contexts.frequency_ratio: weighs complete contexts, got {ratio:g} with contexts that a sparse "
+                "world samples; leave it out"
+            )
         return sampled_world(
             model,
             samples=given.samples,
@@ -162,12 +173,20 @@ def _world(config: Config, run: int) -> World:
             occurrence=config.contexts.weights == "occurrence",
             generator=generator(config.seed, "world", run if given.per_run else 0),
         )
-    return world(
+    built = world(
         model,
         codes=_codes(config, model, run),
         tokens=_tokens(config, model, run),
         weighting=config.contexts.weights,
     )
+    if ratio == 1:
+        return built
+    if built.dropped_contexts:
+        raise InputError(
+            f"contexts.frequency_ratio: {counted(built.dropped_contexts)} contexts cannot occur, so that no "
+            "weights make concepts as rare as was asked for; use tokens and a world that exclude none"
+        )
+    return spoken_of(built, shares(model.concepts, ratio, generator=generator(config.seed, "frequency", run)))
 
 
 def concept_model(config: Config, run: int) -> ConceptModel:

@@ -10,7 +10,7 @@ from linrep.worlds.network_file import stem
 
 LATER: dict[str, dict[str, Any]] = {
     "world": {"dependence": 1.0, "keep": None, "ancestors_of": None, "merge": None},
-    "contexts": {"of": None},
+    "contexts": {"of": None, "frequency_ratio": 1.0},
     "model": {"start": "normal", "starts": 1},
     "training": {"until_excess": None, "until_gradient": None, "ridge": None, "stream": "shared"},
 }

@@ -210,6 +210,17 @@ class CompleteContexts(Table):
     """ω: the same for every context, or in proportion to how often it occurs."""
     held_out: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the contexts, drawn by every run, that are kept out of training and measured apart."""
+    frequency_ratio: Annotated[float, Field(ge=1, le=1e6)] = 1.0
+    """How many times as often the commonest concept is known as the rarest; every run draws which."""
+
+    @model_validator(mode="after")
+    def _frequencies_of_all(self) -> "CompleteContexts":
+        if self.frequency_ratio != 1 and (self.kind != "complete" or self.weights != "uniform"):
+            raise ValueError(
+                "frequency_ratio: weighs complete contexts by itself, got "
+                f"kind = '{self.kind}' and weights = '{self.weights}'; leave one of them out"
+            )
+        return self
 
 
 class KnownContexts(CompleteContexts):

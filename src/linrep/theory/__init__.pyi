@@ -6,6 +6,7 @@ from .co_occurrence import strengths as strengths
 from .co_occurrence import without_pairs as without_pairs
 from .factors import balanced_factors as balanced_factors
 from .factors import factor_geometry as factor_geometry
+from .frequency import forming_steps as forming_steps
 from .gauge import regauge as regauge
 from .limits import predict as predict
 from .limits import predict_world as predict_world

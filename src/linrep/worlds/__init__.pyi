@@ -15,6 +15,8 @@ from .contexts import part as part
 from .contexts import world as world
 from .dependence import total_correlation as total_correlation
 from .dependence import with_dependence as with_dependence
+from .frequency import shares as shares
+from .frequency import spoken_of as spoken_of
 from .network import load_network as load_network
 from .network import read_bif as read_bif
 from .network import write_bif as write_bif

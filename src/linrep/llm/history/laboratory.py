@@ -17,7 +17,6 @@ from linrep.geometry import counterfactual_pairs
 from linrep.llm.history.emerged import Look
 from linrep.llm.inner import euclid
 from linrep.llm.tokens import TokenPairs
-from linrep.llm.toy.frequency import spoken_of
 from linrep.llm.toy.history import checkpoint_steps
 from linrep.llm.toy.tables import falling_rate, small_tables
 from linrep.llm.weights import VocabularyTable
@@ -28,6 +27,7 @@ from linrep.training.training import train
 from linrep.worlds.concepts import independent
 from linrep.worlds.contexts import World
 from linrep.worlds.contexts import world as world_of
+from linrep.worlds.frequency import spoken_of
 
 CONCEPTS = 5
 """Of a world that stands for one we do not know."""

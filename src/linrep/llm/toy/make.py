@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from linrep.errors import InputError
-from linrep.llm.toy.frequency import shares, spoken_of
 from linrep.llm.toy.history import checkpoint_steps
 from linrep.llm.toy.language import Language, language, named
 from linrep.llm.toy.pairs import paired_contexts, rendered_pairs, word_pairs
@@ -20,6 +19,7 @@ from linrep.seeds import generator
 from linrep.worlds import concepts as concept_models
 from linrep.worlds.concepts import ConceptModel
 from linrep.worlds.contexts import world as world_of
+from linrep.worlds.frequency import shares, spoken_of
 
 WorldKind = Literal["independent", "balanced", "chain", "random"]
 FACTS = 64

@@ -2,8 +2,8 @@ r"""How often a concept is spoken of: contexts weighted so that some concepts ar
 
 Uniformly weighted, every concept is known in two of three contexts. Planted, concept i is known in a share
 :math:`q_i = \tfrac23 \rho^{-r_i/(m-1)}`, evenly spaced in the logarithm from the commonest (rank 0) to the
-rarest, :math:`\rho` times rarer; whether one is known says nothing of another. The words that say it, and the
-training signal for its direction, are as rare as that.
+rarest, :math:`\rho` times rarer; whether one is known says nothing of another. The training signal for its
+direction, and in a language the words that say it, are as rare as that.
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,8 @@ COMMONEST = 2 / 3
 
 def shares(concepts: int, ratio: float, *, generator: torch.Generator) -> tuple[float, ...]:
     r"""The share of sentences that speak of each concept; which concept has which rank is drawn.
+
+    Naively: ``2 / 3 * ratio ** (-rank / (concepts - 1))`` for the ranks 0, 1, … in an order that is drawn.
 
     Args:
         concepts: How many, m.
@@ -50,9 +52,9 @@ def spoken_of(world: World, share: Sequence[float]) -> World:
     Naively: ``[prod(q / 2 if known else 1 - q for q, known in zip(share, code < 2)) for code in codes]``.
 
     Args:
-        world: Complete contexts over concepts of two states, none of them impossible, for the shares to be
-            exact.
-        share: One in (0, 1) for each concept.
+        world: Complete contexts, none of them impossible, for the shares to be exact; their weights are
+            replaced.
+        share: One in (0, 1) for each concept, spread evenly over its states.
 
     Example:
         >>> from linrep.worlds.concepts import independent
