@@ -30,9 +30,11 @@ def tiny(name: str, *, quick: bool = False) -> Sweep:
     """The quick form of an experiment, cut down to a few steps of two runs at the ends of each axis."""
     del quick
     sweep = sweep_of(name, quick=True)
+    ends = [
+        (axis, axis.points[0], axis.points[1 if axis.name == "training.steps" else -1]) for axis in sweep.axes
+    ]
     axes = tuple(
-        replace(axis, points=(axis.points[0], axis.points[1 if axis.name == "training.steps" else -1]))
-        for axis in sweep.axes
+        replace(axis, points=(first,) if last is first else (first, last)) for axis, first, last in ends
     )
 
     def shorter(axis: str, key: str, value: Any) -> Any:
