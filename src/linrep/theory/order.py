@@ -19,6 +19,7 @@ Zhao et al. 2024 (arXiv 2408.15417) read the order off.
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float64
@@ -189,4 +190,5 @@ def steps_along(
 
     # The strongest mode alone would take longer, all of it in one mode less long.
     alone = float((each[there] * (1 - shares.log() / needed)).min())
-    return float(brentq(short_of, 0.0, alone + 1.0))
+    root: Any = brentq(short_of, 0.0, alone + 1.0)
+    return float(root)
