@@ -160,8 +160,8 @@ def _world(config: Config, run: int) -> World:
         given = config.world
         if ratio != 1:
             raise InputError(
-                f"contexts.frequency_ratio: weighs complete contexts, got {ratio:g} with contexts that a sparse "
-                "world samples; leave it out"
+                f"contexts.frequency_ratio: weighs complete contexts, got {ratio:g} with contexts that a "
+                "sparse world samples; leave it out"
             )
         return sampled_world(
             model,
