@@ -223,9 +223,9 @@ def _powers(rows: Array, row: int, largest: Array, total: Array) -> None:
 def _residual(logits: Array, tokens: Array, n: int, work: Array) -> None:
     """Softmax over tokens minus one-hot in the place of logits, tokens × pairs."""
     largest, total = work[0], work[1]
-    largest[:] = logits[0]
+    largest[:] = -np.inf
     total[:] = 0
-    for token in range(1, n):
+    for token in range(n):
         _largest(logits, token, largest)
     for token in range(n):
         _powers(logits, token, largest, total)
@@ -290,6 +290,14 @@ def _step(
 
 
 @inner()
+def _copy(table: Array, other: Array, rows: int, columns: int) -> None:
+    """One by one: numba compiles a slice put into a slice with all that may be said of shapes that differ."""
+    for i in range(rows):
+        for j in range(columns):
+            other[i, j] = table[i, j]
+
+
+@inner()
 def _filled(number: int, multiple: int) -> int:
     """The number, or the next that is a multiple."""
     return (number + multiple - 1) // multiple * multiple
@@ -326,11 +334,11 @@ def _steps(
             np.empty((dim, lanes), kind),
             slope_g,
         )
-        own[:n, :dim] = g[run, :n]
+        _copy(g[run], own, n, dim)
         for number in range(scales.shape[0]):
             _draw(keys[run], step + np.uint64(number), run, tables, words, flat, rows, drawn)
             _step(f[run], own, rows, drawn, n, scales[number], room, moves)
-        g[run, :n] = own[:n, :dim]
+        _copy(own, g[run], n, dim)
 
 
 def _pairs(keys: Array, tables: Any, step: Any, contexts: Array, tokens: Array) -> None:
