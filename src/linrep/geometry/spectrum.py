@@ -12,7 +12,12 @@ Values = Float64[Tensor, "*batch dim"]
 
 
 class SingularValues(NamedTuple):
-    """Descending, as many as tables have dimensions: past the rank they are 0, or rounding."""
+    """Descending, as many as tables have dimensions: past the rank they are 0, or rounding.
+
+    Example:
+        >>> singular_values(torch.eye(2).double(), torch.eye(2).double()).embedding
+        tensor([1., 1.], dtype=torch.float64)
+    """
 
     logits: Values
     embedding: Values

@@ -20,7 +20,7 @@ from linrep.paper.record import EXCESS, LINEARITY_G, Answer, Column, Experiment,
 from linrep.runs.result import Result
 from linrep.seeds import generator
 from linrep.sweeps.numbers import Numbers, Row, spread
-from linrep.theory.co_occurrence import co_occurrence, eigenmodes
+from linrep.theory.analogies import co_occurrence, eigenmodes
 from linrep.theory.order import Modes, first_modes, steps_along
 from linrep.worlds.contexts import World
 

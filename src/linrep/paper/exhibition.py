@@ -28,7 +28,13 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gallery:
-    """What the gallery shows, and where it lies."""
+    """What the gallery shows, and where it lies.
+
+    Example:
+        >>> shown = Gallery(page=Path("gallery/index.html"), experiments={}, kinds={}, left_out={})
+        >>> shown.page.name
+        'index.html'
+    """
 
     page: Path
     experiments: Mapping[str, Card]
@@ -65,6 +71,12 @@ def gallery(
 
     Raises:
         InputError: There is no experiment where they should be, or a folder cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     gallery(place, kinds=[]).page.is_file()
+        True
     """
     out, kinds = Path(out), KINDS if kinds is None else kinds
     experiments = {} if found is None else experiment_cards(Path(found), out)
@@ -111,11 +123,11 @@ def experiment_cards(found: Path, out: Path) -> dict[str, Card]:
     }
 
 
-def missing(experiments: Mapping[str, Card]) -> str:
+def missing(experiments: Collection[str]) -> str:
     """What to do for experiments that have not been run.
 
     Example:
-        >>> missing(dict.fromkeys(NAMES)), missing({})[:36]
+        >>> missing(NAMES), missing(())[:36]
         ('', 'None is here yet. linrep reproduce --')
     """
     absent = [name for name in NAMES if name not in experiments]

@@ -1,9 +1,9 @@
-from .co_occurrence import Eigenmodes as Eigenmodes
-from .co_occurrence import co_occurrence as co_occurrence
-from .co_occurrence import eigenmodes as eigenmodes
-from .co_occurrence import half_times as half_times
-from .co_occurrence import strengths as strengths
-from .co_occurrence import without_pairs as without_pairs
+from .analogies import Eigenmodes as Eigenmodes
+from .analogies import co_occurrence as co_occurrence
+from .analogies import eigenmodes as eigenmodes
+from .analogies import half_times as half_times
+from .analogies import strengths as strengths
+from .analogies import without_pairs as without_pairs
 from .factors import balanced_factors as balanced_factors
 from .factors import factor_geometry as factor_geometry
 from .frequency import forming_steps as forming_steps

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from linrep.errors import InputError
-from linrep.theory.co_occurrence import co_occurrence, eigenmodes, half_times, strengths, without_pairs
+from linrep.theory.analogies import co_occurrence, eigenmodes, half_times, strengths, without_pairs
 from linrep.theory.order import first_modes, steps_along, steps_to_length
 from linrep.worlds.concepts import independent, random_dag
 from linrep.worlds.contexts import World, world
