@@ -1,7 +1,7 @@
 """The gallery: one page, and one of Markdown, that lead to every experiment and to a page of every kind."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
