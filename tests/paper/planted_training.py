@@ -6,6 +6,7 @@ from typing import Any
 
 from linrep.paper import deletion as deleted
 from linrep.paper import frequency as often
+from linrep.paper import superposition as packed
 from linrep.paper.implicit_bias import ANGLE, GROWTH
 from linrep.paper.incomplete import PRICE
 from linrep.paper.order import MODE, PREDICTED, RANK, RATIO, SLOPE, SUPPORT
@@ -236,7 +237,23 @@ def frequency(
     return numbers(axes, cells, runs=RUNS, held={("8 times",): left})
 
 
+def superposition(held: float, *, apart: float = 0.0, talk: float = 0.2, dense: float = 2.0) -> Numbers:
+    """So many of 64 concepts are read out of 16 dimensions, and ``dense`` where half of them are on."""
+
+    def cell(count: float, width: float = 0.0) -> dict[tuple[str, str], Any]:
+        whole: dict[str, Any] = {packed.HELD: scattered(count, width), packed.TALK: talk, packed.ERROR: 0.05}
+        whole |= {packed.SHARED: 0.1, packed.LEAST: 0.15, packed.CHANCE: 0.25, packed.FORETOLD: 0.06}
+        whole |= {packed.WIDTH: 16.0, packed.CONCEPTS: 64.0}
+        return {(name, ""): value for name, value in whole.items()}
+
+    narrow, control = "k = 16", f"{packed.CONTROL}, k = 16"
+    cells = {(narrow,): cell(held, apart), (control,): cell(dense)}
+    null = {(name, ""): 1.0 for name in (packed.HELD, packed.TALK, packed.ERROR)}
+    return numbers({"setting": [narrow, control]}, cells, null=null, runs=RUNS)
+
+
 PLANTED_TRAINING = {
+    "superposition": (superposition(40.0), superposition(17.0, apart=8.0), superposition(8.0)),
     "deletion": (deletion(0.95), deletion(0.85, apart=0.1), deletion(0.5)),
     "frequency": (frequency(-1.3), frequency(-1.3, apart=0.5), frequency(-0.5)),
     "implicit-bias": (

@@ -13,7 +13,9 @@ from linrep.paper.log_odds import times
 from linrep.paper.optimizers import chosen
 from linrep.paper.order import appearances
 from linrep.paper.paired import growth_exponent, of_runs, paired_difference
+from linrep.paper.superposition import read_out
 from linrep.theory.order import Modes
+from linrep.worlds import sampled_world, sparse
 from linrep.worlds.concepts import independent
 
 from .planted import G, numbers
@@ -27,6 +29,7 @@ from .planted_training import (
     optimizers,
     order,
     overfitting,
+    superposition,
     synonyms,
 )
 
@@ -209,6 +212,31 @@ def test_an_exponent_is_found_and_its_interval_covers() -> None:
     none = growth_exponent(x[:1], x[:1])
     assert np.isnan(none.value)
     assert none.interval95 is None
+
+
+def test_cross_talk_above_chance_is_no_and_a_control_that_holds_as_much_is_undecided() -> None:
+    assert experiment("superposition").answer(superposition(40.0, talk=0.3)).standing == "no"
+    assert experiment("superposition").answer(superposition(40.0, dense=30.0)).standing == "undecided"
+    found = experiment("superposition").answer(superposition(40.0)).finding
+    assert "2.5 [2.5, 2.5] concepts read out a dimension" in found.replace("2.50", "2.5")
+
+
+def test_concepts_are_read_along_their_own_directions() -> None:
+    draw = torch.Generator().manual_seed(0)
+    world = sampled_world(sparse(40, probability=0.05), samples=150, generator=draw)
+    codes = world.token_codes.double()
+    apart = read_out(codes @ torch.eye(40, dtype=torch.float64), world.token_codes)
+    assert apart.talk < 1e-9
+    assert float(apart.error.nan_to_num().max()) == 0
+    v = torch.nn.functional.normalize(torch.randn(40, 20, dtype=torch.float64, generator=draw), dim=1)
+    packed = read_out(codes @ v, world.token_codes)
+    cosines = (v @ v.T)[~torch.eye(40, dtype=torch.bool)]
+    assert packed.talk == pytest.approx(float(cosines.square().mean().sqrt()), rel=1e-6)
+    assert 0 < float(packed.error.nanmean()) < 0.1
+    dealt = read_out(codes[torch.randperm(len(codes), generator=draw)] @ v, world.token_codes)
+    assert float(dealt.error.nanmean()) > 0.3
+    common = read_out(codes @ (v + 3 * torch.eye(20, dtype=torch.float64)[0]), world.token_codes)
+    assert common.shared > 0.9 > 0.4 > packed.shared
 
 
 def test_what_is_planted_is_a_yes_an_undecided_and_a_no() -> None:

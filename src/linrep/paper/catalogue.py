@@ -27,6 +27,7 @@ from linrep.paper import (
     real_worlds,
     setting,
     shift,
+    superposition,
     synonyms,
 )
 from linrep.paper.record import Experiment
@@ -44,6 +45,7 @@ _STUDIES = (
     frequency.EXPERIMENT,
     deletion.EXPERIMENT,
     synonyms.EXPERIMENT,
+    superposition.EXPERIMENT,
     equal_loss.EXPERIMENT,
     implicit_bias.EXPERIMENT,
     orthogonality.EXPERIMENT,

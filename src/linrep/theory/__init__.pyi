@@ -28,6 +28,10 @@ from .prediction import prediction_rows as prediction_rows
 from .price import Price as Price
 from .price import price_of_linearity as price_of_linearity
 from .ridge import ridge_path as ridge_path
+from .superposition import random_cross_talk as random_cross_talk
+from .superposition import read_out_error as read_out_error
+from .superposition import sufficient_dimension as sufficient_dimension
+from .superposition import welch_bound as welch_bound
 from .symmetric import symmetric_limit as symmetric_limit
 from .width import LeastExcess as LeastExcess
 from .width import least_excess as least_excess
