@@ -96,9 +96,7 @@ def _concepts(view: View) -> Block:
     from linrep.page.cube import token_edges
 
     world = view.world
-    joint = np.asarray(world.joint)
-    possible = np.flatnonzero(joint)
-    joint, codes = joint[possible], np.stack(np.unravel_index(possible, world.model.sizes), axis=1)
+    codes, joint = (np.asarray(each) for each in world.vectors)
     pairs = [len(ends) for ends in token_edges(world)]
     measures = [(name, _by_concept(view, key)) for name, key in PER_CONCEPT]
     measures = [(name, values) for name, values in measures if any(v is not None for v in values.values())]

@@ -85,6 +85,22 @@ class World:
         return torch.zeros(len(self.tokens), dtype=torch.float64).index_add_(0, self.words.word, mass)
 
     @property
+    def vectors(self) -> tuple[Int8[Tensor, "vectors concepts"], Float64[Tensor, " vectors"]]:
+        """Every concept vector that can occur, and its probability.
+
+        Example:
+            >>> from linrep.worlds.concepts import independent
+            >>> from linrep.worlds.contexts import world
+            >>> codes, p = world(independent(1, probabilities=[0.25], generator=None)).vectors
+            >>> codes.tolist(), p.tolist()
+            ([[0], [1]], [0.75, 0.25])
+        """
+        if self.sampled:
+            return self.token_codes, self.joint
+        there = self.joint.nonzero()[:, 0]
+        return unravel(there, self.model.sizes), self.joint[there]
+
+    @property
     def span(self) -> int:
         """Dimension of the affine span of what tokens tell: of concepts that some token fixes."""
         if self.words is None:
