@@ -128,7 +128,7 @@ def missing(experiments: Collection[str]) -> str:
 
     Example:
         >>> missing(NAMES), missing(())[:36]
-        ('', 'None is here yet. linrep reproduce --')
+        ('', 'None is here yet. linrep reproduce -')
     """
     absent = [name for name in NAMES if name not in experiments]
     if not absent:
