@@ -146,6 +146,8 @@ def test_a_page_of_every_kind_is_made(kind: str, workshop: Path, monkeypatch: py
     short = {"optimizer": "gd", "step_size": "auto", "steps": 12}
     monkeypatch.setattr(page_kinds, "SMALL", {**page_kinds.SMALL, "runs": 2, "training": short})
     monkeypatch.setattr(page_kinds, "WIDTHS", (2, 3))
+    monkeypatch.setattr(page_kinds, "LABORATORY", False)
+    monkeypatch.setattr(page_kinds, "LM_WIDTHS", (4, 6))
     monkeypatch.setattr(page_kinds, "WIDTH_STEPS", 8)
     monkeypatch.setattr(page_kinds, "TABLE_STEPS", 20)
     monkeypatch.setattr(

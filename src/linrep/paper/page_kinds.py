@@ -35,7 +35,9 @@ MODEL: dict[str, Any] = {
     "checkpoints": 8,
     "frequency_ratio": 4.0,
 }
-WIDTH_STEPS, TABLE_STEPS = 200, 2000
+LABORATORY = True
+"""Whether tables are trained beside the model's history."""
+LM_WIDTHS, WIDTH_STEPS, TABLE_STEPS = (4, 8, 16), 200, 2000
 PAIRS = 8
 """Word pairs that each concept of the small model has."""
 
@@ -132,6 +134,7 @@ def _reading(work: Path) -> Made:
         result.unembedding[0, : len(world.token_codes)],
         world=world,
         seed=0,
+        progress=False,
     )
     drawn = page(reading)
     matrix = next(block for block in drawn.blocks if block.id.startswith("matrix-orthogonality"))
@@ -189,9 +192,16 @@ def _emergence(work: Path) -> Made:
     from linrep.page.lm.emergence import page
 
     folder = _model(work)
-    counts = folder / "counts.csv"
-    contexts = folder / "contexts.jsonl"
-    found = llm.emergence(folder, None, folder / "pairs", contexts, seed=0, counts=counts, options=_options())
+    found = llm.emergence(
+        folder,
+        None,
+        folder / "pairs",
+        folder / "contexts.jsonl",
+        seed=0,
+        counts=folder / "counts.csv",
+        options=_options(),
+        laboratory=LABORATORY,
+    )
     return Made(page=page(found))
 
 
@@ -215,7 +225,7 @@ def _widths(work: Path) -> Made:
     from linrep.page.lm.widths import page
 
     settings = ToySettings(concepts=3, layers=1, heads=1, facts=0, steps=WIDTH_STEPS, batch_size=32)
-    return Made(page=page(width_sweep(seed=0, widths=(4, 8, 16), settings=settings, table_steps=TABLE_STEPS)))
+    return Made(page=page(width_sweep(seed=0, widths=LM_WIDTHS, settings=settings, table_steps=TABLE_STEPS)))
 
 
 _of = partial(Kind, group=RUNS)
