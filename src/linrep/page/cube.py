@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from linrep.worlds.truth import World
 
 TOKENS_SHOWN = 512
+DIGITS_SHOWN = 2**16
+"""Of all tokens shown: of hundreds of concepts fewer tokens are."""
+WRITTEN_OUT = 32
+"""Concepts up to which a token's name has the state of each; of more, those that are not in their first."""
+EDGES_SHOWN = 12
+"""Concepts of which edges are drawn where there are more than can be written out: those that have most."""
 FRAMES_SHOWN = 60
 LABELLED = 8
 FEW = 40
@@ -64,7 +70,7 @@ def cube(view: View, run: int) -> Cube:
     table = np.nan_to_num(view.snapshots[frames_shown(view), run][:, rows])
     table = table - table.mean(axis=1, keepdims=True)
     edges = token_edges(world, rows)
-    labels = world.token_labels()
+    labels = _names(world)
     frames = table @ _projection(table[-1], codes[rows], edges)
     return Cube(
         run=run,
@@ -75,6 +81,17 @@ def cube(view: View, run: int) -> Cube:
         left_out=len(codes) - len(rows),
         shown=float((frames[-1] ** 2).sum() / max((table[-1] ** 2).sum(), 1e-30)),
     )
+
+
+def _names(world: "World") -> tuple[str, ...]:
+    """Of every token, short enough to be pointed at."""
+    if len(world.model.names) <= WRITTEN_OUT or world.words is not None:
+        return world.token_labels()
+    found: list[str] = []
+    for codes in world.token_codes.tolist():
+        on = zip(world.model.names, world.model.states, codes, strict=True)
+        found.append(" ".join(f"{name}={states[digit]}" for name, states, digit in on if digit) or "none on")
+    return tuple(found)
 
 
 def token_edges(world: "World", rows: NDArray[np.int64] | None = None) -> tuple[NDArray[np.int64], ...]:
@@ -136,13 +153,14 @@ def block(view: View) -> Block:
     shown = [(cube(view, run), name) for run, name in runs_shown(view)]
     first = shown[0][0]
     steps = view.steps[frames_shown(view)]
-    absent = [name for name, ends in zip(view.names, first.edges, strict=True) if not len(ends)]
+    drawn = _drawn(first)
+    absent = [view.names[i] for i in drawn if not len(first.edges[i])]
     spec = {
         "steps": steps,
         "wide": {"steps": view.wide_steps, "dim": view.snapshots.shape[-1]},
         "concepts": [
-            {"name": name, "color": palette.concept(i), "dash": palette.dash(i)}
-            for i, name in enumerate(view.names)
+            {"name": view.names[i], "color": palette.concept(at), "dash": palette.dash(at)}
+            for at, i in enumerate(drawn)
         ],
         "yaw": YAW,
         "pitch": PITCH,
@@ -150,7 +168,7 @@ def block(view: View) -> Block:
             {
                 "label": name,
                 **_thousandths(each.frames),
-                "edges": [ends.ravel() for ends in each.edges],
+                "edges": [each.edges[i].ravel() for i in drawn],
                 "tokens": list(each.tokens),
                 "codes": _short_codes(each, view.world.model.values),
             }
@@ -160,6 +178,8 @@ def block(view: View) -> Block:
     face = f" {count(first.left_out)} more tokens are not drawn: this is one face." if first.left_out else ""
     share = f"{first.shown:.0%}".replace("%", "\u00a0%")
     missing = f" {', '.join(absent)}: no two tokens differ in it alone, so it has no edge." if absent else ""
+    if len(drawn) < len(first.edges):
+        missing = f" Edges are those of {len(drawn)} concepts of {len(first.edges)}, which have most."
     many = " The edges of one token stand out: point at another." if len(first.tokens) > FEW else ""
     return Block(
         id="cube",
@@ -171,7 +191,7 @@ def block(view: View) -> Block:
         f"step.{many}{_before(view)}{missing}{face}",
         alt=f"Three-dimensional picture of {len(first.tokens)} token vectors from "
         f"{when(view, int(steps[0]))} to {when(view, int(steps[-1]))}, joined by edges coloured by "
-        f"concept: {', '.join(view.names)}.",
+        f"concept: {', '.join(view.names[i] for i in drawn)}.",
         spec=spec,
         size="wide",
     )
@@ -285,6 +305,14 @@ def _moments(steps: NDArray[np.int64]) -> list[int]:
     return sorted({0, middle, len(steps) - 1})
 
 
+def _drawn(one: Cube) -> list[int]:
+    """Concepts whose edges are drawn: all, or of many those with most edges, in their own order."""
+    number = len(one.edges)
+    if number <= WRITTEN_OUT:
+        return list(range(number))
+    return sorted(sorted(range(number), key=lambda i: -len(one.edges[i]))[:EDGES_SHOWN])
+
+
 def _short_codes(each: Cube, values: Sequence[int]) -> list[str] | None:
     """Vertex texts such as ``011``, only where there is room; a concept without a value is a dash."""
     if len(each.tokens) > LABELLED:
@@ -298,8 +326,9 @@ def _short_codes(each: Cube, values: Sequence[int]) -> list[str] | None:
 def _face(codes: NDArray[np.int8]) -> NDArray[np.int64]:
     """Rows of the tokens drawn: all, or those equal to the first one in as many first concepts as needed."""
     keep = np.ones(len(codes), dtype=bool)
+    most = min(TOKENS_SHOWN, max(1, DIGITS_SHOWN // codes.shape[1]))
     for concept in range(codes.shape[1]):
-        if keep.sum() <= TOKENS_SHOWN:
+        if keep.sum() <= most:
             break
         keep &= codes[:, concept] == codes[0, concept]
     return np.flatnonzero(keep)

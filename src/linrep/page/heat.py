@@ -10,6 +10,8 @@ from linrep.page.shell import label
 HOVER = "%{y} × %{x}: %{z:.3f}<extra></extra>"
 NUMBERED = 10
 """Up to so many names the numbers are written into the cells."""
+MOST = 48
+"""Up to so many names a heatmap has cells that can be read and pointed at."""
 NUMBERED_NARROW = 6
 """From so many names on they are written small where there is little room."""
 LONGEST_NARROW = 13

@@ -46,6 +46,26 @@ def largest(view: View, table: str, form: str = "mean_directions") -> tuple[floa
     return None
 
 
+def _chosen(matrix: Matrix) -> list[int]:
+    """Rows shown: all, or of many those with the largest entries off the diagonal, in their own order."""
+    if len(matrix) <= heat.MOST:
+        return list(range(len(matrix)))
+    most = [
+        max((abs(value) for j, value in enumerate(row) if value is not None and j != i), default=0.0)
+        for i, row in enumerate(matrix)
+    ]
+    return sorted(sorted(range(len(matrix)), key=lambda i: -most[i])[: heat.MOST])
+
+
+def _part(names: Sequence[str], matrix: Matrix) -> tuple[list[str], Matrix, str]:
+    """Names and matrix as they are drawn, and what is said of those that are not."""
+    rows = _chosen(matrix)
+    left = ""
+    if len(rows) < len(matrix):
+        left = f"Of {len(matrix):,} concepts the {len(rows)} with the largest entries beside the diagonal."
+    return [names[i] for i in rows], [[matrix[i][j] for j in rows] for i in rows], left
+
+
 def blocks(view: View) -> tuple[Block, list[Block]]:
     """One heatmap for each table and form: that of mean directions of g, and the others."""
     first, *others = (_block(view, table, form, matrix) for table, form, matrix in matrices(view))
@@ -67,14 +87,15 @@ def alignment(view: View) -> Block:
     )
     if others:
         found += f", at most {cosine(max(others))} across concepts"
+    names, drawn, left = _part(view.names, matrix)
     return Block(
         id="alignment-matrix",
         kind="plot",
         title=f"Alignment of f with g: {found}",
         meaning=MEANINGS["alignment"],
-        caption="Rows: steering vectors of f; columns: of g. Mean cosine of all pairs.",
+        caption=f"Rows: steering vectors of f; columns: of g. Mean cosine of all pairs. {left}".strip(),
         alt=f"Heatmap, concept by concept: mean cosine of f with g, {found}.",
-        spec=heat.square(view.names, matrix, _cells(matrix, ""), "f: %{y}, g: %{x}: %{z:.3f}<extra></extra>"),
+        spec=heat.square(names, drawn, _cells(drawn, ""), "f: %{y}, g: %{x}: %{z:.3f}<extra></extra>"),
     )
 
 
@@ -82,13 +103,15 @@ def _block(view: View, table: str, form: str, matrix: Matrix) -> Block:
     top = largest(view, table, form)
     what, unit = FORM_WORDS[form]
     found = f"largest {unit} {cosine(top[0])} ({top[1]} × {top[2]})" if top else "no two concepts have pairs"
+    names, drawn, left = _part(view.names, matrix)
     return Block(
         id=f"overlap-{table}-{form.replace('_', '-')}",
         kind="plot",
         title=f"{what}, {TABLE_WORDS[table]}: {found}",
         meaning=MEANINGS[f"orthogonality.{form}"],
         alt=f"Heatmap, concept by concept: {unit} of {what.lower()}, {TABLE_WORDS[table]}; {found}.",
-        spec=heat.square(view.names, matrix, _cells(matrix, form)),
+        caption=left,
+        spec=heat.square(names, drawn, _cells(drawn, form)),
     )
 
 
@@ -110,7 +133,8 @@ def paper(view: View) -> Any:
     figure = Figure(figsize=(7.2, 3.3 * -(-len(found) // 2)), layout="constrained")
     for place, (table, form, matrix) in enumerate(found):
         axes: Any = figure.add_subplot(-(-len(found) // 2), 2, place + 1)
-        image = _draw(axes, view.names, matrix, form)
+        names, drawn, _ = _part(view.names, matrix)
+        image = _draw(axes, names, drawn, form)
         axes.set_title(f"{FORM_WORDS[form][0]}, {TABLE_WORDS[table]}")
         figure.colorbar(image, ax=axes, shrink=0.8, ticks=[0, 0.5, 1], label=FORM_WORDS[form][1])
     return figure
@@ -122,7 +146,8 @@ def paper_alignment(view: View) -> Any:
 
     figure = Figure(figsize=(3.5, 2.95), layout="constrained")
     axes: Any = figure.add_subplot()
-    image = _draw(axes, view.names, [list(row) for row in view.summary.figures.alignment], "")
+    names, drawn, _ = _part(view.names, [list(row) for row in view.summary.figures.alignment])
+    image = _draw(axes, names, drawn, "")
     axes.set(xlabel="unembedding g", ylabel="embedding f")
     figure.colorbar(image, ax=axes, shrink=0.8, ticks=[0, 0.5, 1], label="mean cosine")
     return figure

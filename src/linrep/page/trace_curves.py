@@ -11,6 +11,7 @@ from linrep.page.view import View
 from linrep.runs.summary import Key
 
 THIN_LINES = 32
+"""Single runs or concepts drawn: the first ones."""
 TABLES = ("unembedding", "embedding", "")
 
 
@@ -81,7 +82,7 @@ class Curve:
     others: NDArray[np.float64] | None
     """The same over those that did not."""
     thin: Sequence[tuple[str, NDArray[np.float64]]]
-    """Each run, or each concept when there is one run."""
+    """Each run, or each concept when there is one run; of many the first."""
     null: NDArray[np.float64] | None
     predicted: NDArray[np.float64] | None
     """Along the steps, NaN where theory gives none: a level, or a rate late in training."""
@@ -140,7 +141,8 @@ def _thin(wide: Any, values: Any, view: View) -> list[tuple[str, NDArray[np.floa
         return []
     each = concepts.pivot_table(index="step", columns="concept", values="value", dropna=False)
     each = each.reindex(wide.index)
-    return [(str(name), each[name].to_numpy(dtype=np.float64)) for name in view.names if name in each]
+    some = [name for name in view.names if name in each][:THIN_LINES]
+    return [(str(name), each[name].to_numpy(dtype=np.float64)) for name in some]
 
 
 def _predicted(view: View, key: Key, steps: NDArray[np.float64]) -> NDArray[np.float64] | None:

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from linrep.page import ended, palette
 from linrep.page.interval import THIN, Estimates, Trace, line, null, predicted
 from linrep.page.meanings import MEANINGS
-from linrep.page.numbers import short
+from linrep.page.numbers import count, short
 from linrep.page.shell import Block, label
-from linrep.page.trace_curves import MEASURES, Curve, Measure, curves
+from linrep.page.trace_curves import MEASURES, THIN_LINES, Curve, Measure, curves
 from linrep.page.view import View
 
 APART = " of runs that did not converge"
@@ -33,7 +33,8 @@ def _legend(view: View) -> Block:
 
 def _keys(view: View) -> list[tuple[str, str, str]]:
     """What lines there are: the colour of each, how it is drawn, and what it is."""
-    thin = "each run" if view.runs > 1 else "each concept"
+    number, what = (view.runs, "run") if view.runs > 1 else (len(view.names), "concept")
+    thin = f"each {what}" + (f", the first {THIN_LINES} of {count(number)}" if number > THIN_LINES else "")
     rows = [
         ("unembedding", "", "unembedding g"),
         ("embedding", "", "embedding f"),
