@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from linrep.paper import all_or_none as shared
 from linrep.paper import deletion as deleted
 from linrep.paper import frequency as often
 from linrep.paper import superposition as packed
@@ -13,6 +14,7 @@ from linrep.paper.order import MODE, PREDICTED, RANK, RATIO, SLOPE, SUPPORT
 from linrep.paper.synonyms import LINEAR, SHARE
 from linrep.paper.synonyms import PREDICTED as SHARE_PREDICTED
 from linrep.sweeps.numbers import Numbers
+from linrep.theory.equivalence import must_agree
 
 from .planted import ALIGNMENT, EXCESS, GAP, MARGIN, F, G, numbers, scattered
 
@@ -252,8 +254,26 @@ def superposition(held: float, *, apart: float = 0.0, talk: float = 0.2, dense: 
     return numbers({"setting": [narrow, control]}, cells, null=null, runs=RUNS)
 
 
+def all_or_none(
+    free: float, *, apart: float = 0.0, must: float = 0.001, another: float = 0.4, left: int = 0
+) -> Numbers:
+    """Measures that must agree differ by ``must``, others by ``free``, all by ``another`` in the control."""
+    whole: dict[tuple[str, str], Any] = {
+        (shared.COMPLEXITY, ""): 4.0,
+        (shared.DIVERGENCE, shared.CONTROL): 0.1,
+    }
+    for name, other in (*shared.OTHERS.items(), (shared.CONTROL, None)):
+        whole |= {(shared.WIDTH, name): 4.0 + (other.wider if other else 0)}
+        for measure, kind in shared.INVARIANCE.items():
+            agrees = other and must_agree(kind, diverse=not other.wider, one_gauge=other.small)
+            value = must if agrees else scattered(free, apart)
+            whole |= {(f"{shared.PREFIX}.{measure}", name): value if other else another}
+    return numbers({"world": ["random"]}, {("random",): whole}, runs=RUNS, held={("random",): left})
+
+
 PLANTED_TRAINING = {
     "superposition": (superposition(40.0), superposition(17.0, apart=8.0), superposition(8.0)),
+    "all-or-none": (all_or_none(0.2), all_or_none(0.06, apart=0.05), all_or_none(0.01)),
     "deletion": (deletion(0.95), deletion(0.85, apart=0.1), deletion(0.5)),
     "frequency": (frequency(-1.3), frequency(-1.3, apart=0.5), frequency(-0.5)),
     "implicit-bias": (

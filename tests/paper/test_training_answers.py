@@ -21,6 +21,7 @@ from linrep.worlds.concepts import independent
 from .planted import G, numbers
 from .planted_training import (
     PLANTED_TRAINING,
+    all_or_none,
     deletion,
     frequency,
     implicit_bias,
@@ -118,6 +119,21 @@ def test_what_merging_leaves_is_held_against_what_it_was_predicted_to() -> None:
     )[2]
     assert "a token each (8 of 8 runs, which converged): 0.97 [0.97, 0.97] and 0.98 [0.98, 0.98]; " in left
     assert "a quarter merged (8 of 8 runs, which converged): 0.70 [0.70, 0.70] and 0.80 [0.80, 0.80]." in left
+
+
+def test_all_or_none_is_judged_by_what_must_agree_what_may_differ_and_another_model() -> None:
+    study = experiment("all-or-none")
+    found = study.answer(all_or_none(0.2)).finding
+    assert "linearity g, balanced, alignment, balanced and overlap g, balanced; not linear map of g" in found
+    assert (
+        "of logits differ by at most 0.00 [0.00, 0.00] where they must agree (wider, large start)." in found
+    )
+    assert "and at least 0.20 [0.20, 0.20] elsewhere (wider, small start)" in found
+    assert "Another model of the world, as good, lies 0.10 nats away" in found
+    assert study.answer(all_or_none(0.2, must=0.1)).standing == "no", "what must agree does not"
+    assert study.answer(all_or_none(0.2, another=0.01)).standing == "undecided", "all models are alike"
+    assert study.answer(all_or_none(0.2, left=6)).standing == "undecided"
+    assert study.answer(all_or_none(0.2, left=8)).standing == "undecided"
 
 
 def test_frequency_is_judged_in_training_in_a_language_and_in_the_end() -> None:

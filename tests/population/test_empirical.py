@@ -140,3 +140,21 @@ def test_too_many_frequencies_are_refused_with_their_size(monkeypatch: pytest.Mo
         InputError, match=r"samples: full-batch steps keep 27 × 8 frequencies for each of 3 runs"
     ):
         sampled(5)
+
+
+def test_a_model_is_learned_as_itself() -> None:
+    """Of its own distribution a model has no loss left and no gradient; of another's their divergence."""
+    population = true()
+    f, g = tables(population)
+    other_f, other_g = tables(population, seed=1)
+    logits = (f @ g.mT).log_softmax(-1)
+    own = EmpiricalPopulation.of_conditionals(population, logits.exp())
+    found = population_gradient(own, f, g)
+    torch.testing.assert_close(found.excess_loss, torch.zeros(RUNS, dtype=torch.float64), rtol=0, atol=1e-12)
+    assert float(found.embedding.abs().max()) < 1e-12
+    apart = population_gradient(own, other_f, other_g).excess_loss
+    other = (other_f @ other_g.mT).log_softmax(-1)
+    naive = (population.weights * (logits.exp() * (logits - other)).sum(-1)).sum(-1)
+    torch.testing.assert_close(apart, naive)
+    with pytest.raises(InputError, match="conditionals: expected"):
+        EmpiricalPopulation.of_conditionals(population, logits.exp()[:, 1:])

@@ -6,6 +6,7 @@ both here and naming it below.
 
 from linrep.errors import InputError
 from linrep.paper import (
+    all_or_none,
     complexity,
     deletion,
     dimension,
@@ -46,6 +47,7 @@ _STUDIES = (
     deletion.EXPERIMENT,
     synonyms.EXPERIMENT,
     superposition.EXPERIMENT,
+    all_or_none.EXPERIMENT,
     equal_loss.EXPERIMENT,
     implicit_bias.EXPERIMENT,
     orthogonality.EXPERIMENT,

@@ -1,6 +1,7 @@
 r"""The population that a sample of pairs stands for: its frequencies in the place of :math:`\omega` and p.
 
-Descent on it is descent on the loss of the sample, exact and full-batch, so that it can come to rest.
+Descent on it is descent on the loss of the sample, exact and full-batch, so that it can come to rest. In the
+same form any distribution can be learned, such as another model's.
 """
 
 from dataclasses import dataclass, replace
@@ -53,21 +54,51 @@ class EmpiricalPopulation(Population):
         Raises:
             InputError: If the frequencies would take too much room, with their size.
         """
-        runs, rows = population.weights.shape
-        columns = population.token_index.shape[1]
-        if (size := 8 * runs * rows * columns) > LARGEST:
-            raise InputError(
-                f"samples: full-batch steps keep {rows:,} × {columns:,} frequencies for each of {runs:,} "
-                f"runs, {size:,} bytes, expected at most {LARGEST:,}; use optimizer 'sgd', or fewer runs"
-            )
+        runs, rows, columns = _room(population)
         counts = torch.zeros(runs, rows * columns, dtype=torch.float64, device=population.device)
         counts.scatter_add_(1, contexts * columns + tokens, torch.ones_like(contexts, dtype=torch.float64))
         counts = counts.view(runs, rows, columns)
         seen = counts.sum(-1)
         counts[:, :, 0] += seen == 0  # some distribution, so that its divergence is finite
         frequencies = counts / counts.sum(-1, keepdim=True)
+        return cls._of_frequencies(population, frequencies, seen / seen.sum(-1, keepdim=True))
+
+    @classmethod
+    def of_conditionals(
+        cls, population: Population, conditionals: Float64[Tensor, "runs contexts tokens"]
+    ) -> "EmpiricalPopulation":
+        """Another distribution in the place of the true one, such as that of a model: weights stay.
+
+        Args:
+            population: The true one, of one process and without padded tokens.
+            conditionals: Of each token in each context; rows sum to 1.
+
+        Raises:
+            InputError: If there is no number for each context and token, or they would take too much room.
+
+        Example:
+            >>> import linrep
+            >>> true = linrep.Population.of([linrep.world(linrep.load_network("cancer"))])
+            >>> even = torch.full((1, 243, 32), 1 / 32, dtype=torch.float64)
+            >>> f, g = torch.zeros(1, 243, 2).double(), torch.zeros(1, 32, 2).double()
+            >>> learned = EmpiricalPopulation.of_conditionals(true, even)
+            >>> linrep.population_gradient(learned, f, g).excess_loss.abs().lt(1e-12).tolist()
+            [True]
+        """
+        expected = _room(population)
+        if conditionals.shape != expected:
+            raise InputError(
+                f"conditionals: expected (runs, contexts, tokens) = {expected}, got "
+                f"{tuple(conditionals.shape)}; use this population's"
+            )
+        return cls._of_frequencies(population, conditionals, population.weights)
+
+    @classmethod
+    def _of_frequencies(
+        cls, population: Population, frequencies: Tensor, weights: Tensor
+    ) -> "EmpiricalPopulation":
         kept: dict[str, Any] = {name: getattr(population, name) for name in Population.__dataclass_fields__}
-        kept["weights"] = seen / seen.sum(-1, keepdim=True)
+        kept["weights"] = weights
         kept["entropy"] = -torch.xlogy(frequencies, frequencies).sum(-1)
         return cls(**kept, frequencies=frequencies)
 
@@ -114,3 +145,14 @@ class EmpiricalPopulation(Population):
         asked = uniform[0].to(self.device) * mass[:, -1:]
         place = torch.searchsorted(mass, asked, right=True).clamp_max(mass.shape[1] - 1)
         return place // columns, place % columns
+
+
+def _room(population: Population) -> tuple[int, int, int]:
+    """Runs, contexts and tokens whose frequencies are kept, if there is room."""
+    (runs, rows), columns = population.weights.shape, population.token_index.shape[1]
+    if (size := 8 * runs * rows * columns) > LARGEST:
+        raise InputError(
+            f"samples: full-batch steps keep {rows:,} × {columns:,} frequencies for each of {runs:,} "
+            f"runs, {size:,} bytes, expected at most {LARGEST:,}; use optimizer 'sgd', or fewer runs"
+        )
+    return runs, rows, columns

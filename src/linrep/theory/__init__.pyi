@@ -4,6 +4,8 @@ from .analogies import eigenmodes as eigenmodes
 from .analogies import half_times as half_times
 from .analogies import strengths as strengths
 from .analogies import without_pairs as without_pairs
+from .equivalence import effective_complexity as effective_complexity
+from .equivalence import must_agree as must_agree
 from .factors import balanced_factors as balanced_factors
 from .factors import factor_geometry as factor_geometry
 from .frequency import forming_steps as forming_steps
