@@ -78,7 +78,7 @@ def assert_same(out: Path, serial: Path, cells: int) -> None:
             assert (out / key / name).read_bytes() == (serial / key / name).read_bytes(), f"{key}/{name}"
     assert (out / "s.csv").read_bytes() == (serial / "s.csv").read_bytes()
     assert failures.kept(out) == []
-    assert not list(out.glob(".partial/sweep-*"))
+    assert not list(out.glob(".partial/board.*"))
 
 
 def until(condition: Callable[[], object], seconds: float = 120.0) -> None:
@@ -269,7 +269,7 @@ def test_interrupted_processes_stop_resumable_and_go_on_to_the_same_bits(tmp_pat
     assert said == "linrep: interrupted; the same command goes on from here\n"
     until(lambda: not [each for each in psutil.process_iter() if _of_group(each, run.pid)])
     assert len(Store(out).finished()) < cells
-    assert not list(out.glob(".partial/sweep-*"))
+    assert not list(out.glob(".partial/board.*"))
     swept(path, out)
     assert_same(out, serial, cells)
 

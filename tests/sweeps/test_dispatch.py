@@ -183,7 +183,7 @@ def test_a_stop_leaves_cells_at_work_resumable(tmp_path: Path) -> None:
         list(run_cells(asked, out=tmp_path, executor=pool, watch=watch, stop=wish.is_set))
     assert Store(tmp_path).finished() == []
     assert [path.parent.name for path in tmp_path.glob(".partial/*/checkpoint.safetensors")] == [asked[0].key]
-    assert not list(tmp_path.glob(".partial/sweep-*"))
+    assert not list(tmp_path.glob(".partial/board.*"))
 
 
 def test_a_cell_that_another_process_trains_is_waited_for(

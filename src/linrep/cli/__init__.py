@@ -5,6 +5,7 @@ that ``linrep --help`` answers at once.
 """
 
 import contextlib
+import io
 import os
 import sys
 import warnings
@@ -60,6 +61,10 @@ def main() -> None:
     """Entry point: runs the command and turns what a user can cause into one line and an exit code."""
     # A notebook hands its own to what it starts, which need not be installed here; figures are files.
     os.environ.pop("MPLBACKEND", None)
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal of few letters gets a question mark for another; nothing is lost but its look.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     sys.exit(execute(sys.argv[1:]))
 
 

@@ -22,7 +22,6 @@ from linrep.cli.lm_options import (
     Winograd,
     Words,
     numbers,
-    require_folder,
     talking,
 )
 from linrep.cli.options import FigureFiles, Json, Measured, Printing, Seed, grouped
@@ -112,13 +111,14 @@ def measure(
     """Measure a model. Given word pairs only, one tensor of it is read and it is never run."""
     from linrep import llm
     from linrep.cli.views import lm as views
+    from linrep.files import require_writable
     from linrep.llm.source import locate
     from linrep.llm.toy.beside import beside_tables
     from linrep.page.lm.page import save
 
     in_full = sentences.in_full
     options = ruler.options(sentences.layer, words.policy())
-    require_folder(out)
+    require_writable(out)
     load = loading.load_options()
     with talking(quiet=printing.quiet) as say:
         source = locate(model, load)
@@ -175,13 +175,14 @@ def paper(
     """The paper's figures of LLaMA-2, of any model: one page, in the paper's order."""
     from linrep import llm
     from linrep.cli.views import lm as views
+    from linrep.files import require_writable
     from linrep.llm.source import locate
     from linrep.page.lm.paper import save, save_figures
 
     if weights_only and (contexts, winograd) != ("builtin", "builtin"):
         raise InputError("--weights-only: runs nothing; leave out --contexts and --winograd, or the flag")
-    require_folder(out)
-    require_folder(figures)
+    require_writable(out)
+    require_writable(figures)
     load = loading.load_options()
     with talking(quiet=printing.quiet) as say:
         say(views.estimate(locate(model, load), in_full=not weights_only))
@@ -234,6 +235,7 @@ def steer(
     """Push the state along a concept: its log-odds move, do others stay?"""
     from linrep import llm
     from linrep.cli.views import lm as views
+    from linrep.files import require_writable
     from linrep.llm.source import locate
     from linrep.page.lm.steer import save
 
@@ -242,7 +244,7 @@ def steer(
     strengths = numbers(strength, "--strength")
     if not any(strengths):
         raise InputError("--strength: expected a number other than 0, which is always read")
-    require_folder(out)
+    require_writable(out)
     load = loading.load_options()
     with talking(quiet=printing.quiet) as say:
         source = locate(model, load)
@@ -353,7 +355,7 @@ def _by_width(
     out: Path, shape: Shape, printing: Printing, seed: int, *, runs: int, widths: list[float]
 ) -> None:
     from linrep.cli.views.toy import show_widths
-    from linrep.files import one_line_errors
+    from linrep.files import require_writable
     from linrep.llm.toy import ToySettings, width_sweep
     from linrep.llm.toy.sweep import QUICK_SWEEP_STEPS, QUICK_TABLE_STEPS, SWEEP_STEPS, TABLE_STEPS
     from linrep.page.lm.widths import save
@@ -373,8 +375,7 @@ def _by_width(
         batch_size=32,
         frequency_ratio=shape.frequency_ratio,
     )
-    with one_line_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
+    require_writable(out)
     with talking(quiet=printing.quiet), stage("models") as advance:
         sweep = width_sweep(
             seed=seed,

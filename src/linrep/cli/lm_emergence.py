@@ -14,7 +14,6 @@ from linrep.cli.lm_options import (
     Winograd,
     Words,
     numbers,
-    require_folder,
     talking,
 )
 from linrep.cli.options import Printing, Seed
@@ -88,6 +87,7 @@ def emergence(
     """When do concepts become directions? Every checkpoint is measured, and none of them twice."""
     from linrep import llm
     from linrep.cli.views.lm import show_emergence
+    from linrep.files import require_writable
     from linrep.page.lm.emergence import save
     from linrep.progress import stage
 
@@ -97,7 +97,7 @@ def emergence(
         raise InputError("--revision: expected several; name them with --revisions step0,step512")
     revisions = None if checkpoints.revisions is None else _names(checkpoints.revisions)
     steps = None if checkpoints.steps is None else _steps(checkpoints.steps)
-    require_folder(out)
+    require_writable(out)
     options = llm.MeasureOptions(
         inner=inner, layer=asked.layer, policy=words.policy(), draws=draws, batch_size=batch_size
     )

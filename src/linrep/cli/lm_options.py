@@ -124,20 +124,6 @@ class Words(Tokens):
         return Tokens.policy(self, self.fewest if fewest is None else fewest)
 
 
-def require_folder(out: Path | None) -> None:
-    """Say at once that the folder cannot be made; it is made when there is something to write into it."""
-    from linrep.files import one_line_errors
-
-    if out is None:
-        return
-    with one_line_errors(out):
-        absent = [each for each in (out, *out.parents) if not each.exists()]
-        out.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(OSError):  # another command may have put something there meanwhile
-        for each in absent:
-            each.rmdir()
-
-
 def numbers(text: str, option: str) -> list[float]:
     """Numbers separated by commas.
 

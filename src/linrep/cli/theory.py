@@ -112,6 +112,7 @@ def claims(
     """Test the paper's claims C1 to C6, each beside a control where it must fail. Resumable."""
     from linrep.cli.signals import stop_on_signal
     from linrep.cli.views.theory import show_ledger
+    from linrep.files import require_writable
     from linrep.page.claims import write_page
     from linrep.paper.claims.ledger import make_ledger
     from linrep.paper.claims.written import save_forest, write_claims
@@ -120,6 +121,8 @@ def claims(
         if not printing.quiet:
             typer.echo(words, err=True)
 
+    for folder in (out, results, figures):
+        require_writable(folder)
     with stop_on_signal() as stop:
         ledger = make_ledger(out, quick=quick, say=say, stop=stop)
     page = write_page(ledger, out)

@@ -85,11 +85,13 @@ def measure(
 ) -> None:
     """Measure any embeddings whose rows have attributes: is each attribute a direction?"""
     from linrep.cli.views.vectors import show, show_reading
+    from linrep.files import require_writable
     from linrep.laboratory.reading import FEW_PAIRS
     from linrep.page.vectors import save
     from linrep.vectors import VectorsOptions, measure_vectors
     from linrep.vectors.own import holds_both, measure_files, run_folder_of
 
+    require_writable(out)
     both = truth.unembedding is not None or run_folder_of(vectors) is not None or holds_both(vectors)
     if both or truth.pairs is not None or truth.world is not None or attributes is None:
         reading = measure_files(

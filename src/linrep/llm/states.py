@@ -14,6 +14,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from linrep.errors import InputError
+from linrep.files import write_file
 from linrep.llm.forward import HEAD, batch_states, out_of_memory, padding_is_seen, require_residual
 from linrep.llm.loading import LanguageModel, fingerprint
 from linrep.progress import stage
@@ -227,8 +228,4 @@ def _load_part(file: Path | None) -> tuple[Tensor, Tensor] | None:
 def _save_part(file: Path | None, part: tuple[Tensor, Tensor]) -> None:
     if file is None:
         return
-    from safetensors.torch import save_file
-
-    unfinished = file.with_suffix(".writing")
-    save_file({"vectors": part[0].contiguous(), "logits": part[1].contiguous()}, unfinished)
-    unfinished.replace(file)
+    write_file(file, {"vectors": part[0], "logits": part[1]})

@@ -102,12 +102,14 @@ class Result:
         """Write the run into a folder of runs, where ``linrep.open`` finds it; returns the run's own folder.
 
         Raises:
-            InputError: The folder cannot be written.
+            InputError: The folder cannot be written, or another process trains this run there.
         """
         from linrep.runs.folder import write
         from linrep.runs.store import Store
 
-        written = write(Store(Path(folder)), self).folder
+        store = Store(Path(folder))
+        with store.claim(self.key):
+            written = write(store, self).folder
         assert written is not None, "a run that was written has a folder"
         return written
 

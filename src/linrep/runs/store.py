@@ -11,22 +11,33 @@ import hashlib
 import os
 import shutil
 import stat
-import tempfile
+import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from pydantic_core import from_json
 from safetensors import SafetensorError, safe_open
 
 from linrep.errors import BusyError, DamagedError, FolderError, InputError
-from linrep.files import one_line_errors, write_file
+from linrep.files import (
+    make_folder,
+    new_folder,
+    one_line_errors,
+    probe,
+    sweep_up,
+    write_files,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-PARTIAL = ".partial"
+PARTIAL, LOCK = ".partial", "lock"
+BOARD = "board."
+"""How the names of the sweeps' boards begin, among the partial folders; no key has a dot."""
+PATIENCE = 0.2
+"""Seconds for whoever holds a lock for a moment to let go of it."""
 CONFIG, RESULT, TRACE = "config.json", "result.json", "trace.parquet"
 WORLDS, TABLES, SNAPSHOTS, PROVENANCE = (
     "worlds.json",
@@ -79,31 +90,59 @@ class Store:
         )
 
     @contextlib.contextmanager
-    def claim(self, key: str) -> Generator[Path, None, None]:
+    def claim(self, key: str, *, patience: float = PATIENCE) -> Generator[Path, None, None]:
         """Hold a run's partial folder against other processes while it is trained.
 
         The system lets go of the lock when its holder ends, however it ends.
+
+        Args:
+            key: Of the run.
+            patience: Seconds for another to let go of it.
 
         Raises:
             BusyError: Another process holds it.
             FolderError: The folder cannot be written or locked.
         """
         folder = self.root / PARTIAL / key
-        with _locked(self.root, key) as held:
+        busy = BusyError(f"run {key}: another process is training it; wait for that one to finish")
+        with one_line_errors(self.root):
+            make_folder(self.root)
+        with locked(folder, busy, patience) as held:
             try:
                 # Folders that a killed process was about to publish.
                 for left in (self.root / PARTIAL).glob(f"{key}.*"):
                     shutil.rmtree(left, ignore_errors=True)
+                with one_line_errors(self.root):
+                    probe(folder)
                 yield folder
             finally:
                 # Once this run is published, another process may have begun a folder of the same name.
-                if held() and {entry.name for entry in folder.glob("*")} == {"lock"}:
+                if held() and {entry.name for entry in folder.glob("*")} == {LOCK}:
                     shutil.rmtree(folder, ignore_errors=True)
+
+    def sweep_up(self) -> None:
+        """Remove what killed processes left that nobody goes on from: checkpoints stay, of runs under way."""
+        for folder in (self.root, *self.root.glob(".[a-z]*/")):
+            sweep_up(folder)
+        for name in sorted({entry.name for entry in (self.root / PARTIAL).glob("*/")}):
+            with contextlib.suppress(BusyError, FolderError):
+                if name.startswith(BOARD):
+                    with locked(self.root / PARTIAL / name, BusyError(name), 0.0):
+                        shutil.rmtree(self.root / PARTIAL / name, ignore_errors=True)
+                else:
+                    self._sweep_up_run(name.partition(".")[0])
+
+    def _sweep_up_run(self, key: str) -> None:
+        with self.claim(key, patience=0.0) as folder, contextlib.suppress(OSError):
+            # Published, and killed before its partial folder was removed; not so where it is trained again.
+            published = os.stat(self.root / key / RESULT).st_mtime_ns
+            if all(each.stat().st_mtime_ns <= published for each in folder.iterdir() if each.name != LOCK):
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _aside(self, key: str) -> Path:
         """Move whatever bears a run's name to a folder that whoever claims the run next removes."""
         folder = self.root / key
-        aside = Path(tempfile.mkdtemp(prefix=f"{key}.old.", dir=self.root / PARTIAL))
+        aside = new_folder(self.root / PARTIAL, f"{key}.old.")
         try:
             with contextlib.suppress(PermissionError):
                 return folder.rename(aside / key).parent
@@ -115,20 +154,18 @@ class Store:
     def publish(self, key: str, files: Mapping[str, "bytes | Mapping[str, Tensor]"]) -> Path:
         """Write a finished run under its final name in one rename, and drop its partial folder.
 
-        What bears the name until then is replaced: an older run, a damaged one, a link.
+        Whoever publishes it has claimed it. What bears the name until then is replaced: an older run, a
+        damaged one, a link.
 
         Args:
             key: The run's key.
             files: Name to bytes, or to the tensors of a safetensors file.
         """
         with one_line_errors(self.root):
-            self.root.mkdir(parents=True, exist_ok=True)
-            (self.root / PARTIAL).mkdir(exist_ok=True)
-            staged = Path(tempfile.mkdtemp(prefix=f"{key}.", dir=self.root / PARTIAL))
+            make_folder(self.root / PARTIAL)
+            staged = new_folder(self.root / PARTIAL, f"{key}.")
             try:
-                for name, content in files.items():
-                    write_file(staged / name, content)
-                os.chmod(staged, 0o755)
+                write_files(staged, files)
                 folder = self.root / key
                 if os.path.lexists(folder):  # a link that leads nowhere does not exist
                     replaced = self._aside(key)
@@ -155,34 +192,58 @@ def holds_run(folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _locked(root: Path, key: str) -> Generator[Callable[[], bool], None, None]:
-    """Hold the lock of a partial folder, or say why it cannot be had; yields whether it still lies there."""
-    busy = BusyError(f"run {key}: another process is training it; wait for that one to finish")
-    path = root / PARTIAL / key / "lock"
-    with one_line_errors(root):
+def locked(
+    folder: Path, busy: BusyError, patience: float = PATIENCE
+) -> Generator[Callable[[], bool], None, None]:
+    """Hold a folder by a lock in it, made if need be; the system lets go of it when its holder ends.
+
+    Args:
+        folder: Held.
+        busy: Raised where another holds it.
+        patience: Seconds for it to let go: whoever sweeps up holds a lock for a moment.
+
+    Yields:
+        Whether the lock still lies there.
+
+    Raises:
+        FolderError: The folder cannot be written or locked.
+    """
+    path, last = folder / LOCK, time.monotonic() + patience
+    while (handle := _lock(path)) is None:
+        if time.monotonic() >= last:
+            raise busy
+        time.sleep(PATIENCE / 10)
+    with handle:
+        yield lambda: _lies_at(handle, path)
+
+
+def _lock(path: Path) -> IO[str] | None:
+    """The file of a lock, held; None where somebody else holds it."""
+    with one_line_errors(path.parents[2]):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            handle = open(path, "w")  # noqa: SIM115 - closed below
+            handle = open(path, "w")  # noqa: SIM115 - closed by whoever holds it
         except FileNotFoundError:  # its holder until now removed the folder, in this very moment
-            raise busy from None
+            return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _lies_at(handle, path):
+            return handle
+    except BlockingIOError:
+        pass
+    except OSError as error:
+        handle.close()
+        raise FolderError(
+            f"{path}: cannot be locked ({error}); the file system of --out must know flock"
+        ) from None
+    handle.close()
+    return None
 
-    def held() -> bool:
-        with contextlib.suppress(FileNotFoundError):
-            return os.stat(path).st_ino == os.fstat(handle.fileno()).st_ino
-        return False
 
-    with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not held():
-                raise busy
-        except BlockingIOError:
-            raise busy from None
-        except OSError as error:
-            raise FolderError(
-                f"{path}: cannot be locked ({error}); the file system of --out must know flock"
-            ) from None
-        yield held
+def _lies_at(handle: IO[str], path: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return os.stat(path).st_ino == os.fstat(handle.fileno()).st_ino
+    return False
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -191,7 +252,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         DamagedError: Missing, unreadable or no object.
     """
-    return parse_json(_content(path), path)
+    return parse_json(read_bytes(path), path)
 
 
 def parse_json(text: bytes, path: Path) -> dict[str, Any]:
@@ -226,7 +287,7 @@ def read_intact(path: Path, expected: object) -> bytes:
     recorded = expected.get(path.name) if isinstance(expected, dict) else None
     if not isinstance(recorded, str):
         raise DamagedError(f"{path}: damaged, its hash is not recorded")
-    content = _content(path)
+    content = read_bytes(path)
     if hashlib.sha256(content).hexdigest() != recorded:
         raise DamagedError(f"{path}: damaged, its hash is not the one recorded")
     return content
@@ -248,7 +309,12 @@ def read_tensors(path: Path) -> "dict[str, Tensor]":
         raise DamagedError(f"{path}: cannot be read as safetensors ({error})") from None
 
 
-def _content(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """What a file holds.
+
+    Raises:
+        DamagedError: Missing or unreadable.
+    """
     with _opened(path) as file:
         return file.read()
 

@@ -1,21 +1,22 @@
 """What is under way in a sweep, told through the folder that all its workers share.
 
-A sweep's board is a folder of its own, ``<root>/.partial/sweep-…/``. As long as the file ``go`` lies there,
+A sweep's board is a folder of its own, ``<root>/.partial/board.…/``. As long as the file ``go`` lies there,
 cells are worked on; a worker puts a file for its cell there, with the share that is done, and takes it away
 at the end. Nothing else is needed to show or to stop workers, whatever engine runs them, on any machine.
+The sweep holds a lock in it: a board whose lock nobody holds was left by one that was killed.
 """
 
 import contextlib
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from linrep.files import one_line_errors
-from linrep.runs.store import PARTIAL
+from linrep.errors import BusyError
+from linrep.files import make_folder, new_folder, one_line_errors
+from linrep.runs.store import BOARD, LOCK, PARTIAL, locked
 
 GO = "go"
 PULSE = 1.0
@@ -41,7 +42,7 @@ class Board:
         found: dict[str, float] = {}
         with contextlib.suppress(OSError):
             for entry in os.scandir(self.folder):
-                if entry.name != GO:
+                if entry.name not in (GO, LOCK):
                     with contextlib.suppress(OSError, ValueError):
                         found[entry.name] = float(Path(entry.path).read_text() or 0)
         return found
@@ -90,17 +91,18 @@ def hung(root: Path) -> Generator[Board, None, None]:
         InputError: The folder cannot be written.
     """
     with one_line_errors(root):
-        (root / PARTIAL).mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="sweep-", dir=root / PARTIAL))
-        os.chmod(folder, 0o755)
-        (folder / GO).touch()
-    board = Board(folder)
-    try:
-        yield board
-    finally:
-        board.halt()
-        # Out of reach first: what a worker tells while the folder is emptied would keep it there.
-        over = folder.with_suffix(".over")
-        with contextlib.suppress(OSError):
-            folder.rename(over)
-        shutil.rmtree(over, ignore_errors=True)
+        make_folder(root / PARTIAL)
+        folder = new_folder(root / PARTIAL, BOARD)
+    with locked(folder, BusyError(f"{folder}: another process holds it")):
+        with one_line_errors(root):
+            (folder / GO).touch()
+        board = Board(folder)
+        try:
+            yield board
+        finally:
+            board.halt()
+            # Out of reach first: what a worker tells while the folder is emptied would keep it there.
+            over = folder.with_suffix(f"{folder.suffix}-over")
+            with contextlib.suppress(OSError):
+                folder.rename(over)
+            shutil.rmtree(over, ignore_errors=True)

@@ -69,7 +69,8 @@ def local_cluster(workers: int) -> Generator[Any, None, None]:
                 n_workers=workers,
                 threads_per_worker=1,
                 dashboard_address=cast("str", None),
-                scheduler_kwargs={"dashboard_address": ":0"},  # any port: the usual one may be taken
+                # Any port, as the usual one may be taken; for nobody who is not on this machine.
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
                 silence_logs=logging.CRITICAL,
             )
     except (OSError, RuntimeError) as error:

@@ -19,10 +19,12 @@ from typing import Any
 
 from linrep.errors import InputError, LostError
 
-KEYS = ("queue", "account", "walltime", "memory", "cores", "interface", "directive", "prologue")
+KEYS = ("queue", "account", "walltime", "memory", "cores", "interface", "dashboard", "directive", "prologue")
 """Of ``--slurm``; the last two may be given several times."""
 LOGS = ".slurm"
 """In a folder of runs: what the jobs say."""
+NOWHERE = "127.0.0.1:0"
+"""Where a dashboard that was not asked for listens, as Dask has no way not to: not to other machines."""
 PULSE, PATIENCE = 5.0, 30.0
 """Seconds between two looks at the queue, and for SLURM to answer."""
 ENDED = (
@@ -54,6 +56,9 @@ def slurm_cluster(options: Pairs, threads: int, logs: Path) -> Any:
     text = given.get("cores", str(threads))
     if not text.isdigit() or int(text) < threads:
         raise InputError(f"--slurm: cores: expected at least {threads}, the threads of a cell, got {text!r}")
+    from dask.config import get
+
+    configured: Sequence[str] = get("jobqueue.slurm.worker-extra-args", None) or []
     said = [f'--{name}="{logs.resolve() / "%j.out"}"' for name in ("output", "error")]
     try:
         cluster = SLURMCluster(
@@ -66,7 +71,11 @@ def slurm_cluster(options: Pairs, threads: int, logs: Path) -> Any:
             interface=given.get("interface"),
             job_extra_directives=[*said, *(value for key, value in options if key == "directive")],
             job_script_prologue=[value for key, value in options if key == "prologue"],
-            scheduler_options={"dashboard": False, "dashboard_address": ":0"},
+            worker_extra_args=[*configured, "--no-dashboard", "--dashboard-address", NOWHERE],
+            scheduler_options={
+                "dashboard": "dashboard" in given,
+                "dashboard_address": given.get("dashboard", NOWHERE),
+            },
         )
     except (ValueError, OSError) as error:
         raise InputError(f"--slurm: {' '.join(str(error).split())}") from None
