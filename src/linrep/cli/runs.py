@@ -253,7 +253,12 @@ def _write_csv(table: "RunTable", target: Path) -> None:
     from pyarrow import csv
 
     from linrep.files import one_line_errors, write_file
+    from linrep.runs.spreadsheet import escaped
 
+    for at, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            words = [each and escaped(each) for each in table[at].to_pylist()]
+            table = table.set_column(at, field.name, pa.array(words, pa.string()))
     written = pa.BufferOutputStream()
     csv.write_csv(table, written, csv.WriteOptions(quoting_style="needed"))
     content = written.getvalue().to_pybytes()

@@ -1,8 +1,5 @@
 """The numbers: every measure with its interval and null, and every concept by itself, as tables and CSV."""
 
-import csv
-import io
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +9,7 @@ from linrep.page import palette
 from linrep.page.numbers import ABSENT, cosine, count, interval, short
 from linrep.page.shell import Block
 from linrep.page.view import View
+from linrep.runs.spreadsheet import to_csv
 from linrep.runs.summary import Key, LogOdds, Margin, address
 
 MEASURES = (
@@ -146,12 +144,3 @@ def _state_columns(view: View) -> tuple[list[str], list[str]]:
 def _by_concept(view: View, key: Key) -> dict[str, float | None]:
     given = view.similarity(*key)
     return dict.fromkeys(view.names) if given is None else given.per_concept
-
-
-def to_csv(head: Sequence[str], lines: Sequence[Sequence[Any]]) -> str:
-    """Comma-separated text; what is absent is an empty cell, numbers keep all their digits."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows([["" if cell is None else cell for cell in line] for line in lines])
-    return text.getvalue()

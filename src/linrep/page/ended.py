@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from linrep.page.concept_table import to_csv
 from linrep.page.numbers import ABSENT, capital, count, short
 from linrep.page.shell import Block
 from linrep.page.view import View
+from linrep.runs.spreadsheet import to_csv
 from linrep.runs.summary import END_WORDS
 
 HEAD = (

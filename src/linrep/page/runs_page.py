@@ -5,7 +5,6 @@ from typing import Any
 
 import linrep
 from linrep.errors import InputError
-from linrep.page.concept_table import to_csv
 from linrep.page.dots import Cell, ordered
 from linrep.page.numbers import count, short
 from linrep.page.runs_dots import Drawn, K, M, dots_of, ended_words, rows_of
@@ -15,6 +14,7 @@ from linrep.page.shell import Block, Page, Section, assemble
 from linrep.runs.config import Config
 from linrep.runs.failures import Failure
 from linrep.runs.index import RunTable
+from linrep.runs.spreadsheet import to_csv
 
 Fields = dict[str, list[Any]]
 """Of the config, with their values in order."""

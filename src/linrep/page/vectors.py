@@ -13,6 +13,7 @@ from linrep.page.numbers import ABSENT, cosine, count, short
 from linrep.page.scale import Scale, Standing
 from linrep.page.shell import Block, Line, Page, Section, assemble, label
 from linrep.runs.row import Row
+from linrep.runs.spreadsheet import frame_to_csv
 from linrep.runs.tidy import plain
 from linrep.vectors import VectorsResult
 from linrep.vectors.result import POINT
@@ -204,7 +205,7 @@ def _concepts(result: VectorsResult) -> Block:
         columns=head,
         rows=rows,
         swatches=[palette.concept(i) for i in range(len(rows))],
-        download=("measures.csv", result.table.to_csv(index=False)),
+        download=("measures.csv", frame_to_csv(result.table)),
     )
 
 

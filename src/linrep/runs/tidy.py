@@ -1,5 +1,6 @@
 """What a measurement leaves: a tidy table of rows and labelled matrices, as frames, JSON and files."""
 
+import io
 import json
 import math
 from abc import ABC, abstractmethod
@@ -9,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from linrep.errors import InputError, shown
-from linrep.files import write_file
+from linrep.files import make_folder, write_file
 from linrep.runs.row import Matrix, Row
+from linrep.runs.spreadsheet import frame_to_csv
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,11 +80,18 @@ def save(folder: Path | str, record: Mapping[str, Any], table: "pd.DataFrame") -
         ValueError: If the record holds a number that JSON has not.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_file(folder / "result.json", (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())
-    table.to_csv(folder / "table.csv", index=False)
-    table.to_parquet(folder / "table.parquet")
+    write_file(folder / "table.csv", frame_to_csv(table).encode())
+    write_file(folder / "table.parquet", as_parquet(table))
     return folder
+
+
+def as_parquet(table: "pd.DataFrame") -> bytes:
+    """A frame as the bytes of a Parquet file."""
+    written = io.BytesIO()
+    table.to_parquet(written)
+    return written.getvalue()
 
 
 def plain(value: Any) -> Any:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from linrep.files import write_file
 from linrep.runs.drawing import drawing
-from linrep.runs.tidy import Tidy, plain
+from linrep.runs.tidy import Tidy, as_parquet, plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,7 @@ class VectorsResult(Tidy):
     def save(self, folder: Path | str) -> Path:
         """Write `result.json`, `table.csv`, `table.parquet` and `map.parquet`; returns the folder."""
         folder = Tidy.save(self, folder)
-        self.map.to_parquet(folder / "map.parquet")
+        write_file(folder / "map.parquet", as_parquet(self.map))
         return folder
 
     def plot(self, name: str = "orthogonality_mean") -> Any:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from linrep.errors import InputError, shown
 from linrep.llm.paired_contexts import PairedContexts
+from linrep.runs.spreadsheet import unescaped
 
 CountsInput = str | Path | Mapping[str, int | float]
 Kind = Literal["word", "token_id", "concept"]
@@ -220,7 +221,7 @@ def _from_table(text: str, source: str) -> Counts:
     for line, row in enumerate(rows[1:], start=2):
         if len(row) <= max(at, value_at):
             raise InputError(f"counts: {source}:{line}: expected {len(heads)} columns, got {shown(row)}")
-        entries.append((f"{source}:{line}", row[at], row[value_at]))
+        entries.append((f"{source}:{line}", unescaped(row[at]), row[value_at]))
     return _counts(HEADS[what], entries, source)
 
 

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from linrep.errors import InputError
+from linrep.files import usual_rights
 from linrep.llm.paired_contexts import PairedContexts
 from linrep.llm.toy.history import folder_name
 from linrep.llm.toy.language import Language
 from linrep.llm.toy.train import Snapshot
 from linrep.llm.word_pairs import WordPairs
+from linrep.runs.spreadsheet import to_csv
 from linrep.worlds.concepts import ConceptModel
 
 PAIRS = "pairs"
@@ -66,8 +68,7 @@ def save(
     require_free(folder)
     try:
         (folder / PAIRS).mkdir(parents=True, exist_ok=True)
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        _save_model(folder, model, tokenizer)
         for each in pairs:
             text = "".join(f"{low}\t{high}\n" for low, high in each.pairs)
             (folder / PAIRS / f"[{each.title}].txt").write_text(text, encoding="utf-8")
@@ -75,8 +76,7 @@ def save(
         lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         (folder / CONTEXTS).write_text(lines, encoding="utf-8")
         ordered = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
-        text = "".join(f"{word},{count}\n" for word, count in [("word", "count"), *ordered])
-        (folder / COUNTS).write_text(text, encoding="utf-8")
+        (folder / COUNTS).write_text(to_csv(["word", "count"], ordered), encoding="utf-8")
         _save_history(folder, model, tokenizer, snapshots)
         truth = {**record, **world_record(language)}
         text = json.dumps(truth, indent=1, ensure_ascii=False) + "\n"
@@ -87,13 +87,18 @@ def save(
         ) from None
 
 
+def _save_model(folder: Path, model: Any, tokenizer: Any) -> None:
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    usual_rights(folder)
+
+
 def _save_history(folder: Path, model: Any, tokenizer: Any, snapshots: Sequence[Snapshot]) -> None:
     """Each checkpoint as a model with its tokenizer; the model itself ends as it was."""
     last = {name: each.clone() for name, each in model.state_dict().items()} if snapshots else {}
     for each in snapshots:
         model.load_state_dict(each.weights)
-        model.save_pretrained(folder / folder_name(each.step))
-        tokenizer.save_pretrained(folder / folder_name(each.step))
+        _save_model(folder / folder_name(each.step), model, tokenizer)
     if snapshots:
         model.load_state_dict(last)
 

@@ -12,6 +12,7 @@ from linrep.page.lm import emergence_figures as figures
 from linrep.page.lm.emergence_words import THRESHOLDS, kicker, lines, step_words, title
 from linrep.page.numbers import ABSENT, cosine, count, short
 from linrep.page.shell import Block, Page, Section, assemble
+from linrep.runs.spreadsheet import frame_to_csv
 
 AXIS = (
     "Steps stand on a logarithmic axis, which has no 0: step 0 stands left of the dotted line, not to "
@@ -141,7 +142,7 @@ def _when(result: EmergenceResult) -> Block:
         "one before it. Occurrences: of the concept's words, in the counts that were given.",
         columns=columns,
         rows=rows,
-        download=("table.csv", result.table.to_csv(index=False)),
+        download=("table.csv", frame_to_csv(result.table)),
     )
 
 

@@ -1,7 +1,5 @@
 """The page of a measured language model: verdict, figures, tables, where it was read and what was dropped."""
 
-import csv
-import io
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from linrep.page.lm import figures, verdict
 from linrep.page.lm.view import INNER, TABLES, View, nats, with_interval, yes
 from linrep.page.numbers import ABSENT, cosine, count, short
 from linrep.page.shell import Block, Page, Section, assemble
+from linrep.runs.spreadsheet import frame_to_csv, to_csv
 
 REASONS_TOLD = 8
 MEASURES = {
@@ -142,7 +141,7 @@ def _words(view: View) -> Block:
         f"with the other concepts' directions. {ABSENT}: does not exist.",
         columns=("Concept", "found", "linearity", "random", "left out", "area", "overlap", "pairs"),
         rows=rows,
-        download=("table.csv", view.result.table.to_csv(index=False)),
+        download=("table.csv", frame_to_csv(view.result.table)),
     )
 
 
@@ -319,10 +318,6 @@ def token_table(view: View) -> Block:
         ]
         for name, reasons in by_concept.items()
     ]
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(["concept", "low", "high", "reason"])
-    writer.writerows(tokens["dropped"])
     return Block(
         id="token-policy",
         kind="table",
@@ -331,5 +326,5 @@ def token_table(view: View) -> Block:
         f"of several tokens “{tokens['multi_token']}”. The file lists every dropped pair with its reason.",
         columns=("Concept", "kept", "dropped", "why"),
         rows=rows,
-        download=("dropped_pairs.csv", out.getvalue()),
+        download=("dropped_pairs.csv", to_csv(["concept", "low", "high", "reason"], tokens["dropped"])),
     )

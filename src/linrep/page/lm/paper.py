@@ -19,6 +19,7 @@ from linrep.page.numbers import ABSENT, cosine, count
 from linrep.page.scale import Scale
 from linrep.page.shell import Block, Line, Page, Section, assemble
 from linrep.runs.row import Row
+from linrep.runs.spreadsheet import frame_to_csv
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -302,7 +303,7 @@ def _table(seen: Seen) -> Block:
         "random turn has the causal inner product's spectrum and knows nothing of the model.",
         columns=("Number", *columns),
         rows=rows,
-        download=("table.csv", seen.paper.table.to_csv(index=False)),
+        download=("table.csv", frame_to_csv(seen.paper.table)),
         size="wide",
     )
 

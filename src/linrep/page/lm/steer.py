@@ -12,6 +12,7 @@ from linrep.page.interval import THIN, Estimates, Trace, line
 from linrep.page.numbers import ABSENT, count, short
 from linrep.page.scale import Scale
 from linrep.page.shell import Block, Line, Page, Section, assemble, label
+from linrep.runs.spreadsheet import frame_to_csv
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -210,5 +211,5 @@ def _words(result: SteerResult) -> Block:
         title="Likeliest next tokens",
         columns=("Prompt", "strength", f"log-odds of {target}", "likeliest first"),
         rows=rows,
-        download=("steering.csv", result.table.to_csv(index=False)),
+        download=("steering.csv", frame_to_csv(result.table)),
     )

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import linrep
-from linrep.files import one_line_errors, write_file
+from linrep.files import make_folder, one_line_errors, write_file
 from linrep.llm.toy.sweep import Kind, WidthSweep
 from linrep.page.interval import Dash, Estimates, line, null
 from linrep.page.numbers import ABSENT, cosine, short
 from linrep.page.scale import Scale, Standing
 from linrep.page.shell import Block, Line, Page, Section, assemble
+from linrep.runs.spreadsheet import frame_to_csv
+from linrep.runs.tidy import as_parquet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +52,9 @@ def save(sweep: WidthSweep, out: Path) -> Path:
     """Write `widths.csv`, `widths.parquet` and `page.html`; returns the page."""
     table = sweep.table
     with one_line_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
-        table.to_csv(out / "widths.csv", index=False)
-        table.to_parquet(out / "widths.parquet")
+        make_folder(out)
+        write_file(out / "widths.csv", frame_to_csv(table).encode())
+        write_file(out / "widths.parquet", as_parquet(table))
         write_file(out / "page.html", render(sweep).encode())
     return out / "page.html"
 
@@ -243,5 +245,5 @@ def _numbers(sweep: WidthSweep) -> Block:
         title="Every model",
         columns=("Model", "measure", "value", "95 %", "random, 95 %", "excess loss, nats", "seed"),
         rows=cells,
-        download=("widths.csv", sweep.table.to_csv(index=False)),
+        download=("widths.csv", frame_to_csv(sweep.table)),
     )

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from linrep.files import one_line_errors, write_file
 from linrep.page.claims import READING, groups, headline
-from linrep.page.concept_table import to_csv
 from linrep.page.print_forest import forest_figure
 from linrep.page.print_style import save
 from linrep.paper.claims.ledger import Ledger
 from linrep.paper.table import as_markdown
+from linrep.runs.spreadsheet import to_csv
 
 NAME = "claims"
 COLUMNS = ("id", "role", "name", "quantity", "mean", "low95", "high95", "seeds", "rule", "outcome")
