@@ -19,6 +19,7 @@ BENCHMARKS = (
     "growth",
     "training",
     "sweep",
+    "many_cells",
     "store",
     "cli",
     "lm",

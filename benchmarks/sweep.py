@@ -52,7 +52,7 @@ def rows(given: argparse.Namespace) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder, fresh = Path(name), map(str, count())
         calls: dict[str, Callable[[], object]] = {
-            BARE: lambda: [_bare(cell.config) for cell in grid],
+            BARE: lambda: [bare(cell.config) for cell in grid],
             SERIAL: lambda: _sweep(grid, folder / "serial" / next(fresh)),
         }
         starts: dict[str, float] = {}
@@ -131,7 +131,7 @@ def _sweep(grid: tuple[Cell, ...], folder: Path, pool: Executor | None = None) -
         assert outcome.result is not None, outcome.error
 
 
-def _bare(config: Config) -> None:
+def bare(config: Config) -> None:
     dim = config.model.dim
     assert dim is not None
     population = Population.of(laboratory.worlds(config), dtype=getattr(torch, config.compute.dtype))

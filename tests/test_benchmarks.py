@@ -14,6 +14,7 @@ from benchmarks import (
     gradient,
     growth,
     machine,
+    many_cells,
     memory,
     profile,
     records,
@@ -29,6 +30,7 @@ from linrep.cli import execute
 from linrep.population.gradient import population_gradient, table_gradients
 from linrep.runs.index import run_index
 from linrep.runs.store import Store
+from linrep.sweeps.sweep import run_cells
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -38,6 +40,7 @@ RATIOS = {
     "profile": "--concepts 3 --repeats 1",
     "cli": "--repeats 1",
     "store": "--runs 2 --repeats 1",
+    "many_cells": "--cells 2 --trained 2 --repeats 1",
     "coverage": "--units 5 --repetitions 3",
     "ruler": "--repeats 1",
     "finish": "--concepts 2 --runs 1 --networks --skewed 1 --watched 1",
@@ -51,6 +54,7 @@ def few_and_empty_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweep, "ENGINES", dict(list(sweep.ENGINES.items())[:1]))
     monkeypatch.setattr(cli, "COMMANDS", dict.fromkeys((cli.EMPTY, "another"), ("-S", "-c", "pass")))
     monkeypatch.setattr(store, "COMMANDS", dict.fromkeys((store.FIRST, store.NAIVE), ("-S", "-c", "pass")))
+    monkeypatch.setattr(many_cells, "COMMANDS", dict.fromkeys(many_cells.COMMANDS, ("-S", "-c", "pass")))
     monkeypatch.setattr(timing, "SHORTEST_ROUND", 1e-4)
 
 
@@ -117,6 +121,16 @@ def test_the_loop_over_a_folder_of_runs_finds_what_the_index_finds(tmp_path, mon
     index = run_index(Store(tmp_path / "runs"))
     assert len(set(index.table["seed"].to_pylist())) == 40
     assert index.damaged == ()
+
+
+def test_the_cells_of_a_sweep_that_is_only_reported_are_whole(tmp_path) -> None:
+    grid = many_cells.grid_of(tmp_path / "cells.toml", 5)
+    many_cells.fill(tmp_path / "out", grid)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
+    found = list(run_cells(grid, out=tmp_path / "out"))
+    assert [outcome.error for outcome in found] == [""] * 5
+    assert [outcome.result.config.seed for outcome in found if outcome.result] == [0, 1, 2, 0, 1]
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == before
 
 
 def test_growth_writes_its_aims() -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from linrep.sweeps.numbers import Numbers, collect
+from linrep.sweeps.gathering import collect
+from linrep.sweeps.numbers import Numbers
 
 STEPS = (0, 10, 100, 1000)
 G = ("linearity", "unembedding")

@@ -1,7 +1,6 @@
 """Planted numbers of the experiments that hold several ways down against each other."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from linrep.paper.entanglement import MOVED
@@ -26,7 +25,7 @@ def scattered(planted: Numbers, by: Mapping[tuple[str, str], float], **labels: s
         for axis, label in labels.items():
             rows &= frame[axis] == label
         frame.loc[rows, "value"] += size * (1 - 2 * (frame.loc[rows, "run"] % 2))
-    return replace(planted, frame=frame)
+    return Numbers(axes=planted.axes, frame=frame)
 
 
 def equal_loss(bent: float, *, known: float = 0.99, runs: int = 8) -> Numbers:

@@ -13,7 +13,7 @@ from linrep.page.shell import Block
 from linrep.paper.record import LINEARITY_G
 from linrep.paper.report import Report
 from linrep.paper.sweep_dots import limit_of
-from linrep.paper.table import as_csv, grid, lines
+from linrep.paper.table import as_csv, grid, lines, measured
 from linrep.paper.user_sweep import user_experiment
 from linrep.runs.toml import parse
 from linrep.sweeps.file import parse_sweep
@@ -71,7 +71,7 @@ def report(found: Numbers, **base: Any) -> Report:
         experiment=user_experiment("mine"),
         sweep=sweep,
         numbers=found,
-        outcomes=[Outcome(cell=cell, result=None, error="") for cell in cells(sweep)],
+        outcomes=[Outcome(cell=cell) for cell in cells(sweep)],
         seconds=1.0,
         command="linrep sweep mine.toml",
     )
@@ -79,7 +79,7 @@ def report(found: Numbers, **base: Any) -> Report:
 
 def test_a_table_is_of_runs_that_converged_and_brackets_say_where_none_did() -> None:
     planted = widths(k1=4, k2=1)
-    found = lines(planted, [LINEARITY_G])
+    found = lines(measured(planted, [LINEARITY_G]))
     assert [(line.labels[0], line.which, line.converged, line.runs) for line in found] == [
         ("1", "all", 0, 4),
         ("2", "converged", 3, 4),
@@ -90,7 +90,7 @@ def test_a_table_is_of_runs_that_converged_and_brackets_say_where_none_did() -> 
     assert body[0] == ["1", "0 of 4", "(0.50 [0.50, 0.50])"]
     assert body[1] == ["2", "3 of 4", "0.50"], "three runs have no interval"
     assert body[2] == ["3", "4 of 4", "0.50 [0.50, 0.50]"]
-    rows = list(csv.DictReader(io.StringIO(as_csv(planted, [LINEARITY_G]))))
+    rows = list(csv.DictReader(io.StringIO(as_csv(planted, measured(planted, [LINEARITY_G])))))
     assert [(row["model.dim"], row["which_runs"], row["runs"]) for row in rows] == [
         ("1", "converged", "0"), ("1", "all", "4"), ("2", "converged", "3"),
         ("2", "all", "4"), ("3", "converged", "4"), ("3", "all", "4"),
@@ -103,7 +103,7 @@ def test_a_table_has_six_columns_at_most(axes: int) -> None:
     cells_of = dict.fromkeys(itertools.product(*names.values()), ONE)
     planted = numbers({**names, "one point": ["x"]}, {(*at, "x"): one for at, one in cells_of.items()})
     columns = [LINEARITY_G] * 7
-    titles, body = grid(planted, lines(planted, columns), columns)
+    titles, body = grid(planted, lines(measured(planted, columns)), columns)
     assert len(titles) == 6
     assert {len(row) for row in body} == {6}
     assert titles[0] == ("axis0" if axes < 4 else " · ".join(names))

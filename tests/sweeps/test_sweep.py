@@ -19,8 +19,8 @@ from linrep.errors import InputError
 from linrep.runs.failures import Failure, forget, kept
 from linrep.runs.store import Store
 from linrep.sweeps.file import load_sweep, parse_sweep
+from linrep.sweeps.gathering import gather, tidy
 from linrep.sweeps.grid import cells
-from linrep.sweeps.numbers import gather, tidy
 from linrep.sweeps.sweep import run_cells
 from tests.support.small_sweep import BASE
 
@@ -163,7 +163,7 @@ def test_bad_files_exit_with_2_and_one_line(
 def test_numbers_hold_every_run_and_the_start() -> None:
     grid = cells(sweep({"model.dim": [1, 2]}))
     frames = [
-        tidy(each.cell, each.result) for each in run_cells(grid, out=_folder()) if each.result is not None
+        tidy(each.cell, each.finished) for each in run_cells(grid, out=_folder()) if each.finished is not None
     ]
     numbers = gather(grid, frames)
     assert numbers.axes == {"model.dim": ["1", "2"]}
@@ -179,7 +179,8 @@ def test_the_null_of_a_cell_is_over_all_draws() -> None:
     (cell,) = cells(sweep({"model.dim": [2]}))
     (outcome,) = run_cells([cell], out=_folder())
     assert outcome.result is not None
-    found, final = gather([cell], [tidy(cell, outcome.result)]), outcome.result.summary.final
+    assert outcome.finished is not None
+    found, final = gather([cell], [tidy(cell, outcome.finished)]), outcome.result.summary.final
     similar = {
         ("linearity", "unembedding"): final.linearity["unembedding"],
         ("alignment", ""): final.alignment,

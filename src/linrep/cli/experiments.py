@@ -2,7 +2,7 @@
 
 import contextlib
 import shlex
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -71,7 +71,8 @@ class Cells:
         typer.Option(
             "--slurm",
             metavar="KEY=VALUE",
-            help="Of a SLURM job: queue, account, walltime, memory, cores, interface, directive, prologue.",
+            help="Of a SLURM job: queue, account, walltime, memory, cores, interface, dashboard, directive, "
+            "prologue.",
         ),
     ] = None
     retry: Annotated[bool, typer.Option("--retry", help="Train again what diverged or is damaged.")] = False
@@ -112,7 +113,7 @@ def sweep(
     from linrep.cli.signals import stop_on_signal
     from linrep.cli.views.live import live_table
     from linrep.cli.views.sweep import show_sweep
-    from linrep.paper.report import write
+    from linrep.paper.report import ENDINGS, write
     from linrep.paper.reproduce import reports
     from linrep.paper.user_sweep import user_experiment
     from linrep.sweeps.file import load_sweep
@@ -125,6 +126,7 @@ def sweep(
     command = shlex.join([*words, *settings, *by.words()])
     grid = cells(read, threads=None if chosen is None else chosen.share)
     plan = (user_experiment(read.name, grid), read, grid, command)
+    _require_places(out, (f"{read.name}{ending}" for ending in ENDINGS), figures.figures)
     with stop_on_signal() as stop, _workers(chosen, grid, out) as pool, live_table(printing.quiet) as watch:
         (report,) = reports([plan], out, watch=watch, stop=stop, executor=pool, retry=by.retry)
     page = write(report, out)
@@ -164,7 +166,7 @@ def reproduce(
     from linrep.cli.signals import stop_on_signal
     from linrep.cli.views.live import live_table
     from linrep.paper import NAMES
-    from linrep.paper.report import write, write_index
+    from linrep.paper.report import ENDINGS, write, write_index
     from linrep.paper.reproduce import plan, reports
     from linrep.paper.results import write_results, write_results_index
     from linrep.progress import stage
@@ -176,6 +178,8 @@ def reproduce(
     plans = plan(NAMES if all_ else names or [], quick=quick, options=options)
     finished: list[Report] = []
     grid = [cell for plan in plans for cell in plan[2]]
+    written = [f"{study.name}{ending}" for study, *_ in plans for ending in ENDINGS]
+    _require_places(out, [*written, "index.html"], figures.figures, results)
     with stop_on_signal() as stop, _workers(chosen, grid, out) as pool, live_table(printing.quiet) as watch:
         for report in reports(plans, out / "runs", watch=watch, stop=stop, executor=pool, retry=by.retry):
             with stage(f"answering {report.experiment.name}"):
@@ -195,6 +199,16 @@ def reproduce(
         lambda: typer.echo(f"page  {index.resolve()}"),
     )
     return _complain_of_failed(finished)
+
+
+def _require_places(out: Path, names: Iterable[str], *others: Path | None) -> None:
+    """What could not be written after hours of training is told before them."""
+    from linrep.files import require_target, require_writable
+
+    for folder in (out, *others):
+        require_writable(folder)
+    for name in names:
+        require_target(out / name)
 
 
 @contextlib.contextmanager

@@ -80,7 +80,7 @@ def _figure(report: "Report") -> Section:
 
 
 def _numbers(report: "Report") -> Section:
-    columns, rows = report.grid()
+    columns, rows = report.grid
     table = Block(
         id="table",
         kind="table",
@@ -90,7 +90,7 @@ def _numbers(report: "Report") -> Section:
         f"{STEP_0}.",
         columns=columns,
         rows=rows,
-        download=(f"{report.experiment.name}.csv", report.csv()),
+        download=(f"{report.experiment.name}.csv", report.csv),
     )
     return Section(id="numbers", title="Numbers", blocks=[table])
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from jaxtyping import Float64
-from scipy.stats import spearmanr
 from torch import Tensor
 
 from linrep.intervals import average
@@ -106,6 +105,8 @@ def appearances(
 
 def _rank(wanted: Tensor, found: Tensor) -> float:
     """Spearman's correlation; modes that never appear are left out."""
+    from scipy.stats import spearmanr  # half a second and 50 MB
+
     found = found[: len(wanted)]
     there = ~found.isnan()
     if int(there.sum()) < 3:

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from linrep.files import one_line_errors, write_file
+from linrep.files import make_folder, one_line_errors, write_file
 from linrep.page.experiment import experiment_page, index_page
 from linrep.page.numbers import count
 from linrep.page.print_plot import figure, thumbnail
@@ -16,7 +16,7 @@ from linrep.page.shell import Block, assemble
 from linrep.paper.catalogue import NAMES
 from linrep.paper.ended import CONVERGED, how_runs_ended
 from linrep.paper.record import Answer, Experiment
-from linrep.paper.table import Line, as_csv, grid, lines
+from linrep.paper.table import Line, Measured, as_csv, grid, lines, measured
 from linrep.paper.yardsticks import ended_everywhere
 from linrep.runs.store import ANSWER, read_json
 from linrep.sweeps.file import Sweep
@@ -25,13 +25,15 @@ from linrep.sweeps.sweep import Outcome
 
 THUMBNAILS = "thumbnails"
 """Folder of small figures, an SVG a page."""
+ENDINGS = (".csv", ".html", ANSWER)
+"""Of what is written of an experiment: its table, page and answer."""
 BEFORE: dict[str, Any] = {"effects": [], "would_change": "", "converged": "", "ended": {}}
 """What answers of earlier versions do not say."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """An experiment with its numbers."""
+    """An experiment with its numbers; what pages, tables and answers say of them is worked out once."""
 
     experiment: Experiment
     sweep: Sweep
@@ -69,18 +71,24 @@ class Report:
         """What became of cells without a result, one line each."""
         return [f"{each.cell.label}: {each.error}" for each in self.outcomes if each.error]
 
+    @cached_property
+    def _measured(self) -> list[Measured]:
+        return measured(self.numbers, self.experiment.columns)
+
     def lines(self) -> list[Line]:
         """The table."""
-        return lines(self.numbers, self.experiment.columns, trained=self.experiment.trains)
+        return lines(self._measured, trained=self.experiment.trains)
 
+    @cached_property
     def grid(self) -> tuple[list[str], list[list[str]]]:
         """The table as text: titles of its columns, and its rows."""
         study = self.experiment
         return grid(self.numbers, self.lines(), study.columns, trained=study.trains)
 
+    @cached_property
     def csv(self) -> str:
         """The table with every digit."""
-        return as_csv(self.numbers, self.experiment.columns)
+        return as_csv(self.numbers, self._measured)
 
     def record(self) -> dict[str, Any]:
         """The JSON object of ``linrep reproduce --json``."""
@@ -113,14 +121,15 @@ def write(report: Report, folder: Path) -> Path:
     name = report.experiment.name
     drawn = picture(report)
     with one_line_errors(folder):
-        (folder / THUMBNAILS).mkdir(parents=True, exist_ok=True)
+        make_folder(folder / THUMBNAILS)
         if drawn:
             write_file(folder / THUMBNAILS / f"{name}.svg", drawn.encode())
-        write_file(folder / f"{name}.csv", report.csv().encode())
-        write_file(folder / f"{name}.html", assemble(experiment_page(report)).encode())
+        csv, page, answer = (folder / f"{name}{ending}" for ending in ENDINGS)
+        write_file(csv, report.csv.encode())
+        write_file(page, assemble(experiment_page(report)).encode())
         text = json.dumps(report.record(), indent=1, ensure_ascii=False, allow_nan=False)
-        write_file(folder / f"{name}{ANSWER}", (text + "\n").encode())
-    return folder / f"{name}.html"
+        write_file(answer, (text + "\n").encode())
+    return page
 
 
 def picture(report: Report) -> str:

@@ -81,7 +81,8 @@ def reports(
     running = run_cells(grid, out=runs, watch=watch, stop=stop, executor=executor, retry=retry)
     with contextlib.closing(running) as outcomes:
         for study, sweep, grid, command in plans:
-            found = collected(sweep, grid, outcomes, partial(extra_rows, study, runs=runs))
+            extra = None if study.extra is None else partial(extra_rows, study, runs=runs)
+            found = collected(sweep, grid, outcomes, extra)
             yield Report(
                 experiment=study,
                 sweep=sweep,

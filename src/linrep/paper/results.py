@@ -49,7 +49,7 @@ def write_results(report: Report, folder: Path) -> Path:
         with rc_context(STYLE):
             drawn = figure(first_row(report.figures))
         save({} if drawn is None else {name: drawn}, folder, ["svg"])
-        write_file(folder / f"{name}.csv", report.csv().encode())
+        write_file(folder / f"{name}.csv", report.csv.encode())
         write_file(folder / f"{name}.md", page_text(report, drawn=drawn is not None).encode())
     return folder / f"{name}.md"
 
@@ -62,7 +62,7 @@ def page_text(report: Report, *, drawn: bool = True) -> str:
         drawn: Whether its figure lies beside.
     """
     answer, name, sweep = report.answer, report.experiment.name, report.sweep
-    titles, body = report.grid()
+    titles, body = report.grid
     shown = first_row(report.figures) if drawn else []
     parts = [
         f"# {sweep.title}{_quick(sweep.quick)}",

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from linrep.intervals import Interval, mean_interval
 from linrep.page import axis_words
-from linrep.page.concept_table import to_csv
 from linrep.page.numbers import count
 from linrep.paper.ended import CONVERGED
 from linrep.paper.record import Column
-from linrep.sweeps.numbers import At, Numbers, Spread, spread
+from linrep.runs.spreadsheet import to_csv
+from linrep.sweeps.numbers import At, Numbers, Spread, mean_of, spread
 
 MOST_COLUMNS = 6
 ALL = "all"
@@ -47,12 +47,28 @@ class Line:
     entries: tuple[Entry, ...]
 
 
-def lines(numbers: Numbers, columns: Sequence[Column], *, trained: bool = True) -> list[Line]:
-    """Every cell as a line: the runs that converged, or all where none did or nothing was trained."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """One cell, measured over its runs that converged and over all of them."""
+
+    converged: Line
+    all: Line
+
+
+def measured(numbers: Numbers, columns: Sequence[Column]) -> list[Measured]:
+    """Every cell."""
     return [
-        _line(labels, cell, columns, only_converged=trained and cell.counts()[CONVERGED] > 0)
+        Measured(
+            converged=_line(labels, cell, columns, which=CONVERGED),
+            all=_line(labels, cell, columns, which=ALL),
+        )
         for labels, cell in cells_of(numbers)
     ]
+
+
+def lines(found: Sequence[Measured], *, trained: bool = True) -> list[Line]:
+    """Every cell as a line: the runs that converged, or all where none did or nothing was trained."""
+    return [cell.converged if trained and cell.all.converged > 0 else cell.all for cell in found]
 
 
 def grid(
@@ -82,7 +98,7 @@ def grid(
     return [*titles, *(column.title for column in shown)], body
 
 
-def as_csv(numbers: Numbers, columns: Sequence[Column]) -> str:
+def as_csv(numbers: Numbers, found: Sequence[Measured]) -> str:
     """One row for each cell and measure, of its converged runs and of all, with every digit."""
     body = [
         [
@@ -99,9 +115,8 @@ def as_csv(numbers: Numbers, columns: Sequence[Column]) -> str:
             entry.null,
             entry.untrained,
         ]
-        for labels, cell in cells_of(numbers)
-        for only in (True, False)
-        for line in (_line(labels, cell, columns, only_converged=only),)
+        for cell in found
+        for line in (cell.converged, cell.all)
         for entry in line.entries
     ]
     return to_csv([*numbers.axes, "which_runs", "measure", "table", *SPREAD], body)
@@ -129,8 +144,7 @@ def cells_of(numbers: Numbers) -> Iterator[tuple[tuple[str, ...], Numbers]]:
     yield from below(list(numbers.axes), numbers, ())
 
 
-def _line(labels: tuple[str, ...], cell: Numbers, columns: Sequence[Column], *, only_converged: bool) -> Line:
-    which = CONVERGED if only_converged else ALL
+def _line(labels: tuple[str, ...], cell: Numbers, columns: Sequence[Column], *, which: str) -> Line:
     found = cell.counts()
     entries = tuple(_entry(cell, column, which) for column in columns)
     return Line(
@@ -148,8 +162,8 @@ def _entry(cell: Numbers, column: Column, which: str) -> Entry:
         column=column,
         found=spread(values),
         interval95=mean_interval(torch.from_numpy(values), column.within),
-        null=spread(taken("null")).mean,
-        untrained=spread(taken(at="start")).mean,
+        null=mean_of(taken("null")),
+        untrained=mean_of(taken(at="start")),
     )
 
 

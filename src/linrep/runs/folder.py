@@ -29,8 +29,8 @@ from linrep.runs.store import (
     Store,
     file_hashes,
     parse_json,
+    read_bytes,
     read_intact,
-    read_json,
     read_tensors,
 )
 from linrep.runs.summary import read_summary
@@ -83,12 +83,14 @@ def read(folder: Path) -> Result:
         DamagedError: No run there, another than the folder is named after, or a file of it is missing or
             damaged.
     """
-    _require_intact(folder)
-    fields, structure, source = (read_json(folder / name) for name in (CONFIG, WORLDS, PROVENANCE))
-    summary = read_intact(folder / RESULT, source["sha256"])
+    held = intact(folder)
+    fields, structure, source = (
+        parse_json(held[name], folder / name) for name in (CONFIG, WORLDS, PROVENANCE)
+    )
+    summary = held[RESULT]
     tables, snapshots = read_tensors(folder / TABLES), read_tensors(folder / SNAPSHOTS)
     try:
-        key = _own_key(folder, fields, parse_json(summary, folder / RESULT), source)
+        key = own_key(folder, fields, parse_json(summary, folder / RESULT), source)
         trace = _read_trace(folder / TRACE)
         config = parse(fields, source=str(folder / CONFIG))
         worlds = _worlds_from_data(structure, tables)
@@ -150,10 +152,13 @@ class _Source(BaseModel):
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-def _own_key(
-    folder: Path, fields: dict[str, Any], summary: dict[str, Any], provenance: dict[str, Any]
-) -> str:
-    """The key of what a folder holds, which is the folder's name, or else the run is another."""
+def own_key(folder: Path, fields: dict[str, Any], summary: dict[str, Any], provenance: dict[str, Any]) -> str:
+    """The key of what a folder holds, which is the folder's name.
+
+    Raises:
+        DamagedError: The run is another.
+        ValueError: The provenance says too little.
+    """
     source = _Source.model_validate(provenance, strict=True)
     key = key_of(fields, source.data_sha256)
     if key != Path(os.path.abspath(folder)).name:
@@ -163,17 +168,23 @@ def _own_key(
     return key
 
 
-def _require_intact(folder: Path) -> None:
-    """Compare what lies there with the hashes written beside it."""
-    expected = read_json(folder / PROVENANCE).get("sha256")
+def intact(folder: Path) -> dict[str, bytes]:
+    """The files of a run that are no tensors, each, as the tensors, held against the hash written beside it.
+
+    Raises:
+        DamagedError: Something is missing or changed.
+    """
+    held = {PROVENANCE: read_bytes(folder / PROVENANCE)}
+    expected = parse_json(held[PROVENANCE], folder / PROVENANCE).get("sha256")
     names = (CONFIG, WORLDS, TABLES, TRACE, SNAPSHOTS, RESULT)
     if not isinstance(expected, dict) or set(names) - set(expected):
         raise DamagedError(f"{folder / PROVENANCE}: damaged, the hashes are missing")
     for name in names:
         if name not in (TABLES, SNAPSHOTS):
-            read_intact(folder / name, expected)
+            held[name] = read_intact(folder / name, expected)
         elif file_hashes({name: read_tensors(folder / name)})[name] != expected[name]:
             raise DamagedError(f"{folder / name}: damaged, its hash is not the one recorded")
+    return held
 
 
 def _json(content: Any) -> bytes:

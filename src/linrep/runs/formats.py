@@ -155,16 +155,55 @@ def require_readable(path: Path, most: int | None = None) -> None:
 
     head = parquet.ParquetFile(path)
     _require(_announced(head, path), path, most)
-    leaves = [head.schema.column(each) for each in range(len(head.schema))]
-    texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+    texts = _texts(head)
     if texts:
         # Extension types would write texts out at once.
         file = parquet.ParquetFile(
             path, read_dictionary=texts, page_checksum_verification=True, arrow_extensions_enabled=False
         )
         groups = (file.read_row_group(each, columns=texts) for each in range(file.num_row_groups))
-        columns = (column for group in groups for column in group.columns)
-        _require(sum(_written_out(chunk) for column in columns for chunk in column.chunks), path, most)
+        _require(sum(map(_texts_written_out, groups)), path, most)
+
+
+def flat_columns(content: bytes, path: Path) -> Any:
+    """A Parquet file of numbers and texts alone as a pyarrow table; texts stay as codes and their dictionary.
+
+    As safe as :func:`require_readable` and then reading it, in one go.
+
+    Args:
+        content: Of the file.
+        path: Where it lies, named in errors.
+
+    Raises:
+        InputError: It unpacks into too much.
+        ArrowException: No Parquet, or with columns of other kinds.
+    """
+    import pyarrow as arrow
+    import pyarrow.parquet as parquet
+
+    head = parquet.ParquetFile(arrow.BufferReader(content))
+    if any(head.schema.column(each).max_repetition_level for each in range(len(head.schema))):
+        raise arrow.ArrowInvalid("a column of lists")
+    _require(_announced(head, path), path, None)
+    file = parquet.ParquetFile(
+        arrow.BufferReader(content),
+        metadata=head.metadata,
+        read_dictionary=_texts(head),
+        page_checksum_verification=True,
+        arrow_extensions_enabled=False,
+    )
+    table = file.read(use_threads=False, use_pandas_metadata=False)
+    _require(_texts_written_out(table.select(_texts(head))), path, None)
+    return table
+
+
+def _texts(file: Any) -> list[str]:
+    leaves = [file.schema.column(each) for each in range(len(file.schema))]
+    return [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+
+
+def _texts_written_out(table: Any) -> int:
+    return sum(_written_out(chunk) for column in table.columns for chunk in column.chunks)
 
 
 def require_room(size: int, path: Path) -> None:

@@ -4,6 +4,7 @@ import importlib.metadata
 import platform
 import time
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from linrep.runs.config import Config
@@ -36,6 +37,7 @@ def provenance(config: Config, data_hash: str | None, began: float, *, processes
     }
 
 
+@cache  # found by reading files, a millisecond each; a sweep asks for every cell
 def _version(name: str) -> str | None:
     try:
         return importlib.metadata.version(name)

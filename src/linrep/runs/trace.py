@@ -4,10 +4,12 @@ A number has a :class:`Series`. A measure is named by where its record lies in t
 holds in the trace, in the summary, in sweeps and on the page; ``per_run`` of that record is the last step's.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from linrep.runs.summary import PARTS, held_out_measure
@@ -60,7 +62,7 @@ class Series(NamedTuple):
             'held_out.alignment.held_out'
         """
         measure, *rest = text.split("|")
-        return cls(_BEFORE.get(measure, measure), *rest)
+        return cls(renamed(measure), *rest)
 
 
 def trace_frame(
@@ -75,32 +77,50 @@ def trace_frame(
         steps: The step of each.
         names: Of the concepts; the mean over them stands under "".
     """
-    import numpy as np
     import pandas as pd
 
-    parts: list[pd.DataFrame] = []
     runs = next(iter(history.values())).shape[1]
     # Sorted: a resumed run reads its history back in another order.
-    for (measure, table, kind), numbers in sorted(history.items()):
-        columns = {"": numbers if numbers.dim() == 2 else numbers.nanmean(2)}
-        if numbers.dim() == 3 and kind == "value":
-            columns |= {name: numbers[..., index] for index, name in enumerate(names)}
-        for concept, values in columns.items():
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "step": np.repeat(np.asarray(steps, dtype=np.int64), runs),
-                        "run": np.tile(np.arange(runs, dtype=np.int32), len(steps)),
-                        "measure": measure,
-                        "table": table,
-                        "concept": concept,
-                        "kind": kind,
-                        "value": values.reshape(-1).numpy(),
-                    }
-                )
-            )
-    frame = pd.concat(parts, ignore_index=True)
+    columns = [
+        each for series, numbers in sorted(history.items()) for each in _columns(series, numbers, names)
+    ]
+    rows = len(steps) * runs
+
+    def words(which: Callable[[tuple[Series, str]], str]) -> NDArray[np.object_]:
+        return np.repeat(np.array([which(label) for label, _ in columns], dtype=object), rows)
+
+    # Column by column: a frame for each series, put together, takes longer than training a small world.
+    frame = pd.DataFrame(
+        {
+            "step": np.tile(np.repeat(np.asarray(steps, dtype=np.int64), runs), len(columns)),
+            "run": np.tile(np.arange(runs, dtype=np.int32), len(steps) * len(columns)),
+            "measure": words(lambda label: label[0].measure),
+            "table": words(lambda label: label[0].table),
+            "concept": words(lambda label: label[1]),
+            "kind": words(lambda label: label[0].kind),
+            "value": np.concatenate([values.reshape(-1).numpy() for _, values in columns]),
+        }
+    )
     return frame.dropna(subset=["value"]).reset_index(drop=True)
+
+
+def _columns(
+    series: Series, numbers: Float[Tensor, "steps runs *concepts"], names: Sequence[str]
+) -> Iterator[tuple[tuple[Series, str], Float[Tensor, "steps runs"]]]:
+    """The mean over concepts under "", then each concept by itself."""
+    yield (series, ""), numbers if numbers.dim() == 2 else numbers.nanmean(2)
+    if numbers.dim() == 3 and series.kind == "value":
+        yield from (((series, name), numbers[..., index]) for index, name in enumerate(names))
+
+
+def renamed(measure: str) -> str:
+    """The present name of a measure in a trace of whatever version.
+
+    Example:
+        >>> renamed("orthogonality_rms"), renamed("alignment")
+        ('orthogonality.rms', 'alignment')
+    """
+    return _BEFORE.get(measure, measure)
 
 
 def named_as_now(trace: "pd.DataFrame") -> "pd.DataFrame":

@@ -1,20 +1,15 @@
 """The numbers of a sweep as one tidy table, and the few questions that answers and figures put to it."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from linrep.geometry.record import Similarity
-from linrep.runs.result import Result
-from linrep.runs.summary import END_WORDS, EndWord, Summary
-from linrep.sweeps.grid import Cell
-
-if TYPE_CHECKING:
-    import pandas as pd
+from linrep.runs.summary import END_WORDS, EndWord
+from linrep.sweeps.columns import Columns
 
 Row = tuple[int, int, str, str, str, float]
 """step, run, measure, table, kind, value: a number that the trace does not hold."""
@@ -38,13 +33,18 @@ class Spread:
     runs: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class Numbers:
     """All numbers of a sweep.
 
     Columns of ``frame``: one per axis, then step, run, measure, table, kind ("value" or "null"), value, ended
     (how the run did, missing in records of before), last (whether the cell has the measure at no later step).
     One number per run: the mean over its concepts. What a diverged run had before counts nowhere.
+
+    A part of it, such as one cell of thousands, has its frame only when that is asked for.
+
+    Args:
+        axes: Labels of each axis, in order.
+        frame: A pandas DataFrame.
 
     Example:
         >>> import linrep
@@ -54,23 +54,37 @@ class Numbers:
         (2, 2)
     """
 
-    axes: Mapping[str, Sequence[str]]
-    """Labels of each axis, in order."""
-    frame: Any
-    """A pandas DataFrame."""
+    def __init__(self, *, axes: Mapping[str, Sequence[str]], frame: Any) -> None:
+        self.axes = axes
+        self._whole, self._taken = frame, None
+
+    @cached_property
+    def frame(self) -> Any:
+        """A pandas DataFrame."""
+        return self._whole if self._taken is None else self._whole.iloc[self._taken]
+
+    @cached_property
+    def _columns(self) -> Columns:
+        return Columns.of(self.frame, self.axes)
 
     def of(self, **labels: str) -> "Numbers":
         """Only the cells with these labels."""
-        frame = self.frame
-        for axis, chosen in labels.items():
-            frame = frame[frame[axis] == chosen]
-        axes = {name: [labels[name]] if name in labels else given for name, given in self.axes.items()}
-        return replace(self, axes=axes, frame=frame)
+        chosen = np.ones(len(self._columns.value), dtype=bool)
+        for axis, label in labels.items():
+            chosen &= self._columns.axes[axis].are(label)
+        return self._part(np.flatnonzero(chosen), labels)
 
     def each(self, axis: str) -> list[tuple[str, "Numbers"]]:
         """The parts of one axis that hold numbers, in its order."""
-        parts = [(label, self.of(**{axis: label})) for label in self.axes[axis]]
-        return [(label, part) for label, part in parts if len(part.frame)]
+        rows = self._columns.axes[axis].rows()
+        return [(label, self._part(rows[label], {axis: label})) for label in self.axes[axis] if label in rows]
+
+    def _part(self, rows: NDArray[np.intp], labels: Mapping[str, str]) -> "Numbers":
+        axes = {name: [labels[name]] if name in labels else given for name, given in self.axes.items()}
+        part = Numbers(axes=axes, frame=self._whole)
+        part._taken = rows if self._taken is None else self._taken[rows]
+        part._columns = self._columns.take(rows)
+        return part
 
     def values(
         self,
@@ -91,9 +105,9 @@ class Numbers:
             ended: Only runs that ended so, or all that stayed finite.
         """
         rows = self._rows(measure, table, kind, ended)
-        rows = rows[self._column("last")[rows] if at == "end" else self._column("step")[rows] == 0]
-        rows = rows[np.argsort(self._column("run")[rows], kind="stable")]
-        return self._column("value")[rows].astype(np.float64)
+        rows = rows[self._columns.last[rows] if at == "end" else self._columns.step[rows] == 0]
+        rows = rows[np.argsort(self._columns.run[rows], kind="stable")]
+        return self._columns.value[rows]
 
     def spread(
         self,
@@ -138,8 +152,8 @@ class Numbers:
 
     def counts(self) -> dict[EndWord, int]:
         """How many runs ended in each way, those that were not judged left out."""
-        runs = self.frame.drop_duplicates([*self.axes, "run"])["ended"]
-        return {word: int((runs == word).sum()) for word in END_WORDS}
+        ended = self._columns.ended_by_run()
+        return {word: int((ended == place).sum()) for place, word in enumerate(END_WORDS)}
 
     def shares(self) -> dict[EndWord, float]:
         """The same as shares; NaN where no run was judged."""
@@ -149,24 +163,13 @@ class Numbers:
 
     def _rows(self, measure: str, table: str, kind: str, ended: Words | None) -> NDArray[np.intp]:
         """Where they stand in the frame."""
-        rows = self._places.get((measure, table, kind), np.zeros(0, np.intp))
+        rows = self._columns.rows_of(measure, table, kind)
+        endings = self._columns.ended[rows]
         if ended is None:
-            return rows[self._ended[rows] != END_WORDS.index("diverged")]
-        words = (ended,) if isinstance(ended, str) else ended
-        return rows[np.isin(self._ended[rows], [END_WORDS.index(word) for word in words])]
-
-    @cached_property
-    def _ended(self) -> NDArray[np.int8]:
-        """As places among the words, -1 where a run was not judged."""
-        return self.frame["ended"].cat.codes.to_numpy()
-
-    @cached_property
-    def _places(self) -> Mapping[tuple[str, str, str], NDArray[np.intp]]:
-        """Of every measure, table and kind: a sweep of hundreds of cells is asked thousands of questions."""
-        return self.frame.groupby(["measure", "table", "kind"], sort=False, observed=True).indices
-
-    def _column(self, name: str) -> NDArray[Any]:
-        return self.frame[name].to_numpy()
+            return rows[endings != END_WORDS.index("diverged")]
+        if isinstance(ended, str):
+            return rows[endings == END_WORDS.index(ended)]
+        return rows[np.isin(endings, [END_WORDS.index(word) for word in ended])]
 
 
 def spread(values: NDArray[np.float64]) -> Spread:
@@ -174,69 +177,21 @@ def spread(values: NDArray[np.float64]) -> Spread:
     values = values[np.isfinite(values)]
     if not len(values):
         return Spread(mean=None, median=None, low=None, high=None, runs=0)
-    low, median, high = (float(each) for each in np.quantile(values, [0.1, 0.5, 0.9]))
+    ordered = np.sort(values)
+    low, median, high = (_quantile(ordered, share) for share in (0.1, 0.5, 0.9))
     return Spread(mean=float(values.mean()), median=median, low=low, high=high, runs=len(values))
 
 
-def tidy(cell: Cell, result: Result, extra: Iterable[Row] = ()) -> "pd.DataFrame":
-    """A cell's numbers with its coordinates.
-
-    Args:
-        cell: Its coordinates become columns.
-        result: Its trace is taken over, means over concepts only.
-        extra: More numbers, measured on the result.
-    """
-    import pandas as pd
-
-    columns = ["step", "run", "measure", "table", "kind", "value"]
-    trace: Any = result.trace
-    found = trace[trace["concept"] == ""][columns]
-    more = pd.DataFrame(list(extra), columns=columns)
-    frame: Any = pd.concat([found, more], ignore_index=True) if len(more) else found.reset_index(drop=True)
-    words = result.summary.ended.per_run
-    frame = frame.assign(ended=[words[run] for run in frame["run"]])
-    frame = _with_final_nulls(frame, result.summary)
-    return frame.assign(**dict(cell.coordinates))
+def mean_of(values: NDArray[np.float64]) -> float | None:
+    """Their mean, as :func:`spread` has it."""
+    values = values[np.isfinite(values)]
+    return float(values.mean()) if len(values) else None
 
 
-def _with_final_nulls(frame: "pd.DataFrame", summary: Summary) -> "pd.DataFrame":
-    """The trace draws a null once a run and step; at the last step the mean over all draws stands for it."""
-    means = {
-        key: found.null.mean
-        for key, found in summary.measures.items()
-        if isinstance(found, Similarity) and found.null is not None
-    }
-    last = (frame["kind"] == "null") & (frame["step"] == summary.final.step)
-    rows: Any = frame[last]
-    found = [
-        means.get((measure, table), drawn)
-        for measure, table, drawn in zip(rows["measure"], rows["table"], rows["value"], strict=True)
-    ]
-    frame.loc[last, "value"] = found
-    return frame
-
-
-def gather(grid: Sequence[Cell], frames: Sequence["pd.DataFrame"]) -> Numbers:
-    """All cells' numbers together."""
-    import pandas as pd
-
-    axes: dict[str, list[str]] = {}
-    for cell in grid:
-        for axis, label in cell.coordinates:
-            labels = axes.setdefault(axis, [])
-            if label not in labels:
-                labels.append(label)
-    columns: Any = [*axes, "step", "run", "measure", "table", "kind", "value", "ended"]
-    whole: Any = pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)
-    return collect(axes, whole)
-
-
-def collect(axes: Mapping[str, Sequence[str]], frame: Any) -> Numbers:
-    """Numbers from a frame with all columns but ``last``."""
-    import pandas as pd
-
-    # Compared and kept as small integers.
-    frame = frame.astype(dict.fromkeys(axes, "category") | {"ended": pd.CategoricalDtype(list(END_WORDS))})
-    series = frame.groupby([*axes, "measure", "table", "kind"], sort=False, observed=True)
-    last = series["step"].transform("max")
-    return Numbers(axes=axes, frame=frame.assign(last=frame["step"] == last))
+def _quantile(ordered: NDArray[np.float64], share: float) -> float:
+    """``numpy.quantile``, to the bit, which takes longer to begin than a cell's few runs are worth."""
+    place = (len(ordered) - 1) * share
+    below = int(place)
+    low, high = float(ordered[below]), float(ordered[min(below + 1, len(ordered) - 1)])
+    part = place - below
+    return high - (high - low) * (1 - part) if part >= 0.5 else low + (high - low) * part

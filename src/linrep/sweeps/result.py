@@ -135,7 +135,9 @@ class SweepResult:
         """The same at every step that was measured."""
         import pandas as pd
 
-        frame: Any = self.numbers.frame.drop(columns="last")
+        from linrep.sweeps.gathering import in_words
+
+        frame: Any = in_words(self.numbers.frame.drop(columns="last"))
         for axis in self.numbers.axes:
             with contextlib.suppress(ValueError):
                 frame[axis] = frame[axis].cat.rename_categories(pd.to_numeric).astype(float).convert_dtypes()
@@ -211,7 +213,7 @@ def collected(
     asked: "Sweep",
     grid: "Sequence[Cell]",
     outcomes: "Iterable[Outcome]",
-    extra: "Callable[[Result], Iterable[Row]]" = lambda _: (),
+    extra: "Callable[[Result], Iterable[Row]] | None" = None,
 ) -> SweepResult:
     """The numbers of cells as they end; of each result nothing else is kept.
 
@@ -221,18 +223,26 @@ def collected(
         outcomes: At least as many, in the order of the grid; what follows them is left there.
         extra: More numbers, measured on each result.
     """
+    from linrep.errors import DamagedError
     from linrep.progress import counted
-    from linrep.sweeps.numbers import gather, tidy
+    from linrep.sweeps.gathering import Part, gather, tidy
+    from linrep.sweeps.sweep import as_error
 
-    frames: list[pd.DataFrame] = []
+    parts: list[Part] = []
     ended: list[Outcome] = []
     seconds = 0.0
     for _, outcome in counted(zip(grid, outcomes, strict=False), f"cells of {asked.name}", len(grid)):
-        if outcome.result is not None:
-            frames.append(tidy(outcome.cell, outcome.result, extra(outcome.result)))
-            seconds += float(outcome.result.provenance["seconds"])
-        ended.append(replace(outcome, result=None))
-    return SweepResult(sweep=asked, numbers=gather(grid, frames), outcomes=tuple(ended), seconds=seconds)
+        if outcome.finished is not None:
+            try:
+                result = None if extra is None else outcome.result
+            except DamagedError as damage:
+                ended.append(replace(outcome, folder=None, finished=None, error=as_error(damage)))
+                continue
+            more = () if extra is None or result is None else extra(result)
+            parts.append(tidy(outcome.cell, outcome.finished, more))
+            seconds += outcome.finished.seconds
+        ended.append(replace(outcome, finished=None))
+    return SweepResult(sweep=asked, numbers=gather(grid, parts), outcomes=tuple(ended), seconds=seconds)
 
 
 def _asked(base: Any, axes: Any, world: Any, words: Mapping[str, str], name: str) -> "Sweep":

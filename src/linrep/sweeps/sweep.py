@@ -5,22 +5,28 @@ A cell is one config; all its seeds train together. Cells run one after another 
 """
 
 import contextlib
+import time
+import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
-from linrep.errors import BusyError, DamagedError, FolderError, LostError
+from linrep.errors import DamagedError, FolderError, InputWarning, LostError
+from linrep.files import require_writable
 from linrep.laboratory.machine import require_device
 from linrep.runs import failures
 from linrep.runs import folder as run_folder
 from linrep.runs.failures import Failure
+from linrep.runs.finished import Finished, read_finished
 from linrep.runs.result import Result
 from linrep.runs.store import Store
 from linrep.sweeps.dispatch import dispatch
 from linrep.sweeps.grid import Cell
 from linrep.sweeps.worker import End, attempt
 
+PAUSE, PULSE = 1.0, 0.1
+"""Seconds before cells that another process trains are asked for again, and between two looks meanwhile."""
 Watch = Callable[["Standing"], None]
 """Told how things are, every now and then."""
 
@@ -30,8 +36,20 @@ class Outcome:
     """A cell that was run: what came of it, or why nothing did."""
 
     cell: Cell
-    result: Result | None
+    folder: Path | None = None
+    """Of its run; None where there is an error."""
+    finished: Finished | None = None
+    """The run's numbers."""
     error: str = ""
+
+    @property
+    def result(self) -> Result | None:
+        """All of the run, read from its folder each time; None where there is an error.
+
+        Raises:
+            DamagedError: What is no part of its numbers cannot be read.
+        """
+        return None if self.folder is None else run_folder.read(self.folder)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,18 +108,18 @@ def run_cells(
         ['', '']
     """
     store = Store(Path(out).absolute())
+    store.sweep_up()
     ended: dict[str, str] = {}
     for cell in grid:
-        known = None if retry else failures.find(store.root, cell.key)
-        folder = store.find(cell.key)
-        if folder is not None and (not retry or run_folder.is_whole(folder)):
-            ended[cell.key] = ""
-        elif known is not None and known.final:
-            ended[cell.key] = known.error
+        error = _known(store, cell.key, retry=retry)
+        if error is not None:
+            ended[cell.key] = error
     tally = _Tally(grid, ended, watch)
     todo = {cell.key: cell for cell in grid if cell.key not in ended}
+    if todo:
+        require_writable(store.root)
     if executor is None:
-        run = _here(todo, store.root, tally, stop)
+        run = _here(todo, store, tally, stop, retry=retry)
     else:
         configs = {key: cell.config for key, cell in todo.items()}
         run = dispatch(configs, out=store.root, executor=executor, look=tally.look, stop=stop)
@@ -115,27 +133,81 @@ def run_cells(
             yield _outcome(store, cell, ended[cell.key])
 
 
+def _known(store: Store, key: str, *, retry: bool) -> str | None:
+    """How a cell ended before, as its error or "" where it has none; None where it is to be trained."""
+    folder = store.find(key)
+    if folder is not None and (not retry or run_folder.is_whole(folder)):
+        return ""
+    failure = None if retry else failures.find(store.root, key)
+    return failure.error if failure is not None and failure.final else None
+
+
 def _here(
-    todo: Mapping[str, Cell], root: Path, tally: "_Tally", stop: Callable[[], bool]
+    todo: Mapping[str, Cell],
+    store: Store,
+    tally: "_Tally",
+    stop: Callable[[], bool],
+    *,
+    retry: bool,
 ) -> Generator[tuple[str, End, str], None, None]:
     """Cells one after another in this process; the twin of :func:`linrep.sweeps.dispatch.dispatch`."""
     for device in {cell.config.compute.device for cell in todo.values()}:
         require_device(device)
-    for key, cell in todo.items():
-        if stop():
-            raise KeyboardInterrupt
-        tally.look({key: 0.0})
+    left = dict(todo)
+    while left:
+        busy: dict[str, Cell] = {}
+        for key, cell in left.items():
+            if stop():
+                raise KeyboardInterrupt
+            end, text = _met(store, key, retry=retry) or _tried(cell, store.root, tally, stop)
+            if end == End.BUSY:
+                busy[key] = cell
+            else:
+                yield key, end, text
+        if len(busy) == len(left):
+            _wait(busy, stop)
+        left = busy
 
-        def advance(done: int, steps: int, loss: float, key: str = key) -> None:
-            del loss
-            tally.look({key: done / max(steps, 1)})
 
-        end, text = attempt(cell.config, root, advance, stop)
-        if end == End.STOPPED:
-            raise KeyboardInterrupt
-        if end in (End.FOLDER, End.BUSY):
-            raise (FolderError if end == End.FOLDER else BusyError)(text)
-        yield key, end, text
+def _met(store: Store, key: str, *, retry: bool) -> tuple[End, str] | None:
+    """How another process, which shares the folder, has ended a cell since it was planned."""
+    error = None if retry else _known(store, key, retry=False)
+    return None if error is None else (End.DIVERGED if error else End.DONE, error)
+
+
+def _tried(cell: Cell, root: Path, tally: "_Tally", stop: Callable[[], bool]) -> tuple[End, str]:
+    """Train a cell, unless another process does.
+
+    Raises:
+        FolderError: The folder cannot be written.
+        KeyboardInterrupt: When stopped.
+    """
+    tally.look({cell.key: 0.0})
+
+    def advance(done: int, steps: int, loss: float) -> None:
+        del loss
+        tally.look({cell.key: done / max(steps, 1)})
+
+    end, text = attempt(cell.config, root, advance, stop)
+    if end == End.STOPPED:
+        raise KeyboardInterrupt
+    if end == End.FOLDER:
+        raise FolderError(text)
+    return end, text
+
+
+def _wait(busy: Mapping[str, Cell], stop: Callable[[], bool]) -> None:
+    """Nothing is left to do here but what others do."""
+    many = len(busy)
+    warnings.warn(
+        f"{'the last cell is' if many == 1 else f'the last {many} cells are'} being trained by another "
+        "process that shares the folder; waiting for it",
+        InputWarning,
+        stacklevel=2,
+    )
+    until = time.monotonic() + PAUSE
+    while time.monotonic() < until and not stop():
+        time.sleep(PULSE)
 
 
 class _Tally:
@@ -182,13 +254,18 @@ def _remember(root: Path, cell: Cell, end: End, error: str) -> None:
 
 def _outcome(store: Store, cell: Cell, error: str) -> Outcome:
     if error:
-        return Outcome(cell=cell, result=None, error=error)
+        return Outcome(cell=cell, error=error)
     folder = store.find(cell.key)
     if folder is None:
         raise LostError(
             f"{store.root}: a worker finished {cell.key}, which is not there; workers must share --out"
         )
     try:
-        return Outcome(cell=cell, result=run_folder.read(folder))
+        return Outcome(cell=cell, folder=folder, finished=read_finished(folder))
     except DamagedError as damage:
-        return Outcome(cell=cell, result=None, error=f"{damage.what}; train it again with --retry")
+        return Outcome(cell=cell, error=as_error(damage))
+
+
+def as_error(damage: DamagedError) -> str:
+    """What becomes of a cell whose run cannot be read."""
+    return f"{damage.what}; train it again with --retry"

@@ -27,7 +27,7 @@ def show_table(report: "Report") -> None:
     from rich.table import Table
 
     console = Console()
-    titles, body = report.grid()
+    titles, body = report.grid
     for count in range(len(titles), 0, -1):
         table = Table(*titles[:count], box=None)
         for row in body:

@@ -1,0 +1,146 @@
+"""The columns of a sweep's numbers as arrays: thousands of cells are asked dozens of questions each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.intp]
+NO_ROWS: Rows = np.zeros(0, np.intp)
+SERIES = ("measure", "table", "kind")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coded:
+    """A column of few different texts."""
+
+    codes: NDArray[np.int32]
+    """Which text stands in each row; -1 for none."""
+    places: Mapping[str, int]
+    """The code of every text."""
+
+    @classmethod
+    def of(cls, column: Any) -> "Coded":
+        """Of a column of pandas."""
+        kept = column.astype("category").cat
+        places = {str(text): place for place, text in enumerate(kept.categories)}
+        return cls(codes=kept.codes.to_numpy().astype(np.int32), places=places)
+
+    def are(self, text: str) -> NDArray[np.bool_]:
+        """In which rows a text stands."""
+        return self.codes == self.places.get(text, len(self.places))
+
+    def rows(self) -> dict[str, Rows]:
+        """Where each text stands, if anywhere, in the order of the rows."""
+        groups = Groups.of(self.codes)
+        return {text: groups.rows(place) for text, place in self.places.items() if place in groups.ends}
+
+    def take(self, rows: Rows) -> "Coded":
+        """Some rows of it."""
+        return Coded(codes=self.codes[rows], places=self.places)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Columns:
+    """All of them."""
+
+    axes: Mapping[str, Coded]
+    series: Coded
+    """Measure, table and kind in one, joined by :func:`_joined`."""
+    step: NDArray[np.int64]
+    run: NDArray[np.int32]
+    value: NDArray[np.float64]
+    ended: NDArray[np.int8]
+    """As places among the words, -1 where a run was not judged."""
+    last: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, frame: Any, axes: Sequence[str] | Mapping[str, Any]) -> "Columns":
+        """Of the frame of :class:`linrep.sweeps.numbers.Numbers`."""
+        codes, places = np.zeros(len(frame), np.int32), {"": 0}
+        for name in SERIES:
+            each = Coded.of(frame[name])
+            size = max(1, len(each.places))
+            codes *= size
+            codes += each.codes
+            places = {
+                _joined(first, text): place * size + own
+                for first, place in places.items()
+                for text, own in each.places.items()
+            }
+        return cls(
+            axes={axis: Coded.of(frame[axis]) for axis in axes},
+            series=Coded(codes=codes, places=places),
+            step=frame["step"].to_numpy(np.int64),
+            run=frame["run"].to_numpy(np.int32),
+            value=frame["value"].to_numpy(np.float64),
+            ended=frame["ended"].cat.codes.to_numpy(),
+            last=frame["last"].to_numpy(bool),
+        )
+
+    def take(self, rows: Rows) -> "Columns":
+        """Some rows of all."""
+        return Columns(
+            axes={axis: each.take(rows) for axis, each in self.axes.items()},
+            series=self.series.take(rows),
+            step=self.step[rows],
+            run=self.run[rows],
+            value=self.value[rows],
+            ended=self.ended[rows],
+            last=self.last[rows],
+        )
+
+    def rows_of(self, measure: str, table: str, kind: str) -> Rows:
+        """Where the numbers of a series stand."""
+        place = self.series.places.get("|".join(("", measure, table, kind)))
+        return NO_ROWS if place is None else self._by_series.rows(place)
+
+    def ended_by_run(self) -> NDArray[np.int8]:
+        """How each run of each cell ended."""
+        which = self.run.astype(np.int64)
+        for each in self.axes.values():
+            which = which * (len(each.places) + 1) + each.codes
+        return self.ended[np.unique(which, return_index=True)[1]]
+
+    @cached_property
+    def _by_series(self) -> "Groups":
+        return Groups.of(self.series.codes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Groups:
+    """Where each code of a column stands."""
+
+    order: Rows
+    """All rows, those of a code together."""
+    ends: Mapping[int, tuple[int, int]]
+    """Which of these belong to a code."""
+
+    @classmethod
+    def of(cls, codes: NDArray[np.int32]) -> "Groups":
+        """Of a column."""
+        order = np.argsort(codes, kind="stable")
+        ordered = codes[order]
+        first = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])) if len(codes) else NO_ROWS
+        bounds = [*first.tolist(), len(codes)]
+        return cls(order=order, ends=dict(zip(ordered[first].tolist(), pairwise(bounds), strict=True)))
+
+    def rows(self, code: int) -> Rows:
+        """The rows of a code, as they lie; none where it stands nowhere.
+
+        Naively: ``np.flatnonzero(codes == code)``.
+
+        Example:
+            >>> [Groups.of(np.array([7, 2, 7])).rows(code).tolist() for code in (2, 7, 9)]
+            [[1], [0, 2], []]
+        """
+        first, end = self.ends.get(code, (0, 0))
+        return self.order[first:end]
+
+
+def _joined(first: str, second: str) -> str:
+    return f"{first}|{second}"
