@@ -31,7 +31,7 @@ subprocess.run([sys.executable, "-m", "linrep", "lm", "toy", "--out", "toy", *sm
 # %%
 options = MeasureOptions(policy=TokenPolicy(minimum_pairs=4))
 result = measure("toy", "toy/pairs", "toy/contexts.jsonl", seed=0, options=options)
-of_f = result.table.query("metric == 'linearity' and table == 'embedding'")
+of_f = result.table.query("measure == 'linearity' and table == 'embedding'")
 of_f[["concept", "value", "low", "high", "null_high", "pairs"]].round(3)
 
 # %% [markdown]

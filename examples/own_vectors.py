@@ -25,7 +25,7 @@ for what, vectors in (("noise", noise), ("cube", cube)):
 # Concept by concept, and how much different concepts overlap:
 
 # %%
-found.table.query("metric == 'linearity'")
+found.table.query("measure == 'linearity'")
 
 # %%
 found.matrix("orthogonality.mean_directions").round(2)

@@ -47,10 +47,10 @@ for what, row in (("linearity", linear), ("overlap", overlap)):
 
 # %%
 rows = found.result.table.query("table == 'unembedding'")
-linearity = rows.query("metric == 'linearity'").set_index("concept")[
+linearity = rows.query("measure == 'linearity'").set_index("concept")[
     ["value", "low", "high", "null_high", "pairs"]
 ]
-beyond = rows.query("metric == 'found'").set_index("concept")["value"].astype(bool)
+beyond = rows.query("measure == 'found'").set_index("concept")["value"].astype(bool)
 linearity = linearity.assign(found=beyond).sort_values("value", ascending=False)
 print(linearity.round(3).to_string())
 print(f"{int(beyond.sum())} of {len(beyond)} concepts are beyond chance")

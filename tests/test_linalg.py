@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from linrep import linalg
 from linrep.errors import InputError
+from linrep.linalg import median
 
 
 def random_rows(seed, *shape):
@@ -83,3 +84,24 @@ def test_balanced_tables_are_the_best_approximation_in_the_balanced_gauge() -> N
     # At full width nothing is lost; wider than there are directions, the rest is 0.
     torch.testing.assert_close((lambda p: p[0] @ p[1].mT)(linalg.balanced(f, g, 8)), f @ g.mT)
     assert float(linalg.balanced(f, g, 8)[0][..., 5:].abs().max()) < 1e-6
+
+
+@given(
+    st.lists(st.floats(-9, 9) | st.just(float("nan")), max_size=12),
+    st.lists(st.floats(-9, 9) | st.just(float("nan")), max_size=12),
+)
+def test_the_median_is_that_of_numpy_row_by_row(first: list[float], second: list[float]) -> None:
+    size = max(len(first), len(second))
+    rows = [each + [float("nan")] * (size - len(each)) for each in (first, second)]
+    found = median(torch.tensor(rows, dtype=torch.float64))
+    for row, value in zip(rows, found.tolist(), strict=True):
+        present = [each for each in row if each == each]
+        assert value == pytest.approx(np.median(present) if present else float("nan"), nan_ok=True)
+
+
+def test_the_median_of_an_even_number_is_between_both_middles_and_infinity_is_a_number() -> None:
+    numbers = torch.tensor([1.0, 4.0], dtype=torch.float64)
+    assert float(median(numbers)) == 2.5 == float(median(numbers.flip(0)))
+    assert float(numbers.median()) == 1.0, "torch takes the lower: what ours is for"
+    assert float(median(torch.tensor([1.0, torch.inf, torch.inf]))) == torch.inf
+    assert float(median(torch.tensor([1.0, 2.0, torch.inf]))) == 2.0

@@ -1,4 +1,4 @@
-"""Linear algebra on rows of representations: cosine, normalise, centre, whiten."""
+"""Linear algebra on rows of representations: cosine, normalise, centre, whiten; and the median."""
 
 from dataclasses import dataclass
 
@@ -21,6 +21,32 @@ def normalise(x: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
     """
     length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
     return torch.where(length > 0, x / length, 0.0)
+
+
+def median(x: Float[Tensor, "*batch values"]) -> Float[Tensor, "*batch"]:
+    """The middle of the numbers that are there, of an even number the mean of the two middles.
+
+    ``torch.median`` takes the lower of two, ``torch.quantile`` no more than 2^24 numbers.
+
+    Naively: ``x.nanquantile(0.5, dim=-1)``.
+
+    Args:
+        x: Numbers, infinite ones too; NaN where there is none.
+
+    Returns:
+        NaN where there are none at all. Invariant to the order of the numbers.
+
+    Example:
+        >>> median(torch.tensor([[4.0, 1.0, 2.0, 9.0], [5.0, float("nan"), float("nan"), float("nan")]]))
+        tensor([3., 5.])
+    """
+    if not x.shape[-1]:
+        return x.new_full(x.shape[:-1], torch.nan)
+    ordered = x.sort(dim=-1).values  # NaN comes last
+    there = (~x.isnan()).sum(-1, keepdim=True)
+    low = ordered.gather(-1, (there - 1).clamp_min(0) // 2)
+    high = ordered.gather(-1, (there // 2).clamp_max(x.shape[-1] - 1))
+    return torch.where(low == high, low, torch.lerp(low, high, 0.5)).squeeze(-1)
 
 
 def cosine(x: Float[Tensor, "*batch dim"], y: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch"]:

@@ -46,11 +46,11 @@ def result(measured: Path) -> dict[str, Any]:
     return json.loads((measured / "result.json").read_text())
 
 
-def values(result: dict[str, Any], metric: str, **where: str) -> list[float]:
+def values(result: dict[str, Any], measure: str, **where: str) -> list[float]:
     return [
         row["value"]
         for row in result["rows"]
-        if row["metric"] == metric and all(row[key] == value for key, value in where.items())
+        if row["measure"] == measure and all(row[key] == value for key, value in where.items())
     ]
 
 

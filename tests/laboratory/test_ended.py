@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -58,6 +59,10 @@ def test_wide_starts_converge_and_small_ones_end_on_plateaus(m: int) -> None:
 def test_the_same_run_cut_short_is_unfinished_with_its_rate() -> None:
     cut, whole = (trained(4, {"start": "wide"}, {"steps": steps}) for steps in (30, 3000))
     assert cut.summary.ended.per_run == ("unfinished",) * 8
+    middle, final = cut.summary.ended.medians["unfinished"], cut.summary.final
+    assert middle.linearity_unembedding == final.linearity["unembedding"].median
+    assert middle.excess_loss_nats == final.excess_loss_nats.median
+    assert middle.excess_loss_nats == pytest.approx(np.median(excess(cut)), rel=1e-12)
     assert all(rate is not None and rate < -FLAT for rate in cut.summary.ended.rate)
     assert set(whole.summary.ended.per_run) == {"converged"}
 

@@ -226,12 +226,12 @@ def test_a_digit_for_unknown_is_not_taken_for_a_value() -> None:
 def test_each_concept_says_its_pairs_and_few_are_said() -> None:
     many = [(2 * i, 2 * i + 1) for i in range(4)]
     found = linrep.measure(NOISE, pairs={"sex": many, "age": [(0, 2), (1, 3)]})
-    linearity = found.table.query("metric == 'linearity'").set_index("concept")["pairs"]
+    linearity = found.table.query("measure == 'linearity'").set_index("concept")["pairs"]
     assert linearity.to_dict() == {"": 6, "sex": 4, "age": 2}
     assert found.few == ("sex (4)", "age (2)")
     assert repr(found).endswith("…; fewer than 10 pairs: sex (4), age (2))")
     both = linrep.measure([NOISE] * 2, [NOISE] * 2, codes=CUBE)
-    aligned = both.table.query("metric == 'alignment'").set_index("concept")["pairs"]
+    aligned = both.table.query("measure == 'alignment'").set_index("concept")["pairs"]
     assert aligned.to_dict() == {"": 48, "C1": 16, "C2": 16, "C3": 16}
     assert both.few == ("C1 (4)", "C2 (4)", "C3 (4)")
     corners = np.array(np.unravel_index(range(32), (2,) * 5)).T

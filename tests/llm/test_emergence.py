@@ -20,7 +20,7 @@ from linrep.llm.history.emerged import WORDS, Look, contexts, emergence_of
 from linrep.llm.history.laboratory import matching_world, table_history
 from linrep.llm.source import locate
 from linrep.llm.toy import make_toy, toy_language
-from linrep.runs.row import Null, Row
+from linrep.runs.row import NullRange, Row
 from linrep.worlds.contexts import known as knowing
 
 FEW = MeasureOptions(policy=TokenPolicy(minimum_pairs=4), draws=50)
@@ -101,11 +101,11 @@ def test_emergence_is_the_first_checkpoint_after_which_it_stays(beyond: list[boo
             rows=(
                 Row(
                     concept="sex",
-                    metric="linearity",
+                    measure="linearity",
                     value=0.5,
                     low=0.3 if there else 0.1,
                     table="unembedding",
-                    null=Null(high=0.2),
+                    null=NullRange(high=0.2),
                 ),
             ),
         )

@@ -205,7 +205,7 @@ def test_equal_calls_are_equal_and_saved_as_open_files(world, result, tmp_path):
     import pandas as pd
 
     frame = pd.read_parquet(folder / "table.parquet")
-    assert {"model", "seed", "concept", "metric", "value", "low", "high", "null", "pairs"} <= set(
+    assert {"model", "seed", "concept", "measure", "value", "low", "high", "null", "pairs"} <= set(
         frame.columns
     )
     assert len(frame) == len(result.rows)
@@ -226,7 +226,7 @@ def test_a_model_without_a_head_is_measured_on_its_input_table(world):
     result = measure((encoder, world.tokenizer), world.pairs, world.contexts, seed=0, options=EUCLID)
     assert result.summary["table"]["table"] == "input"
     assert any("no head" in note for note in result.summary["model"]["notes"])
-    assert not any(row.metric.startswith("alignment") for row in result.rows)
+    assert not any(row.measure.startswith("alignment") for row in result.rows)
 
 
 def test_soft_cap_bias_and_scale_are_warned_of(world):
@@ -245,10 +245,10 @@ def test_built_in_data_on_a_random_model_finds_nothing(world):
     words = [w for record in builtin_word_pairs() for pair in record.pairs for w in pair]
     tokenizer = word_tokenizer(words)
     result = measure((tiny("gpt2", tokenizer, dim=64), tokenizer), seed=0, options=MeasureOptions(draws=200))
-    found = [row.value for row in result.rows if row.metric == "found"]
+    found = [row.value for row in result.rows if row.measure == "found"]
     assert len(found) >= 20
     assert sum(found) <= 2
-    assert any(row.metric == "interaction_share" for row in result.rows)
+    assert any(row.measure == "interaction_share" for row in result.rows)
 
 
 def test_wrong_pairs_are_one_line(world):

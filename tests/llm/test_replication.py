@@ -39,9 +39,9 @@ def test_a_headline_is_the_mean_over_concepts(inner, found):
         "linearity": [
             row
             for row in found.measured[inner].rows
-            if (row.metric, row.table) == ("linearity", "unembedding")
+            if (row.measure, row.table) == ("linearity", "unembedding")
         ],
-        "alignment": [row for row in found.measured[inner].rows if row.metric == "alignment_direction"],
+        "alignment": [row for row in found.measured[inner].rows if row.measure == "alignment_direction"],
     }
     for figure, each in rows.items():
         row = found.headline(figure, inner)

@@ -10,7 +10,7 @@ from linrep.llm.history.emerged import WORDS, Look, emergence_of
 from linrep.page.lm.emergence import render, save, when_rows
 from linrep.page.lm.emergence_figures import Axis
 from linrep.page.lm.emergence_words import lines, title
-from linrep.runs.row import Null, Row
+from linrep.runs.row import NullRange, Row
 
 STEPS = (0, 8, 32, 128, 512, 2048)
 NAMES = ("a", "b", "c", "d", "e")
@@ -29,13 +29,13 @@ def history(
             rows=tuple(
                 Row(
                     concept=name,
-                    metric="linearity",
+                    measure="linearity",
                     value=0.8 if when is not None and step >= when else 0.01,
                     low=0.7 if when is not None and step >= when else -0.05,
                     high=0.9 if when is not None and step >= when else 0.05,
                     table="unembedding",
                     inner="causal",
-                    null=Null(mean=0.0, low=-0.1, high=0.1, q95=0.08),
+                    null=NullRange(mean=0.0, low=-0.1, high=0.1, q95=0.08),
                     pairs=20,
                 )
                 for name, when in zip(names, emerges, strict=True)

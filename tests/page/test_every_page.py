@@ -31,7 +31,7 @@ from linrep.paper.effects import above, below
 from linrep.paper.exhibition import missing
 from linrep.paper.record import Answer
 from linrep.paper.report import picture
-from linrep.runs.row import Null, Row
+from linrep.runs.row import NullRange, Row
 from linrep.vectors import VectorsOptions, measure_vectors
 from tests.llm.planted import planted
 from tests.paper.test_user_sweep import report, two_axes
@@ -132,8 +132,8 @@ def pushed() -> str:
 
 def by_width() -> str:
     keys = [
-        (metric, table)
-        for metric in ("linearity", "orthogonality_mean", "orthogonality_rms")
+        (measure, table)
+        for measure in ("linearity", "orthogonality_mean", "orthogonality_rms")
         for table in ("unembedding", "embedding")
     ]
     kinds: tuple[Kind, ...] = ("transformer", "tables")
@@ -145,9 +145,9 @@ def by_width() -> str:
             concepts=3,
             excess_loss_nats=0.1 / width,
             rows=tuple(
-                Row(concept="", metric=metric, table=table, value=0.5 + 0.01 * width, low=0.4, high=0.9,
-                    null=Null(mean=0.1, low=0.0, high=0.2, q95=0.2))
-                for metric, table in [*keys, ("alignment", "")]
+                Row(concept="", measure=measure, table=table, value=0.5 + 0.01 * width, low=0.4, high=0.9,
+                    null=NullRange(mean=0.1, low=0.0, high=0.2, q95=0.2))
+                for measure, table in [*keys, ("alignment", "")]
             ),
         )
         for width in (4, 8)

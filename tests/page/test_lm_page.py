@@ -37,7 +37,7 @@ def test_a_direction_that_is_first_but_not_beyond_its_null_is_not_aligned(result
     before = {told.partition(" for ")[0]: standing for told, standing in said(result).items()}
     assert before[claim.removesuffix(" for")] != "no"
     rows = tuple(
-        replace(row, value=0.0) if row.metric in ("aligned", "found") else row for row in result.rows
+        replace(row, value=0.0) if row.measure in ("aligned", "found") else row for row in result.rows
     )
     standings = said(replace(result, rows=rows))
     assert [standing for told, standing in standings.items() if told.startswith(claim)] == ["no"]

@@ -7,7 +7,7 @@ import pytest
 
 from linrep.llm import LMPaper, MeasureOptions, paper
 from linrep.page.lm.paper import TITLES, Seen, drawn, lines, render, save, save_figures, title
-from linrep.runs.row import Null
+from linrep.runs.row import NullRange
 from tests.llm.planted import planted
 
 
@@ -17,7 +17,7 @@ def found() -> LMPaper:
     return paper(world.pair, world.pairs, world.contexts, world.winograd, seed=0, options=options)
 
 
-def changed(found: LMPaper, low: float, high: float, null: Null) -> LMPaper:
+def changed(found: LMPaper, low: float, high: float, null: NullRange) -> LMPaper:
     """Every headline with that interval beside that null."""
     rows = tuple(
         replace(row, low=low, high=high, null=null) if row.concept in ("", "winograd") else row
@@ -43,7 +43,7 @@ def test_four_figures_stand_in_the_papers_order_and_one_table_after_them(found: 
 def test_the_whole_interval_decides(
     found: LMPaper, low: float, high: float, cosines: str, overlap: str
 ) -> None:
-    seen = Seen(changed(found, low, high, Null(mean=0.1, low=0.05, high=0.2)))
+    seen = Seen(changed(found, low, high, NullRange(mean=0.1, low=0.05, high=0.2)))
     assert [seen.scale(name).there for name in TITLES] == [cosines, overlap, cosines, cosines]
 
 

@@ -14,8 +14,7 @@ from linrep.page.lm import verdict as lm_verdict
 from linrep.page.scale import Scale, bar, counted, similarity, svg
 from linrep.page.verdict import G, scale
 from linrep.page.view import view
-from linrep.runs.row import Null as RowNull
-from linrep.runs.row import Row
+from linrep.runs.row import NullRange, Row
 
 from .planted import DAGS, edited, planted
 
@@ -38,9 +37,16 @@ def record(low: float, value: float, high: float, null: float) -> Similarity:
 
 
 def row(low: float, value: float, high: float, null: float) -> Row:
-    chance = RowNull(mean=null, low=null, high=null, q95=null)
+    chance = NullRange(mean=null, low=null, high=null, q95=null)
     return Row(
-        concept="", metric="linearity", value=value, low=low, high=high, null=chance, shuffled=chance, pairs=9
+        concept="",
+        measure="linearity",
+        value=value,
+        low=low,
+        high=high,
+        null=chance,
+        shuffled=chance,
+        pairs=9,
     )
 
 

@@ -10,9 +10,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 from linrep.llm import LMResult
-from linrep.runs.row import NAN, Matrix, Null, Row, Subject, interval
+from linrep.runs.row import NAN, Matrix, NullRange, Row, Subject, interval
 from linrep.runs.tidy import Tidy, plain
 from linrep.vectors import VectorsResult
 
@@ -22,7 +23,7 @@ draws = st.lists(st.floats(-9, 9) | st.just(NAN), max_size=30)
 @given(draws)
 def test_interval_and_null_are_quantiles_of_what_is_defined(values: list[float]) -> None:
     drawn = torch.tensor(values, dtype=torch.float64)
-    null, between = Null.of(drawn), interval(drawn)
+    null, between = NullRange.of(drawn), interval(drawn)
     present = [value for value in values if value == value]
     if not present:
         assert all(number != number for number in (*between, null.mean, null.low, null.high, null.q95))
@@ -35,7 +36,7 @@ def test_interval_and_null_are_quantiles_of_what_is_defined(values: list[float])
 
 
 class Planted(Tidy):
-    columns: ClassVar[tuple[str, ...]] = ("concept", "metric", "value", "low", "null", "null_q95", "pairs")
+    columns: ClassVar[tuple[str, ...]] = ("concept", "measure", "value", "low", "null", "null_q95", "pairs")
 
     @property
     def subject(self) -> dict[str, str | int]:
@@ -49,7 +50,7 @@ class Planted(Tidy):
 def planted() -> Planted:
     about = Subject(concept="sex", inner="euclid", pairs=7)
     rows = (
-        about.row("linearity", 0.5, (0.4, 0.6), Null(mean=0.0, q95=0.1)),
+        about.row("linearity", 0.5, (0.4, 0.6), NullRange(mean=0.0, q95=0.1)),
         about.row("transfer", NAN, pairs=2),
         Subject(concept="", inner="causal").row("linearity", 0.3),
     )
@@ -85,6 +86,18 @@ def test_saved_files_hold_what_the_table_holds_and_json_has_no_nan(planted: Plan
 
 @pytest.mark.parametrize("kind", [LMResult, VectorsResult])
 def test_every_column_of_a_result_is_one_of_a_row(kind: type[Tidy]) -> None:
-    row = Row(concept="", metric="", value=0.0)
+    row = Row(concept="", measure="", value=0.0)
     assert list(row.record(kind.columns)) == list(kind.columns)
-    assert {"concept", "metric", "value", "low", "high", "null", "pairs"} <= set(kind.columns)
+    assert {"concept", "measure", "value", "low", "high", "null", "pairs"} <= set(kind.columns)
+
+
+def test_rows_that_were_kept_when_a_measure_was_called_a_metric_are_read() -> None:
+    kept = {"concept": "sex", "metric": "linearity", "value": 0.5, "null": {"q95": 0.1}}
+    row = TypeAdapter(Row).validate_python(kept)
+    assert (row.measure, row.value, row.null.q95) == ("linearity", 0.5, 0.1)
+    now = TypeAdapter(Row).dump_python(row)
+    assert now["measure"] == "linearity"
+    assert "metric" not in now
+    assert TypeAdapter(Row).validate_python(now).measure == "linearity"
+    with pytest.raises(ValidationError):
+        TypeAdapter(Row).validate_python({"concept": "sex", "value": 0.5})

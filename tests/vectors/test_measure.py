@@ -203,8 +203,8 @@ def test_invariant_to_rotation_shift_and_scale() -> None:
     table = additive(codes, planted_directions(0.2)[:2], 0.3)
     turn = torch.linalg.qr(torch.randn(12, 12, generator=rng(2), dtype=torch.float64))[0]
     one, two = (measure_vectors(x, named(codes), options=FEW) for x in (table, 7 * (table @ turn) + 5))
-    for metric in ("linearity", "orthogonality_mean", "split_half", "resampled"):
-        assert two.value(metric, "a").value == pytest.approx(one.value(metric, "a").value, abs=1e-6)
+    for measure in ("linearity", "orthogonality_mean", "split_half", "resampled"):
+        assert two.value(measure, "a").value == pytest.approx(one.value(measure, "a").value, abs=1e-6)
 
 
 def test_result_is_tidy_and_saved(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_result_is_tidy_and_saved(tmp_path: Path) -> None:
 
     codes = grid((2, 2), copies=20)
     found = measure_vectors(additive(codes, torch.eye(2, 5), 0.2), named(codes), options=FEW)
-    assert not found.table.duplicated(["concept", "metric"]).any()
+    assert not found.table.duplicated(["concept", "measure"]).any()
     folder = found.save(tmp_path / "new" / "out")
     assert json.loads((folder / "result.json").read_text())["vectors"]["rows"] == 80
     pd.testing.assert_frame_equal(pd.read_parquet(folder / "table.parquet"), found.table)

@@ -149,8 +149,8 @@ def noisy(noise: float) -> VectorsResult:
 
 def test_stability_falls_with_noise() -> None:
     results = [noisy(level) for level in (0.1, 1.0, 5.0)]
-    for metric in ("split_half", "resampled", "linearity"):
-        values = [result.value(metric, "a").value for result in results]
+    for measure in ("split_half", "resampled", "linearity"):
+        values = [result.value(measure, "a").value for result in results]
         assert values[0] > values[1] + 0.02 > values[2] + 0.03
     added = [results[0].value(f"noise_{level}", "a").value for level in ("0.1", "0.3", "1", "3")]
     assert added == sorted(added, reverse=True)

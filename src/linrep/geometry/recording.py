@@ -7,6 +7,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from linrep.geometry.record import Null, Similarity, Spread
+from linrep.linalg import median
 
 
 def numbers(values: Float64[Tensor, " some"]) -> tuple[float | None, ...]:
@@ -31,7 +32,7 @@ def spread_record(per_run: Float64[Tensor, " runs"]) -> Spread:
     """
     present = per_run[~per_run.isnan()]
     return Spread(
-        median=float(present.quantile(0.5)) if len(present) else None,
+        median=float(median(present)) if len(present) else None,
         mean=float(present.mean()) if len(present) else None,
         per_run=numbers(per_run),
     )

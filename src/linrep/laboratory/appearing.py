@@ -4,6 +4,7 @@ import math
 
 import torch
 
+from linrep.linalg import median
 from linrep.runs.config import Config
 from linrep.runs.result import Result
 from linrep.theory.order import first_modes, steps_to_length
@@ -50,7 +51,7 @@ def appearances(result: Result) -> tuple[tuple[float, ...], str]:
     for row, world in enumerate(different):
         rates = first_modes(world).rates[: found.shape[1]]
         found[row, : len(rates)] = steps_to_length(rates, dim=dim, scale=model.init_scale, step_size=step)
-    middle = found.median(0).values
+    middle = median(found.mT)
     return tuple(middle[middle.isfinite()].tolist()), ""
 
 

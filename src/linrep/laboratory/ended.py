@@ -16,6 +16,7 @@ from torch import Tensor
 from linrep import geometry
 from linrep.geometry.record import MEAN_DIRECTIONS
 from linrep.geometry.recording import numbers
+from linrep.linalg import median
 from linrep.runs.config import Config
 from linrep.runs.summary import END_WORDS, Ended, Ending, EndWord, Medians
 from linrep.theory.width import least_excess
@@ -192,17 +193,17 @@ def ended_record(
     def medians(word: EndWord) -> Medians:
         chosen = torch.tensor([each == word for each in judged.words])
 
-        def median(per_run: Tensor) -> float | None:
-            return numbers(per_run[chosen].nanmedian()[None])[0]
+        def middle(per_run: Tensor) -> float | None:
+            return numbers(median(per_run[chosen])[None])[0]
 
         return Medians(
             runs=int(chosen.sum()),
-            linearity_embedding=median(found.values.per_run(("linearity", "embedding"))),
-            linearity_unembedding=median(found.values.per_run(("linearity", "unembedding"))),
-            alignment=median(found.values.per_run(("alignment", ""))),
-            orthogonality_unembedding=median(found.values.per_run((MEAN_DIRECTIONS, "unembedding"))),
-            excess_loss_nats=median(loss),
-            log_odds_rmse_nats=median(odds),
+            linearity_embedding=middle(found.values.per_run(("linearity", "embedding"))),
+            linearity_unembedding=middle(found.values.per_run(("linearity", "unembedding"))),
+            alignment=middle(found.values.per_run(("alignment", ""))),
+            orthogonality_unembedding=middle(found.values.per_run((MEAN_DIRECTIONS, "unembedding"))),
+            excess_loss_nats=middle(loss),
+            log_odds_rmse_nats=middle(odds),
         )
 
     words = judged.words

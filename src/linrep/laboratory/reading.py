@@ -12,7 +12,7 @@ from linrep import geometry
 from linrep.files import write_text
 from linrep.geometry.record import MEAN_DIRECTIONS, RMS, Similarity, Spread, TableName
 from linrep.runs.drawing import drawing
-from linrep.runs.row import NAN, Matrix, Null, Row, Subject
+from linrep.runs.row import NAN, NONE, Matrix, NullRange, Row, Subject
 from linrep.runs.summary import AdditiveShare, Key, LogOdds, Margin, Measured, Summary
 from linrep.runs.tidy import Tidy
 
@@ -43,7 +43,7 @@ class Reading(Tidy):
     """
 
     columns: ClassVar[tuple[str, ...]] = (
-        *("metric", "table", "concept", "value", "low", "high", "null", "null_q95", "pairs"),
+        *("measure", "table", "concept", "value", "low", "high", "null", "null_q95", "pairs"),
     )
     concepts: tuple[str, ...]
     """Names, in the order of the matrices."""
@@ -103,7 +103,7 @@ class Reading(Tidy):
             for measure, table in self.measures
             if measure in ("linearity", "alignment")
         ]
-        rows = [row for row in self.rows if not row.concept and row.metric in ("linearity", "alignment")]
+        rows = [row for row in self.rows if not row.concept and row.measure in ("linearity", "alignment")]
         said = [
             f"{name} –"
             if row.value != row.value
@@ -215,7 +215,8 @@ def _reading(
         if isinstance(found, Similarity):
             each = found.per_concept.items()
             own = pairs_of[table] if table else both
-            rows += [replace(row, concept=name, value=value, low=NAN, high=NAN, null=Null(), pairs=own[name])
+            bare = replace(row, low=NAN, high=NAN, null=NONE)
+            rows += [replace(bare, concept=name, value=value, pairs=own[name])
                      for name, value in each if value is not None]  # fmt: skip
     return Reading(
         rows=tuple(rows),
@@ -229,9 +230,9 @@ def _reading(
 
 def _row(measure: str, table: str, found: Measured) -> Row:
     """The number of a measure, with null, interval and what it rests on."""
-    row = Row(concept="", metric=measure, value=NAN, table=table)
+    row = Row(concept="", measure=measure, value=NAN, table=table)
     if isinstance(found, LogOdds):
-        return replace(row, value=found.rmse, null=Null(mean=found.rmse_of_zero), pairs=found.triples)
+        return replace(row, value=found.rmse, null=NullRange(mean=found.rmse_of_zero), pairs=found.triples)
     if isinstance(found, Margin):
         return replace(row, value=found.mean, pairs=found.triples)
     if isinstance(found, Similarity):

@@ -16,6 +16,7 @@ from linrep.intervals import mean_interval
 from linrep.laboratory.ended import Judged, ended_record, judge
 from linrep.laboratory.gauge import gauge_record
 from linrep.laboratory.ruler import FINAL_CONTEXTS, BatchRuler
+from linrep.linalg import median
 from linrep.progress import counted
 from linrep.runs.config import Config
 from linrep.runs.summary import (
@@ -219,7 +220,7 @@ def log_odds_record(
         rmse=float(per_run[present].mean()),
         max=float(odds.max[present].max()),
         rmse_of_zero=float(odds.rmse_of_zero[present].mean()),
-        median=float(per_run[present].quantile(0.5)),
+        median=float(median(per_run[present])),
         triples=odds.triples,
         contexts=odds.contexts,
         contexts_available=odds.contexts_available,

@@ -30,7 +30,7 @@ from linrep.llm.states import States
 from linrep.llm.tokens import TokenPairs
 from linrep.llm.words import WordGeometry
 from linrep.progress import counted
-from linrep.runs.row import CHANCE, Matrix, Null, Row, Subject
+from linrep.runs.row import CHANCE, Matrix, NullRange, Row, Subject
 from linrep.seeds import generator
 
 
@@ -147,7 +147,7 @@ def embedding_rows(geometry: ContextGeometry, inner: str) -> list[Row]:
             rows.append(about.row("linearity", float("nan")))
             continue
         draw = generator(geometry.seed, "null", 11, concept)
-        null = Null.of(
+        null = NullRange.of(
             geometry.pool.linearity(geometry.contexts.pairs, concept, draws=geometry.draws, generator=draw)
         )
         between = clusters.interval(lambda w, gram=gram: weighted_linearity(gram, w))
@@ -194,7 +194,7 @@ def alignment_rows(geometry: ContextGeometry, words: WordGeometry) -> tuple[list
         mean_between = clusters.interval(weighted_mean(units @ words.moments.direction[match]))
         draw = generator(geometry.seed, "null", 12, concept)
         random = words.pool.directions(words.pairs, match, draws=geometry.draws, generator=draw)
-        null = Null.of(random @ geometry.moments.direction[concept])
+        null = NullRange.of(random @ geometry.moments.direction[concept])
         about = geometry.about(concept, inner, table="both")
         others = torch.cat([toward[concept, :match], toward[concept, match + 1 :]])
         rows += [
@@ -291,9 +291,9 @@ def log_odds_rows(
         about = Subject(table="both", inner="", layer="head", concept=name, pairs=len(ids))
         both = torch.stack([own.flatten(), linear.flatten()])
         rows += [
-            about.row("log_odds_gap", gap, null=Null(mean=float(own.square().mean().sqrt()))),
+            about.row("log_odds_gap", gap, null=NullRange(mean=float(own.square().mean().sqrt()))),
             about.row("log_odds_correlation", float(torch.corrcoef(both)[0, 1])),
-            about.row("log_odds_shift", float(shift.mean()), between, Null(mean=0.0)),
+            about.row("log_odds_shift", float(shift.mean()), between, NullRange(mean=0.0)),
         ]
     return rows
 

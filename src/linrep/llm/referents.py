@@ -13,7 +13,7 @@ from linrep.llm.states import States
 from linrep.llm.tokens import TokenPairs, usable_ids
 from linrep.llm.weights import VocabularyTable
 from linrep.llm.winograd import WinogradPairs
-from linrep.runs.row import CHANCE, Null, Row, Subject
+from linrep.runs.row import CHANCE, NullRange, Row, Subject
 from linrep.seeds import generator
 
 
@@ -84,7 +84,7 @@ def referent_rows(
     draw = generator(seed, "null", 20)
     dealt = torch.rand(draws, number, dtype=torch.float64, generator=draw).argsort(1)
     turned = torch.randint(0, 2, (draws, number), generator=draw) * 2 - 1
-    null = Null.of((cosines[torch.arange(number), dealt] * turned).mean(1))
+    null = NullRange.of((cosines[torch.arange(number), dealt] * turned).mean(1))
     about = Subject(table="both", inner=inner.name, layer=place, concept="winograd", pairs=number)
     return [
         about.row("alignment", float(value.mean()), between, null),

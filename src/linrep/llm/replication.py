@@ -28,7 +28,7 @@ from linrep.llm.states import Progress
 from linrep.llm.weights import is_table
 from linrep.llm.words import overlap_row
 from linrep.runs.drawing import drawing
-from linrep.runs.row import Null, Row, Subject
+from linrep.runs.row import NullRange, Row, Subject
 from linrep.runs.tidy import Tidy, plain
 
 FigureName = Literal["linearity", "overlap", "alignment", "winograd"]
@@ -40,7 +40,7 @@ HEADLINES: dict[FigureName, tuple[str, str]] = {
     "alignment": ("alignment_direction", ""),
     "winograd": ("alignment", "winograd"),
 }
-"""Metric and concept of the one number of each figure."""
+"""Measure and concept of the one number of each figure."""
 NOT_RUN = "the model was not run: only a table of it was read"
 
 
@@ -77,14 +77,14 @@ class LMPaper(Tidy):
 
     def headline(self, figure: FigureName, inner: InnerName | None = None) -> Row | None:
         """The one number of a figure, in the headlines' gauge or in another; None where there is none."""
-        metric, concept = HEADLINES[figure]
-        return self.number(metric, concept, inner)
+        measure, concept = HEADLINES[figure]
+        return self.number(measure, concept, inner)
 
-    def number(self, metric: str, concept: str = "", inner: InnerName | None = None) -> Row | None:
+    def number(self, measure: str, concept: str = "", inner: InnerName | None = None) -> Row | None:
         """A number of the whole model; None where there is none."""
-        wanted = (metric, concept, inner or self.inner)
+        wanted = (measure, concept, inner or self.inner)
         for row in self.rows:
-            if (row.metric, row.concept, row.inner) == wanted and math.isfinite(row.value):
+            if (row.measure, row.concept, row.inner) == wanted and math.isfinite(row.value):
                 return row
         return None
 
@@ -221,8 +221,8 @@ def _numbers(read: ModelRead, result: LMResult, inner: InnerName) -> list[Row]:
     return [row for row in found if math.isfinite(row.value)]
 
 
-def _mean(result: LMResult, metric: str, inner: InnerName, table: str) -> list[Row]:
-    """The mean over concepts of a metric; Student's interval over concepts, and the mean of their nulls.
+def _mean(result: LMResult, measure: str, inner: InnerName, table: str) -> list[Row]:
+    """The mean over concepts of a measure; Student's interval over concepts, and the mean of their nulls.
 
     The mean of quantiles is at least the quantile of the mean: no concept's draws are taken for independent
     of another's.
@@ -230,13 +230,13 @@ def _mean(result: LMResult, metric: str, inner: InnerName, table: str) -> list[R
     rows = [
         row
         for row in result.rows
-        if (row.metric, row.table, row.inner) == (metric, table, inner) and math.isfinite(row.value)
+        if (row.measure, row.table, row.inner) == (measure, table, inner) and math.isfinite(row.value)
     ]
     if not rows:
         return []
     values = torch.tensor([row.value for row in rows], dtype=torch.float64)
     nulls = [row.null for row in rows]
-    null = Null(
+    null = NullRange(
         **{
             end: sum(getattr(each, end) for each in nulls) / len(nulls)
             for end in ("mean", "low", "high", "q95")
@@ -246,7 +246,7 @@ def _mean(result: LMResult, metric: str, inner: InnerName, table: str) -> list[R
         concept="", table=table, inner=inner, layer=rows[0].layer, pairs=sum(row.pairs for row in rows)
     )
     between = mean_interval(values, within=(-1, 1)) or NONE
-    return [about.row(metric, float(values.mean()), between, null)]
+    return [about.row(measure, float(values.mean()), between, null)]
 
 
 def _absent(read: ModelRead, figure: FigureName) -> str:

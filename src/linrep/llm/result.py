@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LMResult(Tidy):
-    """A language model measured: one row for each model × seed × table × inner × layer × concept × metric.
+    """A language model measured: one row for each model × seed × table × inner × layer × concept × measure.
 
     `summary` says what was measured and WHERE: model, revision, table, tied, inner product, layer, token,
     kept and dropped pairs with the reason, self-check, warnings. Matrices have names such as
@@ -22,7 +22,7 @@ class LMResult(Tidy):
     """
 
     columns: ClassVar[tuple[str, ...]] = (
-        *("table", "inner", "layer", "concept", "metric", "value", "low", "high"),
+        *("table", "inner", "layer", "concept", "measure", "value", "low", "high"),
         *("null", "null_low", "null_high", "pairs"),
     )
     summary: dict[str, Any]

@@ -35,7 +35,7 @@ from linrep.llm.tokens import TokenPairs, usable_ids
 from linrep.llm.weights import VocabularyTable
 from linrep.llm.word_squares import WordSquares
 from linrep.progress import counted
-from linrep.runs.row import CHANCE, Matrix, Null, Row, Subject
+from linrep.runs.row import CHANCE, Matrix, NullRange, Row, Subject
 from linrep.seeds import generator
 
 NULL_ROWS = 2000
@@ -107,7 +107,9 @@ def linearity_rows(geometry: WordGeometry) -> list[Row]:
         words = geometry.ends(concept)
         between = word_interval(lambda w, gram=gram: weighted_linearity(gram, w), words)
         draw = generator(geometry.seed, "null", 1, concept)
-        null = Null.of(geometry.pool.linearity(geometry.pairs, concept, draws=geometry.draws, generator=draw))
+        null = NullRange.of(
+            geometry.pool.linearity(geometry.pairs, concept, draws=geometry.draws, generator=draw)
+        )
         about = Subject(table="unembedding", inner=geometry.inner.name, layer="", concept=name, pairs=number)
         rows.append(about.row("linearity", float(values[concept]), between, null))
         if number > 1:
@@ -124,7 +126,7 @@ def _projection_rows(
     random = geometry.pool.units @ torch.nn.functional.normalize(units.sum(0), dim=0)
     between = word_interval(lambda w: (w * _toward_others(gram, w)).sum(1) / w.sum(1), words)
     return [
-        about.row("projection", float(left_out.mean()), between, Null.of(random)),
+        about.row("projection", float(left_out.mean()), between, NullRange.of(random)),
         about.row("projection_auc", auc(left_out, random), null=CHANCE),
     ]
 
@@ -152,19 +154,19 @@ def orthogonality_rows(geometry: WordGeometry) -> tuple[list[Row], dict[str, Mat
     rms = float(cosines.square().mean().sqrt())
     rows: list[Row] = []
     matrices: dict[str, Matrix] = {}
-    for metric, matrix, null in (
+    for measure, matrix, null in (
         (
             "orthogonality_mean",
             orthogonality_mean(geometry.moments)[0],
-            Null.of((first * second).sum(1).abs()),
+            NullRange.of((first * second).sum(1).abs()),
         ),
-        ("orthogonality_rms", orthogonality_rms(geometry.moments)[0], Null(mean=rms)),
+        ("orthogonality_rms", orthogonality_rms(geometry.moments)[0], NullRange(mean=rms)),
     ):
-        matrices[f"{metric}, {inner}"] = Matrix.of(f"{metric}, {inner}", names, names, matrix)
+        matrices[f"{measure}, {inner}"] = Matrix.of(f"{measure}, {inner}", names, names, matrix)
         others = off_diagonal(matrix[None])[0]
         for i, name in enumerate(names):
             about = Subject(table="unembedding", inner=inner, layer="", concept=name, pairs=int(counts[i]))
-            rows.append(about.row(metric, float(others[i]), null=null))
+            rows.append(about.row(measure, float(others[i]), null=null))
     return rows, matrices
 
 
@@ -198,7 +200,7 @@ def overlap_row(geometry: WordGeometry) -> Row:
     left_out = torch.stack([_mean_overlap(matrix[every != i][:, every != i]) for i in range(len(names))])
     value = float(_mean_overlap(matrix))
     between = jackknife_interval(value, [left_out], within=(0, 1)) or NONE
-    return about.row("orthogonality_mean", value, between, Null.of(null))
+    return about.row("orthogonality_mean", value, between, NullRange.of(null))
 
 
 def _mean_overlap(matrix: Float64[Tensor, "concepts concepts"]) -> Float64[Tensor, ""]:
@@ -243,7 +245,7 @@ def interaction_rows(
             concept=f"{crossing.first} × {crossing.second}",
             pairs=len(kept),
         )
-        rows.append(about.row("interaction_share", float(shares.mean()), between, Null.of(null)))
+        rows.append(about.row("interaction_share", float(shares.mean()), between, NullRange.of(null)))
     return rows
 
 

@@ -25,8 +25,8 @@ def reading_page(reading: Any) -> str:
 
 def page(reading: Any) -> Page:
     """All that it says."""
-    rows = [row for row in reading.rows if not row.concept and row.metric in ("linearity", "alignment")]
-    found = ", ".join(f"{row.metric} of {WORDS[row.table]} {cosine(row.value)}" for row in rows)
+    rows = [row for row in reading.rows if not row.concept and row.measure in ("linearity", "alignment")]
+    found = ", ".join(f"{row.measure} of {WORDS[row.table]} {cosine(row.value)}" for row in rows)
     title = f"{found} (chance {', '.join(cosine(row.null.mean) for row in rows)})"
     blocks = _blocks(reading)
     return Page(
@@ -100,7 +100,7 @@ def _measures(reading: Any) -> Block:
     rows = [
         row
         for row in reading.rows
-        if not row.concept and row.metric.startswith(COSINES) and finite(row.value) is not None
+        if not row.concept and row.measure.startswith(COSINES) and finite(row.value) is not None
     ]
     names = [_name(row) for row in rows]
     measured = Estimates(
@@ -175,15 +175,17 @@ def _overall(reading: Any) -> Block:
 
 def _by_concept(reading: Any) -> Block:
     kinds = [row for row in reading.rows if not row.concept]
-    named = {(row.metric, row.table, row.concept): row.value for row in reading.rows}
-    kinds = [row for row in kinds if any((row.metric, row.table, each) in named for each in reading.concepts)]
+    named = {(row.measure, row.table, row.concept): row.value for row in reading.rows}
+    kinds = [
+        row for row in kinds if any((row.measure, row.table, each) in named for each in reading.concepts)
+    ]
     return Block(
         id="concepts",
         kind="table",
         title="By concept",
         columns=["concept", *(_name(row) for row in kinds)],
         rows=[
-            [each, *(cosine(named.get((row.metric, row.table, each))) for row in kinds)]
+            [each, *(cosine(named.get((row.measure, row.table, each))) for row in kinds)]
             for each in reading.concepts
         ],
         size="wide",
@@ -191,7 +193,7 @@ def _by_concept(reading: Any) -> Block:
 
 
 def _name(row: Any) -> str:
-    return f"{row.metric.replace('_', ' ').replace('.', ', ')}, {WORDS[row.table]}"
+    return f"{row.measure.replace('_', ' ').replace('.', ', ')}, {WORDS[row.table]}"
 
 
 def _title(name: str) -> str:

@@ -78,7 +78,7 @@ def page(result: VectorsResult) -> Page:
 def _lines(result: VectorsResult) -> list[Line]:
     lines: list[Line] = []
     for each in result.summary["concepts"]:
-        linear, halves = (result.value(metric, each["name"]) for metric in ("linearity", "split_half"))
+        linear, halves = (result.value(measure, each["name"]) for measure in ("linearity", "split_half"))
         if not math.isnan(linear.value):
             detail = f"Linearity {cosine(linear.value)} over {count(each['pairs_used'])} matched pairs, "
             detail += f"{cosine(linear.shuffled.q95)} is the shuffled attribute's 95\u00a0% quantile."
@@ -178,7 +178,7 @@ def _concepts(result: VectorsResult) -> Block:
             "measured on")  # fmt: skip
     rows: list[list[str]] = []
     for each in result.summary["concepts"]:
-        linear, halves = (result.value(metric, each["name"]) for metric in ("linearity", "split_half"))
+        linear, halves = (result.value(measure, each["name"]) for measure in ("linearity", "split_half"))
         bounds = ABSENT if math.isnan(linear.low) else f"[{cosine(linear.low)}, {cosine(linear.high)}]"
         paired = each["method"] == "matched pairs"
         rows.append(
@@ -225,11 +225,11 @@ def _heat(result: VectorsResult, name: str) -> Block:
 def _noise(result: VectorsResult) -> Block:
     traces: list[Trace] = []
     for i, name in enumerate(result.concepts):
-        rows = [row for row in result.rows if row.concept == name and row.metric.startswith("noise_")]
+        rows = [row for row in result.rows if row.concept == name and row.measure.startswith("noise_")]
         given = Estimates(
             name=name,
             colour=palette.concept(i),
-            x=[float(row.metric.removeprefix("noise_")) for row in rows],
+            x=[float(row.measure.removeprefix("noise_")) for row in rows],
             centre=[row.value for row in rows],
             hover="noise %{x}: %{y:.3f}<extra></extra>",
         )

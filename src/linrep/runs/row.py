@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 from jaxtyping import Float
+from pydantic import AliasChoices, Field
 from torch import Tensor
 
 from linrep.geometry.record import Similarity
@@ -34,7 +35,7 @@ def interval(drawn: Float[Tensor, " draws"]) -> tuple[float, float]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Null:
+class NullRange:
     """What a number would be if there were nothing to find; NaN marks what does not exist.
 
     As a row shows it, with the range of its draws; a summary keeps :class:`linrep.geometry.record.Null`.
@@ -49,12 +50,12 @@ class Null:
     """95 % quantile."""
 
     @classmethod
-    def of(cls, drawn: Float[Tensor, " draws"]) -> "Null":
+    def of(cls, drawn: Float[Tensor, " draws"]) -> "NullRange":
         """Mean and quantiles of the draws that are defined.
 
         Example:
-            >>> Null.of(torch.arange(41.0))
-            Null(mean=20.0, low=1.0, high=39.0, q95=38.0)
+            >>> NullRange.of(torch.arange(41.0))
+            NullRange(mean=20.0, low=1.0, high=39.0, q95=38.0)
         """
         present = drawn[~drawn.isnan()]
         if not len(present):
@@ -63,8 +64,8 @@ class Null:
         return cls(mean=float(present.mean()), low=low, high=high, q95=float(present.quantile(0.95)))
 
 
-NONE = Null()
-CHANCE = Null(mean=0.5)
+NONE = NullRange()
+CHANCE = NullRange(mean=0.5)
 """Of a share of right answers to questions with two."""
 
 
@@ -74,7 +75,8 @@ class Row:
 
     concept: str
     """Empty for what belongs to no single concept."""
-    metric: str
+    measure: Annotated[str, Field(validation_alias=AliasChoices("measure", "metric"))]
+    """Such as linearity; called a metric in what was kept before."""
     value: float
     low: float = NAN
     """Lower end of the 95 % interval."""
@@ -85,9 +87,9 @@ class Row:
     """Inner product that cosines are taken in."""
     layer: str = ""
     """Where states were read: `head`, or a layer; empty for word pairs."""
-    null: Null = NONE
+    null: NullRange = NONE
     """Rows dealt anew: random pairs, or what else chance would give."""
-    shuffled: Null = NONE
+    shuffled: NullRange = NONE
     """The attribute shuffled."""
     p: float = NAN
     """Against the shuffled attribute."""
@@ -103,13 +105,13 @@ class Row:
             columns: Which, in what order; by default all.
 
         Example:
-            >>> row = Row(concept="sex", metric="linearity", value=0.4, null=Null(mean=0.0, high=0.1))
-            >>> row.record(["metric", "value", "null_high"])
-            {'metric': 'linearity', 'value': 0.4, 'null_high': 0.1}
+            >>> row = Row(concept="sex", measure="linearity", value=0.4, null=NullRange(mean=0.0, high=0.1))
+            >>> row.record(["measure", "value", "null_high"])
+            {'measure': 'linearity', 'value': 0.4, 'null_high': 0.1}
         """
         whole = {
             "concept": self.concept,
-            "metric": self.metric,
+            "measure": self.measure,
             "table": self.table,
             "inner": self.inner,
             "layer": self.layer,
@@ -142,19 +144,19 @@ class Subject:
 
     def row(
         self,
-        metric: str,
+        measure: str,
         value: float,
         between: tuple[float, float] = (NAN, NAN),
-        null: Null = NONE,
+        null: NullRange = NONE,
         *,
-        shuffled: Null = NONE,
+        shuffled: NullRange = NONE,
         p: float = NAN,
         pairs: int | None = None,
     ) -> Row:
         """One number about the subject, with its interval and nulls; on other pairs if they are given."""
         return Row(
             concept=self.concept,
-            metric=metric,
+            measure=measure,
             value=value,
             low=between[0],
             high=between[1],
@@ -168,7 +170,7 @@ class Subject:
             pairs=self.pairs if pairs is None else pairs,
         )
 
-    def measured(self, metric: str, found: Similarity) -> Row:
+    def measured(self, measure: str, found: Similarity) -> Row:
         """What the ruler says of it: a record of a summary as a row.
 
         Example:
@@ -179,10 +181,10 @@ class Subject:
             (0.5, 'both', True)
         """
         return self.row(
-            metric,
+            measure,
             NAN if found.mean is None else found.mean,
             found.interval95 or (NAN, NAN),
-            NONE if found.null is None else Null(mean=found.null.mean, q95=found.null.q95),
+            NONE if found.null is None else NullRange(mean=found.null.mean, q95=found.null.q95),
             pairs=found.pairs or 0,
         )
 

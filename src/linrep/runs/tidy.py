@@ -42,13 +42,13 @@ class Tidy(ABC):
             frame.insert(at, name, value)
         return frame
 
-    def value(self, metric: str, concept: str = "", **where: str) -> Row:
-        """The one row of that metric and concept (and inner, layer, table, if several).
+    def value(self, measure: str, concept: str = "", **where: str) -> Row:
+        """The one row of that measure and concept (and inner, layer, table, if several).
 
         Raises:
             KeyError: If there is none, or more than one.
         """
-        wanted = {"metric": metric, "concept": concept, **where}
+        wanted = {"measure": measure, "concept": concept, **where}
         found = [row for row in self.rows if all(getattr(row, key) == value for key, value in wanted.items())]
         if len(found) != 1:
             raise KeyError(f"{wanted}: expected one row, found {len(found)}")

@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
 from linrep.geometry import Pairs, steering_moments
+from linrep.linalg import median
 from linrep.vectors.directions import CHUNK_ROWS, unit_chunks
 from linrep.vectors.pairs import Design
 
@@ -93,7 +94,7 @@ def row_anomalies(
             x = along[rows, i]
             score = _standard(x, floor=floor).abs()
             score = torch.where(score.isnan(), 0.0, score)
-            nearer = (x - along[others, i].median()).abs() < (x - x.median()).abs()
+            nearer = (x - median(along[others, i])).abs() < (x - median(x)).abs()
             larger = score > best[rows]
             at = rows[larger]
             best[at], concept[at], wrong[at] = score[larger], i, nearer[larger]
@@ -104,8 +105,8 @@ def _standard(x: Tensor, *, floor: float) -> Tensor:
     """Deviation from the median in standard deviations by the median absolute deviation, at least `floor`."""
     if not bool((~x.isnan()).any()):
         return x
-    middle = x.nanmedian()
-    spread = MAD_TO_SD * (x - middle).abs().nanmedian()
+    middle = median(x)
+    spread = MAD_TO_SD * median((x - middle).abs())
     return (x - middle) / spread.clamp(min=floor)
 
 

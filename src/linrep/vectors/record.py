@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from linrep.laboratory.reading import FEW_PAIRS
-from linrep.runs.row import NAN, Null, Row, Subject, interval
+from linrep.runs.row import NAN, NullRange, Row, Subject, interval
 from linrep.vectors.anomalies import pair_anomalies, row_anomalies
 from linrep.vectors.attributes import Sample
 from linrep.vectors.map import ConceptMap
@@ -146,11 +146,11 @@ def tidy_rows(plan: Design, ruled: Ruled, stable: list[Stability], carried: Tran
         for row in ruled.rows:
             if row.concept != concept.name:
                 continue
-            if row.metric == "linearity" and paired:
-                row = replace(row, p=each.p, shuffled=Null.of(each.shuffled))
+            if row.measure == "linearity" and paired:
+                row = replace(row, p=each.p, shuffled=NullRange.of(each.shuffled))
             found.append(row)
         halves, resampled = (float(drawn.mean()) for drawn in (each.halves, each.resampled))
-        dealt, p = Null.of(each.halves_shuffled), NAN if paired else each.p
+        dealt, p = NullRange.of(each.halves_shuffled), NAN if paired else each.p
         found.append(about.row("split_half", halves, _between(each.halves), shuffled=dealt, p=p))
         found.append(about.row("resampled", resampled, _between(each.resampled)))
         for level, cosine, linear in each.noise:
@@ -163,7 +163,7 @@ def tidy_rows(plan: Design, ruled: Ruled, stable: list[Stability], carried: Tran
 
 def _transfer_rows(about: Subject, found: Carried) -> list[Row]:
     """How a direction carries over; its null are maps fitted to shuffled rows, up to the largest draw."""
-    null, pairs = Null(mean=found.null, q95=found.null_high), found.held_out
+    null, pairs = NullRange(mean=found.null, q95=found.null_high), found.held_out
     return [
         about.row("transfer", found.mapped, (found.low, found.high), null, pairs=pairs),
         about.row("transfer_own", found.own, pairs=pairs),

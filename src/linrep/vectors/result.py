@@ -18,7 +18,7 @@ POINT = ("row", "x", "y", "z")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VectorsResult(Tidy):
-    """Vectors measured: one row for each concept × metric.
+    """Vectors measured: one row for each concept × measure.
 
     Matrices are concept × concept: "orthogonality_mean", "orthogonality_rms".
 
@@ -32,7 +32,7 @@ class VectorsResult(Tidy):
     """
 
     columns: ClassVar[tuple[str, ...]] = (
-        *("concept", "metric", "value", "low", "high", "shuffled", "shuffled_q95"),
+        *("concept", "measure", "value", "low", "high", "shuffled", "shuffled_q95"),
         *("null", "null_q95", "p", "method", "pairs"),
     )
     summary: dict[str, Any]

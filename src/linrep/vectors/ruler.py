@@ -22,7 +22,7 @@ from linrep.geometry import (
 from linrep.geometry.record import MEAN_DIRECTIONS, RMS
 from linrep.geometry.values import Side, similarity_values
 from linrep.progress import counted
-from linrep.runs.row import NAN, Null, Row, Subject
+from linrep.runs.row import NAN, NullRange, Row, Subject
 from linrep.seeds import generator
 from linrep.vectors.attributes import MISSING, Attributes
 from linrep.vectors.directions import CHUNK_ROWS, with_class_means
@@ -31,7 +31,7 @@ from linrep.vectors.pairs import Design, of_group
 DRAWS = 20
 MOST_CELLS = 2048
 OVERLAPS = {"orthogonality_mean": MEAN_DIRECTIONS, "orthogonality_rms": RMS}
-"""Metric of a row to measure of the summary. The tables and JSON of ``linrep measure`` and ``linrep lm`` are
+"""Measure of a row to measure of the summary. The tables and JSON of ``linrep measure`` and ``linrep lm`` are
 documented with the names on the left."""
 
 
@@ -95,7 +95,7 @@ def rule(table: Float[Tensor, "rows dim"], attributes: Attributes, plan: Design,
     additive = _additive(table, attributes)
     overall = [_overall(name, record) for name, record in measures.items()]
     if additive is not None:
-        overall.append(Row(concept="", metric="additive_share", value=additive["share"]))
+        overall.append(Row(concept="", measure="additive_share", value=additive["share"]))
     return Ruled(
         measures={name: record.as_dict() for name, record in measures.items()},
         additive=additive,
@@ -133,7 +133,9 @@ def _linear_row(table: Tensor, plan: Design, i: int, value: float | None, null: 
         similarity_values({"unembedding": side}),
         generator=generator(seed, "bootstrap", i),
     )
-    return about.row("linearity", value, intervals["linearity", "unembedding"] or (NAN, NAN), Null.of(null))
+    return about.row(
+        "linearity", value, intervals["linearity", "unembedding"] or (NAN, NAN), NullRange.of(null)
+    )
 
 
 def _elsewhere(given: Similarity, matrix: Tensor, owner: Tensor) -> Similarity:

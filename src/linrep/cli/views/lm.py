@@ -37,7 +37,7 @@ def show_measurement(result: "LMResult", page: Path | None) -> None:
             cells = [
                 *(escape(name), pairs, cosine(row.value) if row else ABSENT, found),
                 cosine(across.value) if across else ABSENT,
-                *(view.cell(metric, name) for metric in ("alignment_direction", "alignment_other")),
+                *(view.cell(measure, name) for measure in ("alignment_direction", "alignment_other")),
                 view.rank(name),
             ]
         shown.add_row(*cells)

@@ -51,7 +51,7 @@ def show_reading(reading: "Reading", page: Path | None) -> None:
     shown = Table("measure", "table", "value", "95 % interval", "null (95 %)", "pairs", box=None)
     for row in reading.rows:
         if not row.concept:
-            shown.add_row(row.metric, row.table, *_written(row))
+            shown.add_row(row.measure, row.table, *_written(row))
     console = Console()
     console.print(shown)
     if page is not None:

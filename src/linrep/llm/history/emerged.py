@@ -24,10 +24,10 @@ class Look:
 
     def row(self, quantity: "Quantity", concept: str) -> Row | None:
         """The number of a concept that a quantity is read from; None where it does not exist."""
-        for metric in quantity.metrics:
+        for measure in quantity.measures:
             for row in self.rows:
-                place = (row.metric, row.table, row.layer, row.concept)
-                if place == (metric, quantity.table, quantity.layer, concept) and row.value == row.value:
+                place = (row.measure, row.table, row.layer, row.concept)
+                if place == (measure, quantity.table, quantity.layer, concept) and row.value == row.value:
                     return row
         return None
 
@@ -38,7 +38,7 @@ class Quantity:
 
     words: str
     """As a reader reads it."""
-    metrics: tuple[str, ...]
+    measures: tuple[str, ...]
     """The first that exists is taken."""
     table: str
     layer: str = ""
@@ -57,27 +57,27 @@ class Emerged:
     tokens: float | None
 
 
-WORDS = Quantity(words="words", metrics=("linearity",), table="unembedding")
+WORDS = Quantity(words="words", measures=("linearity",), table="unembedding")
 
 
 def contexts(layer: str) -> Quantity:
     """Linearity of states at a layer, over unrelated pairs where there are such."""
     where = "contexts" if layer == "head" else f"contexts, layer {layer}"
-    return Quantity(words=where, metrics=("linearity_across", "linearity"), table="embedding", layer=layer)
+    return Quantity(words=where, measures=("linearity_across", "linearity"), table="embedding", layer=layer)
 
 
 def aligned(layer: str) -> Quantity:
     """Cosine of states with the concept's own direction."""
-    return Quantity(words="alignment", metrics=("alignment_direction",), table="both", layer=layer)
+    return Quantity(words="alignment", measures=("alignment_direction",), table="both", layer=layer)
 
 
 def quantities(looks: Sequence[Look]) -> list[Quantity]:
     """All that was measured: words, contexts at every layer, alignment."""
     rows = looks[-1].rows
     layers = dict.fromkeys(
-        row.layer for row in rows if row.table == "embedding" and row.metric == "linearity"
+        row.layer for row in rows if row.table == "embedding" and row.measure == "linearity"
     )
-    places = dict.fromkeys(row.layer for row in rows if row.metric == "alignment_direction")
+    places = dict.fromkeys(row.layer for row in rows if row.measure == "alignment_direction")
     main = [contexts(layer) for layer in layers if layer in places or layer == "head"]
     others = [contexts(layer) for layer in layers if contexts(layer) not in main]
     return [WORDS, *main, *(aligned(layer) for layer in places), *others]
@@ -90,7 +90,7 @@ def concepts(looks: Sequence[Look], quantity: Quantity) -> list[str]:
             row.concept
             for look in looks
             for row in look.rows
-            if (row.table, row.layer) == (quantity.table, quantity.layer) and row.metric in quantity.metrics
+            if (row.table, row.layer) == (quantity.table, quantity.layer) and row.measure in quantity.measures
         )
     )
 
@@ -106,10 +106,10 @@ def emergence_of(looks: Sequence[Look], quantity: Quantity, concept: str) -> Eme
     Naively: ``next((k for k in range(n) if all(beyond[k:])), None)``.
 
     Example:
-        >>> from linrep.runs.row import Null
+        >>> from linrep.runs.row import NullRange
         >>> def look(step, low):
-        ...     null = Null(mean=0.0, high=0.1)
-        ...     about = {"concept": "sex", "metric": "linearity", "table": "unembedding"}
+        ...     null = NullRange(mean=0.0, high=0.1)
+        ...     about = {"concept": "sex", "measure": "linearity", "table": "unembedding"}
         ...     row = Row(value=0.5, low=low, null=null, **about)
         ...     return Look(name="", step=step, tokens=None, rows=(row,))
         >>> looks = [look(0, 0.2), look(8, 0.0), look(64, 0.3), look(512, 0.4)]

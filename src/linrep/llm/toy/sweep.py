@@ -95,11 +95,11 @@ class Trained:
     concepts: int
     excess_loss_nats: float
     rows: tuple[Row, ...]
-    """By metric and table: means over concepts."""
+    """By measure and table: means over concepts."""
 
-    def row(self, metric: str, table: str = "") -> Row:
-        """The row of that metric and table ("embedding", "unembedding", or none)."""
-        (found,) = (row for row in self.rows if (row.metric, row.table) == (metric, table))
+    def row(self, measure: str, table: str = "") -> Row:
+        """The row of that measure and table ("embedding", "unembedding", or none)."""
+        (found,) = (row for row in self.rows if (row.measure, row.table) == (measure, table))
         return found
 
     def records(self) -> list[dict[str, str | int | float]]:
@@ -109,7 +109,7 @@ class Trained:
                 "model": self.model,
                 "width": self.width,
                 "seed": self.seed,
-                "measure": row.metric,
+                "measure": row.measure,
                 **row.record(("table", "value", "low", "high", "null", "null_q95", "pairs")),
                 "excess_loss_nats": self.excess_loss_nats,
                 "concepts": self.concepts,
@@ -160,10 +160,10 @@ class WidthSweep:
         )
 
     def mean(
-        self, model: Kind, width: int, metric: str, table: str, of: Callable[[Row], float] = value
+        self, model: Kind, width: int, measure: str, table: str, of: Callable[[Row], float] = value
     ) -> float | None:
         """Mean over worlds of one number, by default the measure's value; None where there is none."""
-        return _mean([of(each.row(metric, table)) for each in self._of(model, width)])
+        return _mean([of(each.row(measure, table)) for each in self._of(model, width)])
 
     def excess(self, model: Kind, width: int) -> float | None:
         """Mean over worlds of the excess loss, nats."""
@@ -301,10 +301,10 @@ def _rows(found: Measurement) -> Iterator[Row]:
         "orthogonality_rms": {table: each.rms for table, each in found.orthogonality.items()},
         "alignment": {"": found.alignment},
     }
-    for metric, tables in by_table.items():
+    for name, tables in by_table.items():
         for table, each in tables.items():
             if each is not None:
-                yield Subject(concept="", table=table, inner="euclid").measured(metric, each)
+                yield Subject(concept="", table=table, inner="euclid").measured(name, each)
 
 
 def _at_width(settings: ToySettings, width: int) -> ToySettings:

@@ -90,19 +90,19 @@ def by_step(
 def others(looks: Sequence[Look], names: Sequence[str]) -> list[Block]:
     """Overlap, log-odds and probes over training, where they were measured."""
     blocks: list[Block] = []
-    for metric, table, title, axis in OTHERS:
-        inner = next((row.inner for row in looks[-1].rows if row.metric == "linearity"), "")
+    for measure, table, title, axis in OTHERS:
+        inner = next((row.inner for row in looks[-1].rows if row.measure == "linearity"), "")
         rows: dict[str, list[Row | None]] = {name: [None] * len(looks) for name in names}
         for at, look in enumerate(looks):
             for row in look.rows:
                 if (
-                    (row.metric, row.table) == (metric, table)
+                    (row.measure, row.table) == (measure, table)
                     and row.inner in ("", inner)
                     and row.layer in ("", "head")
                 ):
                     rows[row.concept][at] = row
         if any(row is not None for own in rows.values() for row in own):
-            blocks.append(_curves(looks, rows, f"by-step-{metric.replace('_', '-')}", title, axis))
+            blocks.append(_curves(looks, rows, f"by-step-{measure.replace('_', '-')}", title, axis))
     return blocks
 
 

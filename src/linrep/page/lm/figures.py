@@ -245,7 +245,7 @@ def by_depth(view: View) -> list[Block]:
     ]
 
 
-def _depth(view: View, layers: Sequence[int], metric: str, title: str, axis: str) -> Block:
+def _depth(view: View, layers: Sequence[int], measure: str, title: str, axis: str) -> Block:
     places = [*map(str, layers), *(["head"] if view.place == "head" else [])]
     at = {place: i for i, place in enumerate(places)}
     traces: list[Trace] = []
@@ -254,8 +254,8 @@ def _depth(view: View, layers: Sequence[int], metric: str, title: str, axis: str
         for place in places:
             row = (
                 view.context_linearity(name, place)
-                if metric == "linearity"
-                else view.row(metric, name, layer=place)
+                if measure == "linearity"
+                else view.row(measure, name, layer=place)
             )
             if row is not None:
                 found.append((at[place], row.value))
@@ -281,11 +281,11 @@ def _depth(view: View, layers: Sequence[int], metric: str, title: str, axis: str
     }
     narrow = {"legend": {"orientation": "h", "y": -0.3, "yanchor": "top"}}
     return Block(
-        id=f"depth-{metric.replace('_', '-')}",
+        id=f"depth-{measure.replace('_', '-')}",
         kind="plot",
         title=title,
         caption="Where two contexts end in the same token, layer 0 holds no difference and nothing is drawn."
-        if metric == "linearity"
+        if measure == "linearity"
         else "The difference of means of unrelated pairs, threshold half-way.",
         alt=f"Lines, one for each concept: {title.lower()}.",
         spec={"data": traces, "layout": layout, "narrow": narrow},

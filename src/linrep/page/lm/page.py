@@ -152,8 +152,8 @@ def _apart(view: View) -> list[Block]:
     rows: list[list[str]] = []
     for inner, name in INNER.items():
         numbers: list[str] = []
-        for metric in ("orthogonality_mean", "orthogonality_rms"):
-            found = view.rows(metric, inner=inner)
+        for measure in ("orthogonality_mean", "orthogonality_rms"):
+            found = view.rows(measure, inner=inner)
             for values in ([row.value for row in found], [row.null.mean for row in found]):
                 numbers.append(cosine(sum(values) / len(values)) if values else ABSENT)
         rows.append([name, *numbers])
@@ -288,9 +288,9 @@ def _beside(view: View) -> list[Block]:
         return []
     rows: list[list[str]] = []
     for own in found.transformer.rows:
-        both = (own, found.tables.row(own.metric, own.table))
+        both = (own, found.tables.row(own.measure, own.table))
         cells = [cell for row in both for cell in (with_interval(row), cosine(row.null.q95))]
-        rows.append([f"{MEASURES[own.metric]}{LETTERS[own.table]}", *cells])
+        rows.append([f"{MEASURES[own.measure]}{LETTERS[own.table]}", *cells])
     return [
         Block(
             id="beside-tables",

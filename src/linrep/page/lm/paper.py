@@ -48,7 +48,7 @@ NUMBERS = (
     ("|cosine| with unrelated directions", "alignment_unrelated", ""),
     ("Alignment of Winograd pairs", "alignment", "winograd"),
 )
-"""Of the one table: name, metric, concept."""
+"""Of the one table: name, measure, concept."""
 THRESHOLDS = (
     "Yes: the whole 95 % interval of the mean lies above the 97.5 % quantile of random pairs; no: all of it "
     "below; else undecided.",
@@ -286,8 +286,8 @@ def _winograd_blocks(seen: Seen) -> list[Block]:
 
 def _table(seen: Seen) -> Block:
     rows: list[list[str]] = []
-    for name, metric, concept in NUMBERS:
-        found = [seen.paper.number(metric, concept, inner) for inner in INNERS]
+    for name, measure, concept in NUMBERS:
+        found = [seen.paper.number(measure, concept, inner) for inner in INNERS]
         if any(found):
             rows.append([name, *(cell for row in found for cell in _cells(row))])
     columns = [

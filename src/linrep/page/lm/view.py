@@ -14,7 +14,7 @@ TABLES = {"output": "output (unembedding) table", "input": "input table"}
 
 
 class View:
-    """Rows of a result by metric and concept."""
+    """Rows of a result by measure and concept."""
 
     def __init__(self, result: LMResult) -> None:
         self.result, self.summary = result, result.summary
@@ -29,7 +29,7 @@ class View:
     @cached_property
     def context_concepts(self) -> list[str]:
         """Concepts with paired contexts."""
-        rows = (row for row in self.result.rows if row.table == "embedding" and row.metric == "linearity")
+        rows = (row for row in self.result.rows if row.table == "embedding" and row.measure == "linearity")
         return list(dict.fromkeys(row.concept for row in rows))
 
     @property
@@ -40,27 +40,27 @@ class View:
     @property
     def crossings(self) -> list[Row]:
         """Word squares, one row for each crossing of two concepts."""
-        return [row for row in self.result.rows if row.metric == "interaction_share"]
+        return [row for row in self.result.rows if row.measure == "interaction_share"]
 
-    def rows(self, metric: str, **where: str) -> list[Row]:
-        """All rows of a metric, with a value; states at the main place unless `layer` says otherwise."""
+    def rows(self, measure: str, **where: str) -> list[Row]:
+        """All rows of a measure, with a value; states at the main place unless `layer` says otherwise."""
         return [
             row
             for row in self.result.rows
-            if row.metric == metric
+            if row.measure == measure
             and not math.isnan(row.value)
             and ("layer" in where or row.layer in ("", self.place))
             and all(getattr(row, key) == value for key, value in where.items())
         ]
 
-    def row(self, metric: str, concept: str, **where: str) -> Row | None:
-        """The row of a metric and concept that rests on some pair; None if there is none."""
-        found = [row for row in self.rows(metric, **where) if row.concept == concept and row.pairs]
+    def row(self, measure: str, concept: str, **where: str) -> Row | None:
+        """The row of a measure and concept that rests on some pair; None if there is none."""
+        found = [row for row in self.rows(measure, **where) if row.concept == concept and row.pairs]
         return found[0] if found else None
 
-    def flag(self, metric: str, concept: str, **where: str) -> bool | None:
+    def flag(self, measure: str, concept: str, **where: str) -> bool | None:
         """A yes or no; None where the question does not arise."""
-        found = self.row(metric, concept, **where)
+        found = self.row(measure, concept, **where)
         return None if found is None else found.value > 0
 
     def context_linearity(self, concept: str, layer: str | None = None) -> Row | None:
@@ -69,9 +69,9 @@ class View:
         across = self.row("linearity_across", concept, table="embedding", layer=at)
         return across or self.row("linearity", concept, table="embedding", layer=at)
 
-    def cell(self, metric: str, concept: str, **where: str) -> str:
+    def cell(self, measure: str, concept: str, **where: str) -> str:
         """A cosine as text."""
-        found = self.row(metric, concept, **where)
+        found = self.row(measure, concept, **where)
         return ABSENT if found is None else cosine(found.value)
 
     def rank(self, concept: str) -> str:
@@ -85,9 +85,9 @@ class View:
             return [ABSENT] * 4
         return [count(row.pairs), with_interval(row), cosine(row.null.high), yes(found)]
 
-    def middle(self, metric: str, **where: str) -> float | None:
-        """Median of a metric over concepts."""
-        values = [row.value for row in self.rows(metric, **where) if row.pairs]
+    def middle(self, measure: str, **where: str) -> float | None:
+        """Median of a measure over concepts."""
+        values = [row.value for row in self.rows(measure, **where) if row.pairs]
         return median(values) if values else None
 
 

@@ -21,7 +21,7 @@ from linrep.runs.tidy import as_parquet
 class Panel:
     """One figure by width."""
 
-    metric: str | None
+    measure: str | None
     """None: the excess loss."""
     title: str
     axis: str
@@ -30,10 +30,10 @@ class Panel:
 
 BOTH = ("unembedding", "embedding")
 PANELS = (
-    Panel(metric="linearity", title="Linearity", axis="mean cosine", tables=BOTH),
-    Panel(metric="alignment", title="Alignment of f with g", axis="mean cosine"),
-    Panel(metric="orthogonality_mean", title="Overlap, mean directions", axis="mean |cosine|", tables=BOTH),
-    Panel(metric=None, title="Excess loss", axis="nats"),
+    Panel(measure="linearity", title="Linearity", axis="mean cosine", tables=BOTH),
+    Panel(measure="alignment", title="Alignment of f with g", axis="mean cosine"),
+    Panel(measure="orthogonality_mean", title="Overlap, mean directions", axis="mean |cosine|", tables=BOTH),
+    Panel(measure=None, title="Excess loss", axis="nats"),
 )
 KINDS: tuple[Kind, ...] = ("transformer", "tables")
 Q95 = attrgetter("null.q95")
@@ -170,10 +170,10 @@ def _panel(sweep: WidthSweep, panel: Panel) -> Block:
         for table in panel.tables
         for trace in line(_curve(sweep, panel, table, kind), dash=dash, symbol=symbol, with_bars=True)
     ]
-    if panel.metric is not None:
-        level = [sweep.mean("tables", width, panel.metric, panel.tables[0], Q95) for width in sweep.widths]
+    if panel.measure is not None:
+        level = [sweep.mean("tables", width, panel.measure, panel.tables[0], Q95) for width in sweep.widths]
         traces += null(sweep.widths, level, None, "random pairs, 95 %")
-    scale = {} if panel.metric is not None else _loss_axis(sweep)
+    scale = {} if panel.measure is not None else _loss_axis(sweep)
     layout = {
         "showlegend": True,
         "legend": {"orientation": "h", "y": -0.22, "yanchor": "top", "x": 0, "font": {"size": 11}},
@@ -185,7 +185,7 @@ def _panel(sweep: WidthSweep, panel: Panel) -> Block:
         },
         "yaxis": {"title": {"text": panel.axis}, **scale},
     }
-    name = panel.metric or "excess_loss_nats"
+    name = panel.measure or "excess_loss_nats"
     return Block(
         id=f"by-width-{name.replace('_', '-')}",
         kind="plot",
@@ -204,11 +204,11 @@ def _loss_axis(sweep: WidthSweep) -> dict[str, Any]:
 
 def _curve(sweep: WidthSweep, panel: Panel, table: str, kind: Kind) -> Estimates:
     """One kind of model by width, with its intervals."""
-    metric, name = panel.metric, f"{LETTERS[table]}{kind}"
+    measure, name = panel.measure, f"{LETTERS[table]}{kind}"
     values, low, high = (
         [
-            sweep.mean(kind, width, metric, table, attrgetter(end))
-            if metric is not None
+            sweep.mean(kind, width, measure, table, attrgetter(end))
+            if measure is not None
             else sweep.excess(kind, width)
             for width in sweep.widths
         ]
@@ -229,7 +229,7 @@ def _numbers(sweep: WidthSweep) -> Block:
     cells = [
         [
             f"{each.model}, width {each.width}",
-            f"{LETTERS[row.table]}{WORDS[row.metric]}",
+            f"{LETTERS[row.table]}{WORDS[row.measure]}",
             cosine(row.value),
             ABSENT if math.isnan(row.low) else f"[{cosine(row.low)}, {cosine(row.high)}]",
             cosine(row.null.q95),
