@@ -6,12 +6,13 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from linrep import geometry
 from linrep.errors import InputError
-from linrep.vectors import VectorsOptions, measure_vectors
+from linrep.vectors import VectorsOptions, VectorsResult, measure_vectors
 from linrep.vectors.attributes import join
 from linrep.vectors.directions import directions
 from linrep.vectors.pairs import design, of_group
@@ -289,3 +290,25 @@ def test_reading_leaves_the_caller_alone() -> None:
     before = table.copy()
     measure_vectors(table, named(codes), other=table, inner="causal", options=VectorsOptions(draws=20))
     np.testing.assert_array_equal(table, before)
+
+
+@pytest.mark.parametrize("by", ["id", "content"])
+def test_the_order_of_rows_is_nothing(by: str) -> None:
+    """Ids or what rows hold decide who is dealt to whom, not where rows stand."""
+    table, other = (torch.randn(60, dim, generator=rng(dim)) for dim in (4, 3))
+    codes, order = torch.randint(0, 2, (60, 2), generator=rng(2)), torch.randperm(60, generator=rng(1))
+
+    def frame(x: torch.Tensor, rows: torch.Tensor) -> pd.DataFrame:
+        own = {"id": [f"row {i}" for i in rows.tolist()]} if by == "id" else {}
+        return pd.DataFrame(x[rows].numpy()).add_prefix("x").assign(**own)
+
+    def measured(rows: torch.Tensor) -> VectorsResult:
+        attributes = frame(codes, rows).rename(columns={"x0": "a", "x1": "b"})
+        return measure_vectors(frame(table, rows), attributes, other=frame(other, rows), options=FEW)
+
+    straight, mixed = measured(torch.arange(60)), measured(order)
+    pd.testing.assert_frame_equal(straight.table, mixed.table, check_exact=True)
+    for name in ("data_hash", "transfer", "measures"):
+        assert straight.summary[name] == mixed.summary[name]
+    table[0] += 1
+    assert not measured(order).table.equals(mixed.table), "other data have other numbers"

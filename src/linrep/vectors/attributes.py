@@ -1,7 +1,8 @@
 """Attributes of the rows: read, joined to the vectors, and turned into digits."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,34 @@ class Sample:
     """What to call each row: its id, or its number."""
     about: Mapping[str, Any]
     """How rows were joined and how many were left out."""
+
+    def rank(self) -> Int64[Tensor, " rows"]:
+        """An order of the rows that does not depend on the order in which they stand.
+
+        By id where rows were joined by it, else by what they hold: rows that hold the same may change places.
+        """
+        if self.about["joined_by"] == "id":
+            names: Sequence[str | bytes] = self.labels
+        else:
+            codes, match = self.attributes.codes.numpy(), self.attributes.match.numpy()
+            # NumPy has no bfloat16; every number of it is a float32 as well.
+            rows = (part.float() if part.dtype == torch.bfloat16 else part for part in self.table)
+            held = zip(rows, codes, match, strict=True)
+            names = [
+                hashlib.blake2b(row.numpy().tobytes() + of_row.tobytes() + shared.tobytes()).digest()
+                for row, of_row, shared in held
+            ]
+        return torch.tensor(sorted(range(len(names)), key=names.__getitem__), dtype=torch.int64)
+
+    def at(self, rows: Int64[Tensor, " rows"]) -> "Sample":
+        """The same rows in another order."""
+        given = self.attributes
+        return replace(
+            self,
+            table=self.table[rows],
+            attributes=replace(given, codes=given.codes[rows], match=given.match[rows]),
+            labels=tuple(self.labels[row] for row in rows.tolist()),
+        )
 
 
 def join(
