@@ -1,12 +1,13 @@
 """Every mistake in a config is one line that names the key; what does not apply never reaches a run's key."""
 
 import re
+import warnings
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
-from linrep.errors import InputError, shown
+from linrep.errors import InputError, InputWarning, shown
 from linrep.runs.config import Config
 from linrep.runs.keys import LATER, key_of
 from linrep.runs.near import FIELD_WORDS, LONGEST_KEY, did_you_mean, every_key
@@ -293,3 +294,26 @@ def test_keys_that_came_later_leave_the_names_of_old_runs_as_they_were() -> None
         ("training", "until_excess", 0.1),
     ):
         assert key_of({**fields, table: {**fields[table], name: value}}, None) != key_of(fields, None)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        [],
+        ["world.concepts=3", "training.steps=7"],
+        ["training.optimizer=newton"],
+        ["contexts.kind=known", "contexts.at_most=2", "seed=4"],
+        ["world.network=survey"],
+        ["world={kind='chain', concepts=3}"],
+        ["model.encoder=mlp", "training.optimizer=adam"],
+    ],
+)
+def test_without_a_config_it_is_what_init_writes(overrides: list[str], tmp_path: Path) -> None:
+    """The same run under the same key, as if init had written a file and --set had changed it."""
+    path = tmp_path / "linrep.toml"
+    path.write_bytes((files("linrep") / "template.toml").read_bytes())
+    also = ["world.kind=network"] if "world.network=survey" in overrides else []
+    also += ["model.start=normal"] if "model.encoder=mlp" in overrides else []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InputWarning)
+        assert load(None, overrides) == load(path, [*also, *overrides])

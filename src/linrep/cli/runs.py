@@ -59,7 +59,7 @@ def run(
     printing: Printing,
     config: Annotated[
         Path | None,
-        typer.Argument(help="A TOML file; `linrep init` writes one. None where --set says it all."),
+        typer.Argument(help="A TOML file, as `linrep init` writes; without one, that and --set."),
     ] = None,
     set_: Overrides = None,
     out: Runs = DEFAULT_OUT,
@@ -72,6 +72,8 @@ def run(
             "run: expected a config, or keys such as --set world.network=survey, got none; `linrep init` "
             "writes a config"
         )
+    if config is None and not printing.quiet:
+        typer.echo("linrep: no config: what --set does not say is as `linrep init` writes it", err=True)
     return _run(config, set_ or [], out, printing, force=force, page=page)
 
 

@@ -4,6 +4,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 from linrep.errors import InputError, in_our_words, short, shown
 from linrep.runs.config import Config
 from linrep.runs.near import UNIONS, did_you_mean, kinds_of, kinds_with
-from linrep.runs.overrides import overridden
+from linrep.runs.overrides import dotted, overridden
 from linrep.worlds.network_file import NETWORKS, named
 
 LARGEST_BYTES = 2**23
@@ -149,7 +150,7 @@ def load(path: Path | str | None, overrides: Sequence[str] = ()) -> Config:
     """Read a config file and apply dotted overrides such as ``training.steps=5000``.
 
     Args:
-        path: A TOML file; None where the overrides say everything.
+        path: A TOML file; None for the one that ``linrep init`` writes.
         overrides: ``key=value`` with a dotted key; the value is TOML, a number such as ``.01``, or else a
             string. One that changes a table's kind lets go of what only the kind before had.
 
@@ -169,7 +170,7 @@ def load(path: Path | str | None, overrides: Sequence[str] = ()) -> Config:
         7
     """
     if path is None:
-        return parse(overridden({}, overrides), source="--set")
+        return parse(overridden(begun(overrides), overrides), source="--set")
     path = Path(path)
     fields = read_toml(path, missing=f"`linrep init {path}` writes a commented one")
     if is_sweep(fields):
@@ -178,6 +179,30 @@ def load(path: Path | str | None, overrides: Sequence[str] = ()) -> Config:
     # What is named on the command line lies where that is typed.
     beside = network_of(changed) == network_of(fields)
     return parse(with_network_beside(changed, path) if beside else changed, source=str(path))
+
+
+def begun(overrides: Sequence[str]) -> dict[str, Any]:
+    """What ``linrep init`` writes, without what the overrides leave no place for.
+
+    A world, contexts or tokens of another kind begin from that kind's own defaults, and a network as encoder
+    from a normal start: a wide one is cut from tables.
+
+    Args:
+        overrides: ``key=value`` with a dotted key.
+
+    Example:
+        >>> begun(["world.concepts=3"])["world"], "world" in begun(["world.network=survey"])
+        ({'kind': 'random', 'concepts': 5}, False)
+    """
+    fields = tomllib.loads((files("linrep") / "template.toml").read_text(encoding="utf-8"))
+    keys = [dotted(override).split(".") for override in overrides]
+    for table in UNIONS:
+        own = kinds_of(table)[fields[table]["kind"]].model_fields.keys() - {"kind"}
+        if any(key[0] == table and not own.issuperset(key[1:2] or ["kind"]) for key in keys):
+            del fields[table]
+    if ["model", "encoder"] in keys:
+        del fields["model"]["start"]
+    return fields
 
 
 def network_of(fields: Mapping[str, Any]) -> Any:
