@@ -18,8 +18,8 @@ from linrep.seeds import generator
 from linrep.vectors.attributes import Sample, join
 from linrep.vectors.directions import CHUNK_ROWS, class_mean, directions
 from linrep.vectors.ids import BY_ORDER, join_rows
-from linrep.vectors.map import chosen_axes, concept_map
-from linrep.vectors.pairs import Design, concepts, design
+from linrep.vectors.map import ConceptMap, chosen_axes, concept_map
+from linrep.vectors.pairs import Concept, Design, concepts, design
 from linrep.vectors.reading import Vectors, VectorsInput, read_vectors
 from linrep.vectors.record import (
     FOUND,
@@ -31,9 +31,9 @@ from linrep.vectors.record import (
     transfer_record,
 )
 from linrep.vectors.result import VectorsResult
-from linrep.vectors.ruler import rule
+from linrep.vectors.ruler import Ruled, rule
 from linrep.vectors.stability import Stability, stability
-from linrep.vectors.transfer import transfer
+from linrep.vectors.transfer import Transfer, transfer
 
 WORK = 2e11
 """Multiplications that the ruler's nulls may cost: what bounds the pairs used of each concept."""
@@ -115,21 +115,66 @@ def measure_vectors(
     read = read_vectors(vectors, id_column=id_column, tensor=options.tensor)
     sample = join(read, attributes, id_column=id_column, columns=columns, match=match)
     second = None if other is None else _second(other, sample, read, id_column, options.tensor)
-    sample, second, table, about = _in_order(sample, second, inner)
-    wanted = concepts(sample.attributes)
-    names, owners = [each.name for each in wanted], [each.attribute for each in wanted]
+    given = _in_order(sample, second, inner)
+    wanted = concepts(given.sample.attributes)
     # Checked before the work begins.
-    chosen_axes(names, owners, [NAN] * len(wanted), options.axes)
-    most = _affordable(len(wanted), table.shape[1], options.most_pairs)
-    plan = design(
-        sample.attributes, fewest=options.fewest_pairs, most=most, generator=generator(seed, "pairs")
+    chosen_axes(*_names(wanted), [NAN] * len(wanted), options.axes)
+    most = _affordable(len(wanted), given.table.shape[1], options.most_pairs)
+    draw = generator(seed, "pairs")
+    plan = design(given.sample.attributes, fewest=options.fewest_pairs, most=most, generator=draw)
+    found = _measured(given, plan, options, seed)
+    summary = {
+        "linrep": linrep.__version__,
+        "seed": seed,
+        "options": asdict(options),
+        "vectors": {"source": read.source, "rows": len(given.table), "dim": given.table.shape[1]},
+        **_summary(given, plan, found, options),
+        "notes": notes(given.sample, plan, most, given.gauge),
+    }
+    names, _ = _names(wanted)
+    return VectorsResult(
+        summary=plain(summary),
+        rows=tuple(tidy_rows(plan, found.ruled, found.stable, found.carried)),
+        matrices={name: Matrix.of(name, names, names, each) for name, each in found.ruled.matrices.items()},
+        points=map_points(given.sample, found.drawn),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """Vectors with attributes, in an order of their own and in their gauge."""
+
+    sample: Sample
+    second: Tensor | None
+    """Other vectors of the same rows."""
+    table: Tensor
+    """The vectors as cosines are to see them."""
+    gauge: dict[str, Any]
+    """What was done to them."""
+    second_table: Tensor | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """All that is measured of them."""
+
+    axes: Tensor
+    ruled: Ruled
+    stable: list[Stability]
+    carried: Transfer | None
+    drawn: ConceptMap
+
+
+def _measured(given: _Given, plan: Design, options: VectorsOptions, seed: int) -> _Found:
+    """Directions, the ruler's numbers, stability, transfer and map, each from a stream of its own."""
+    table = given.table
     axes = directions(table, plan)
-    ruled = rule(table, sample.attributes, plan, seed=seed)
+    ruled = rule(table, given.sample.attributes, plan, seed=seed)
     stable = _stable(table, plan, axes, options.draws, seed)
     carried = None
-    if second is not None:
-        carried = transfer(table, _gauge(second, inner)[0], plan, generator=generator(seed, "transfer"))
+    if given.second_table is not None:
+        carried = transfer(table, given.second_table, plan, generator=generator(seed, "transfer"))
+    names, owners = _names(plan.concepts)
     strength = [float(each.halves.mean()) - (0 if each.p <= FOUND else 2) for each in stable]
     chosen = chosen_axes(names, owners, strength, options.axes)
     drawn = concept_map(
@@ -139,29 +184,29 @@ def measure_vectors(
         most=options.map_rows,
         generator=generator(seed, "map"),
     )
-    summary: dict[str, Any] = {
-        "linrep": linrep.__version__,
-        "seed": seed,
-        "options": asdict(options),
-        "vectors": {"source": read.source, "rows": len(table), "dim": table.shape[1]},
-        "data_hash": _data_hash(sample, second),
-        "attributes": sample.about,
-        "inner": about,
-        "other": None if second is None else {"dim": second.shape[1]},
-        "concepts": [concept_record(plan, i, each) for i, each in enumerate(stable)],
-        "measures": ruled.measures,
-        "additive_share": ruled.additive,
-        "anomalies": anomaly_record(table, sample, plan, axes, options.anomalies),
-        "transfer": transfer_record(carried, plan),
+    return _Found(axes=axes, ruled=ruled, stable=stable, carried=carried, drawn=drawn)
+
+
+def _summary(given: _Given, plan: Design, found: _Found, options: VectorsOptions) -> dict[str, Any]:
+    """What the summary says of what was given and of what was found in it."""
+    drawn = found.drawn
+    return {
+        "data_hash": _data_hash(given.sample, given.second),
+        "attributes": given.sample.about,
+        "inner": given.gauge,
+        "other": None if given.second is None else {"dim": given.second.shape[1]},
+        "concepts": [concept_record(plan, i, each) for i, each in enumerate(found.stable)],
+        "measures": found.ruled.measures,
+        "additive_share": found.ruled.additive,
+        "anomalies": anomaly_record(given.table, given.sample, plan, found.axes, options.anomalies),
+        "transfer": transfer_record(found.carried, plan),
         "map": {"axes": drawn.axes, "tilt": drawn.tilt, "rows": len(drawn.rows)},
-        "notes": notes(sample, plan, most, about),
     }
-    return VectorsResult(
-        summary=plain(summary),
-        rows=tuple(tidy_rows(plan, ruled, stable, carried)),
-        matrices={name: Matrix.of(name, names, names, each) for name, each in ruled.matrices.items()},
-        points=map_points(sample, drawn),
-    )
+
+
+def _names(wanted: Sequence[Concept]) -> tuple[list[str], list[int]]:
+    """Of concepts, and which attribute each belongs to."""
+    return [each.name for each in wanted], [each.attribute for each in wanted]
 
 
 def _stable(table: Tensor, plan: Design, axes: Tensor, draws: int, seed: int) -> list[Stability]:
@@ -239,27 +284,24 @@ def _gauge(table: Tensor, inner: str) -> tuple[Tensor, dict[str, Any]]:
     return torch.cat(parts), {"inner": "causal", "clamped_modes": map_.clamped, "centred": True}
 
 
-def _in_order(
-    sample: Sample, second: Tensor | None, inner: str
-) -> tuple[Sample, Tensor | None, Tensor, dict[str, Any]]:
-    """Rows in an order of their own, and in their gauge, so that whatever deals, halves or draws rows gives
-    equal numbers wherever they stood.
+def _in_order(sample: Sample, second: Tensor | None, inner: str) -> _Given:
+    """Rows in an order of their own, so that what deals, halves or draws rows gives equal numbers wherever
+    they stood; and in their gauge.
 
     Without ids that order is their distance from the mean, which is not changed either by what leaves cosines
     as they are: a rotation, a shift, a scale, and under the causal inner product any invertible map.
     """
     order = sample.rank()
     sample, second = sample.at(order), None if second is None else second[order]
-    table, about = _gauge(sample.table, inner)
+    table, gauge = _gauge(sample.table, inner)
     if sample.about["joined_by"] != "id":
         mean = class_mean(table, torch.arange(len(table)))
-        parts = table.split(CHUNK_ROWS)
-        order = torch.cat([torch.linalg.vector_norm(part - mean, dim=1) for part in parts]).argsort(
-            stable=True
-        )
+        away = [torch.linalg.vector_norm(part - mean, dim=1) for part in table.split(CHUNK_ROWS)]
+        order = torch.cat(away).argsort(stable=True)
         sample, second = sample.at(order), None if second is None else second[order]
         table = table[order]
-    return sample, second, table, about
+    second_table = None if second is None else _gauge(second, inner)[0]
+    return _Given(sample=sample, second=second, table=table, gauge=gauge, second_table=second_table)
 
 
 def _affordable(concepts: int, dim: int, most: int) -> int:
