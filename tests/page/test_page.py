@@ -103,7 +103,8 @@ def test_verdict_of_a_linear_world(dags: Any) -> None:
     words = said(there)
     assert f"yes: Concepts became linear directions. linearity of g {mean:.2f} [" in words
     assert "yes: Log-odds are matched better than by zero. log-odds gap 0.18 [" in words
-    assert "nats towards 0. At most 0.61 nats off; predicting zero is off by 0.56." in words
+    assert "nats towards 0. Root mean square; predicting zero is 0.56 nats off." in words
+    assert "The worst single log-odds is 0.61 off." in words
     assert "yes: 8 of 8 runs converged." in words
     assert "mixed: 6 of 8 runs converged, 2 on a plateau." in said(dags)
 

@@ -232,7 +232,8 @@ def _matched(view: View) -> Line:
         yes="Log-odds are matched better than by zero.",
         no="Log-odds are not matched better than by predicting zero.",
         whether="whether log-odds are matched better than by predicting zero",
-        detail=f"At most {short(gap.max)} nats off; predicting zero is off by {short(gap.rmse_of_zero)}.",
+        detail=f"Root mean square; predicting zero is {short(gap.rmse_of_zero)} nats off. "
+        f"The worst single log-odds is {short(gap.max)} off.",
     )
     assert found is not None, "a gap has a value"
     return found
@@ -246,7 +247,7 @@ def _trained(view: View) -> Line:
     said = f"Median excess loss {short(median)} nats at step {count(summary.final.step)}."
     if (price := summary.price_of_linearity_nats) is not None:
         said += (
-            f" Exactly linear, no table gets below {short(price.mean)} nats: the price of linearity "
+            f" Exact linearity has its price: no exactly linear tables get below {short(price.mean)} nats "
             "(mean over runs)."
         )
     if not ended.medians:
