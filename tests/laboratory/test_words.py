@@ -175,7 +175,7 @@ def replace_dim(config: Any) -> Any:
 
 
 def test_what_is_said_and_what_makes_words_exclude_each_other() -> None:
-    with pytest.raises(InputError, match="got both; leave one out"):
+    with pytest.raises(InputError, match=r"^config: tokens: expected what is said, or merged to .* got both"):
         parse(
             {
                 "world": {"kind": "chain", "concepts": 2},

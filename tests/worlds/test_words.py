@@ -56,7 +56,7 @@ def test_random_pairs_are_drawn_by_the_generator_and_leave_the_rest() -> None:
         ({"1?": {"x": 1.0}, "?1": {"y": 1.0}}, "'a=1 b=1' is spoken of twice"),
         ({"??": {"x": 0.7, "y": 0.2}}, "probabilities must sum to 1"),
         ({"??": {"x": 1.0, "y": 0.0}}, "got 0 for 'y'; leave it out"),
-        ({"??": {}}, "expected 1 probabilities, got 0"),
+        ({"??": {}}, "expected at least one probability, got none"),
         ({"??": {"x": 1.7, "y": -0.7}}, r"probabilities must lie in \[0, 1\]"),
         ({"c=1": {"x": 1.0}}, "unknown concept 'c'"),
         ({"1": {"x": 1.0}}, "concept vectors of a token '1': expected concept=state words or 2 digits"),
@@ -80,8 +80,8 @@ def test_what_is_said_amiss_is_said_in_one_line(said: dict[str, dict[str, float]
         ({"merged": 1.5}, "expected a share from 0 to 1"),
         ({"merged": 0.5}, "expected a generator"),
         ({"synonyms": [0.5, 0.6]}, "tokens.synonyms: probabilities must sum to 1"),
+        ({"synonyms": []}, "tokens.synonyms: expected at least one probability, got none"),
         ({"synonyms": [1.0, 0.0]}, "tokens.synonyms: expected probabilities above 0"),
-        ({"synonyms": []}, "tokens.synonyms: expected 1 probabilities, got 0"),
     ],
 )
 def test_words_that_cannot_be_made_are_refused(options: dict[str, object], words: str) -> None:

@@ -303,8 +303,7 @@ class WordTokens(Table):
         made = [name for name in ("of", "merge", "merged", "synonyms") if name in self.model_fields_set]
         if self.said is not None and made:
             raise ValueError(
-                f"tokens: expected what is said, or {', '.join(made)} to make words by, got both; "
-                "leave one out"
+                f"expected what is said, or {', '.join(made)} to make words by, got both; leave one out"
             )
         return self
 

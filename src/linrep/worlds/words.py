@@ -218,7 +218,9 @@ def _made(names: Iterable[str], entries: list[tuple[int, int, float]]) -> Words:
 
 def _shares(names: Sequence[str], given: Sequence[float], where: str) -> list[float]:
     """Probabilities above 0 of sum 1."""
-    shares = probability_row(given, max(1, len(names)), where)
+    if not names:
+        raise InputError(f"{where}: expected at least one probability, got none; give one for each word")
+    shares = probability_row(given, len(names), where)
     absent = next((name for name, share in zip(names, shares, strict=True) if share <= 0), None)
     if absent is not None:
         raise InputError(f"{where}: expected probabilities above 0, got 0 for {shown(absent)}; leave it out")
