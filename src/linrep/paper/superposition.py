@@ -155,8 +155,8 @@ def _said(setting: str, cell: Numbers, found: list[Held]) -> str:
     wrong, foretold = (float(by_run(cell, name).nanmean()) for name in (ERROR, FORETOLD))
     shared = float(by_run(cell, SHARED).nanmean())
     return (
-        f"at {setting}: {held.measured} concepts read out a dimension, cross-talk {talk.measured} times that of "
-        f"random directions (all concepts' directions have a mean of length {cosine(shared)}), read wrong "
+        f"at {setting}: {held.measured} concepts read out a dimension, cross-talk {talk.measured} times that "
+        f"of random directions (all concepts' directions have a mean of length {cosine(shared)}), read wrong "
         f"{percent(wrong)} (foretold for additive tables of random directions: {percent(foretold)})"
     )
 
