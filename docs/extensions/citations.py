@@ -24,6 +24,17 @@ def label(key: str) -> str:
     return f"{author[0].upper()}{year}"
 
 
+def by_label(keys: Iterable[str]) -> dict[str, str]:
+    """Keys by their labels; two keys of one label end the build, as one would be cited for the other."""
+    found: dict[str, str] = {}
+    for key in keys:
+        if (other := found.setdefault(label(key), key)) != key:
+            raise ValueError(
+                f"refs.bib: {other} and {key} are both {label(key)}; add a letter to one year"
+            )
+    return found
+
+
 class Labels(BaseLabelStyle):
     """The labels of a bibliography."""
 
@@ -42,7 +53,7 @@ def cite(app: Sphinx, docname: str, source: list[str]) -> None:
     """Make [J24] a citation, in pages written in Markdown."""
     if app.env.doc2path(docname).suffix != ".md":
         return
-    keys = {label(key): key for key in parse_file(Path(app.srcdir) / "refs.bib").entries}
+    keys = by_label(list(parse_file(Path(app.srcdir) / "refs.bib").entries))
     source[0] = LABEL.sub(lambda found: f"{{cite}}`{keys.get(found[1], found[1])}`", source[0])
 
 

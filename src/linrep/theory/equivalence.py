@@ -60,7 +60,7 @@ def effective_complexity(
         1
 
     References:
-        :cite:`marconato:25`, for whom it lifts the condition of diversity.
+        :cite:`marconato:25b`, for whom it lifts the condition of diversity.
     """
     values = torch.linalg.svdvals(embedding.double() @ (unembedding - unembedding.mean(0)).double().T)
     return int((values > share * values[0]).sum())
@@ -84,7 +84,7 @@ def must_agree(invariance: Invariance, *, diverse: bool, one_gauge: bool) -> boo
         [True, False, True]
 
     References:
-        :cite:`marconato:25`, extended linear equivalence.
+        :cite:`marconato:25b`, extended linear equivalence.
     """
     if invariance == "logits":
         return True
