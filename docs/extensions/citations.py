@@ -29,9 +29,7 @@ def by_label(keys: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for key in keys:
         if (other := found.setdefault(label(key), key)) != key:
-            raise ValueError(
-                f"refs.bib: {other} and {key} are both {label(key)}; add a letter to one year"
-            )
+            raise ValueError(f"refs.bib: {other} and {key} are both {label(key)}; add a letter to one year")
     return found
 
 

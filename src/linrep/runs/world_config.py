@@ -160,8 +160,8 @@ class SparseWorld(Table):
     """Many independent concepts, mostly off: tokens and contexts are sampled, the rest is exact in them."""
 
     kind: Literal["sparse"]
-    concepts: Annotated[int, Field(ge=1, le=1000)]
-    """m, the number of concepts."""
+    concepts: Annotated[int, Field(ge=1, le=400)]
+    """m, the number of concepts; every two of them are measured against each other."""
     probability: Probability = 0.02
     """P(C_i = 1) of every concept."""
     samples: Annotated[int, Field(ge=1, le=100_000)] = 200

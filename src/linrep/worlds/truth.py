@@ -155,8 +155,8 @@ def require_enumerated(world: World, what: str) -> None:
     """
     if world.sampled:
         raise InputError(
-            f"{what}: sums over every concept vector, and {world.model.concepts} concepts are too many "
-            f"to enumerate: this is a sample of {len(world.tokens):,} tokens; take a world of few concepts"
+            f"{what}: sums over every concept vector, and this world of {world.model.concepts} concepts is a "
+            f"sample of {len(world.tokens):,} of them; take a world of few concepts, not sampled"
         )
 
 
