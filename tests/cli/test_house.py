@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -98,6 +99,14 @@ def test_every_option_keeps_its_name(name: str) -> None:
         command = command.commands[part]
     flags = {flag for each in command.params for flag in each.opts}
     assert set(COMMANDS[name].split()) <= flags
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_names_every_option_in_full_on_80_columns(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 80)
+    shown = CliRunner().invoke(app, [*name.split(), "--help"]).stdout
+    assert all(len(line) <= 80 for line in shown.splitlines())
+    assert set(COMMANDS[name].split()) <= set(re.findall(r"--[a-z-]+", shown))
 
 
 def test_every_command_is_there() -> None:

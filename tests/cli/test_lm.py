@@ -146,7 +146,7 @@ def test_the_papers_figures_on_one_page(
     assert {path.name for path in (tmp_path / "f").iterdir()} == names
     code, out, _ = linrep(capsys, *words, "--weights-only", "--out", tmp_path / "w", "--inner", "causal")
     assert code == 0
-    assert "Not measured: the model was not run" in out
+    assert "Not measured: the model was not run" in " ".join(out.split())
     assert (tmp_path / "w" / "page.html").is_file()
 
 
@@ -154,7 +154,8 @@ def test_words_on_a_terminal(capsys: pytest.CaptureFixture[str], toy: Path) -> N
     code, out, _ = linrep(capsys, "lm", "measure", toy, "--pairs", toy / "pairs", "--inner", "euclid")
     assert code == 0
     assert "small-large" in out
-    assert "5 of 5 concepts are one direction" in out
+    assert "5 of 5 concepts are one direction" in " ".join(out.split())
+    assert all(len(line) <= 80 for line in out.splitlines() if not line.startswith("page  "))
     assert str(Path("lm-measured/page.html").resolve()) in out
 
 

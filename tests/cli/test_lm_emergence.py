@@ -1,6 +1,7 @@
 """``linrep lm emergence`` through the command line; one line when wrong, before anything is measured."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,8 @@ def test_a_history_from_its_folder_or_its_folders(
     assert "measuring" not in err
     code, out, _ = linrep(capsys, toy, "--revisions", "step0,step80", *given(toy, tmp_path))
     assert code == 0
-    assert "concepts have emerged" in out
+    assert "concepts have emerged" in " ".join(out.split())
+    assert all(len(line) <= 80 for line in out.splitlines()[:-1])
     assert out.splitlines()[-1].startswith("page  ")
 
 
@@ -98,4 +100,9 @@ def test_a_toy_tells_of_its_checkpoints(capsys: pytest.CaptureFixture[str], tmp_
     from linrep.cli.views.toy import show_model
 
     show_model(report)
-    assert f"linrep lm emergence {folder}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.count("linrep lm") == 1
+    words = shlex.split(said.partition("next: ")[2].replace("\\\n", " "))
+    asked = ["--pairs", folder / "pairs", "--contexts", folder / "contexts.jsonl"]
+    asked += ["--counts", folder / "counts.csv", "--out", f"{folder}-emergence"]
+    assert words == ["linrep", "lm", "emergence", *map(str, [folder, *asked])]

@@ -58,7 +58,9 @@ def test_a_table_in_the_terminal_and_files_in_a_folder(tmp_path: Path) -> None:
     (tmp_path / "p.json").write_text(json.dumps(PAIRS))
     code, out, _ = run(tmp_path / "g.npy", "--pairs", tmp_path / "p.json", "--out", tmp_path / "out")
     assert code == 0
-    assert "linearity" in out
+    assert out.startswith("Linearity of G ")
+    assert "linearity, G" in out
+    assert "…" not in out
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "page.html",
         "result.json",

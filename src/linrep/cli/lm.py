@@ -70,7 +70,8 @@ class Ruler:
     """How it is measured."""
 
     table: Annotated[
-        Literal["output", "input"], typer.Option("--table", help="Unembedding or input table.")
+        Literal["output", "input"],
+        typer.Option("--table", metavar="NAME", help="Unembedding (output), or input table."),
     ] = "output"
     inner: Inner = "causal"
     centred: Annotated[bool, typer.Option(help="Covariance about the mean.")] = True
@@ -166,7 +167,12 @@ def paper(
         bool, typer.Option("--weights-only", help="Read one tensor, run nothing: the first two figures.")
     ] = False,
     inner: Annotated[
-        InnerName, typer.Option("--inner", help="Of the headlines; the others stand in one table.")
+        InnerName,
+        typer.Option(
+            "--inner",
+            metavar="NAME",
+            help="Of the headlines: euclid, causal or random; all stand in one table.",
+        ),
     ] = "euclid",
     seed: Seed = 0,
     out: Measured = Path("lm-paper"),
@@ -226,7 +232,8 @@ def steer(
         typer.Option("--contexts", metavar="FILE|builtin", help="Paired contexts, to push at a layer."),
     ] = None,
     layer: Annotated[
-        int | None, typer.Option("--layer", min=0, help="Push the state after so many blocks.")
+        int | None,
+        typer.Option("--layer", min=0, metavar="N", help="Push the state after so many blocks."),
     ] = None,
     inner: Inner = "causal",
     seed: Seed = 0,

@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from linrep.cli.lm_options import (
+    BatchSize,
     Contexts,
+    Draws,
     Inner,
     Layer,
     Loading,
@@ -73,8 +75,8 @@ def emergence(
     loading: Loading,
     printing: Printing,
     inner: Inner = "causal",
-    draws: Annotated[int, typer.Option(min=50, help="Resamples, and draws of each null.")] = 400,
-    batch_size: Annotated[int, typer.Option(min=1, help="Contexts at once; halved when memory ends.")] = 32,
+    draws: Draws = 400,
+    batch_size: BatchSize = 32,
     seed: Seed = 0,
     out: Annotated[
         Path,

@@ -30,14 +30,20 @@ Layer = Annotated[
     str | None,
     typer.Option("--layer", metavar="N|all", help="Where contexts are read; what the head reads if absent."),
 ]
-Draws = Annotated[int, typer.Option("--draws", min=50, help="Resamples, and draws of each null.")]
+Draws = Annotated[
+    int, typer.Option("--draws", min=50, metavar="N", help="Resamples, and draws of each null.")
+]
 BatchSize = Annotated[
-    int, typer.Option("--batch-size", min=1, help="Contexts at once; halved when memory ends.")
+    int,
+    typer.Option("--batch-size", min=1, metavar="N", help="Contexts at once; halved when memory ends."),
 ]
 Cache = Annotated[
     Path | None, typer.Option("--cache", help="Keep states here; an interrupted reading goes on.")
 ]
-Inner = Annotated[InnerName, typer.Option("--inner", help="Inner product of the numbers.")]
+Inner = Annotated[
+    InnerName,
+    typer.Option("--inner", metavar="NAME", help="Inner product of the numbers: euclid, causal or random."),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +100,15 @@ class Tokens:
 
     space: Annotated[
         Literal["auto", "prefix", "none"],
-        typer.Option("--leading-space", help="auto: what keeps the most pairs."),
+        typer.Option(
+            "--leading-space", metavar="HOW", help="auto: what keeps the most pairs; or prefix, none."
+        ),
     ] = "auto"
     many: Annotated[
         Literal["drop", "first", "mean"],
-        typer.Option("--multi-token", help="What becomes of words of several tokens."),
+        typer.Option(
+            "--multi-token", metavar="HOW", help="Words of several tokens: drop, first (token) or mean."
+        ),
     ] = "drop"
 
     def policy(self, fewest: int = 0) -> "TokenPolicy":
@@ -116,7 +126,8 @@ class Words(Tokens):
         str, typer.Option("--pairs", metavar="DIR|builtin", help="Word pairs: built in, a folder or a file.")
     ] = "builtin"
     fewest: Annotated[
-        int, typer.Option("--minimum-pairs", min=2, help="Concepts with fewer are dropped.")
+        int,
+        typer.Option("--minimum-pairs", min=2, metavar="N", help="Concepts with fewer are dropped."),
     ] = 10
 
     def policy(self, fewest: int | None = None) -> "TokenPolicy":

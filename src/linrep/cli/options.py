@@ -18,7 +18,7 @@ Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout; everything else goes to stderr.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no words.")]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Of nulls, intervals and splits.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Of nulls, intervals and splits.")]
 Runs = Annotated[Path, typer.Option("--out", help="Folder of runs.", show_default=True)]
 Measured = Annotated[
     Path, typer.Option("--out", help="Folder for page.html, result.json and tables.", show_default=True)

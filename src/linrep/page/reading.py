@@ -23,14 +23,19 @@ def reading_page(reading: Any) -> str:
     return assemble(page(reading))
 
 
-def page(reading: Any) -> Page:
-    """All that it says."""
+def title(reading: Any) -> str:
+    """The headline measures and what chance gives, in one sentence."""
     rows = [row for row in reading.rows if not row.concept and row.measure in ("linearity", "alignment")]
     found = ", ".join(f"{row.measure} of {WORDS[row.table]} {cosine(row.value)}" for row in rows)
-    title = f"{found} (chance {', '.join(cosine(row.null.mean) for row in rows)})"
+    said = f"{found} (chance {', '.join(cosine(row.null.mean) for row in rows)})"
+    return f"{said[:1].upper()}{said[1:]}"
+
+
+def page(reading: Any) -> Page:
+    """All that it says."""
     blocks = _blocks(reading)
     return Page(
-        title=f"{title[:1].upper()}{title[1:]}",
+        title=title(reading),
         kicker="Vectors under the ruler",
         facts=[
             ("Concepts", f"{len(reading.concepts)}: {', '.join(reading.concepts)}"),
@@ -102,7 +107,7 @@ def _measures(reading: Any) -> Block:
         for row in reading.rows
         if not row.concept and row.measure.startswith(COSINES) and finite(row.value) is not None
     ]
-    names = [_name(row) for row in rows]
+    names = [row_name(row) for row in rows]
     measured = Estimates(
         name="measured",
         colour="--accent",
@@ -159,7 +164,7 @@ def _overall(reading: Any) -> Block:
         columns=["measure", "value", "95 % interval", "null (95 %)", "pairs"],
         rows=[
             [
-                _name(row),
+                row_name(row),
                 short(row.value),
                 f"[{short(row.low)}, {short(row.high)}]" if finite(row.low) is not None else ABSENT,
                 f"{short(row.null.mean)} ({short(row.null.q95)})"
@@ -183,7 +188,7 @@ def _by_concept(reading: Any) -> Block:
         id="concepts",
         kind="table",
         title="By concept",
-        columns=["concept", *(_name(row) for row in kinds)],
+        columns=["concept", *(row_name(row) for row in kinds)],
         rows=[
             [each, *(cosine(named.get((row.measure, row.table, each))) for row in kinds)]
             for each in reading.concepts
@@ -192,7 +197,8 @@ def _by_concept(reading: Any) -> Block:
     )
 
 
-def _name(row: Any) -> str:
+def row_name(row: Any) -> str:
+    """A measure and its table, such as "orthogonality, mean directions, G"."""
     return f"{row.measure.replace('_', ' ').replace('.', ', ')}, {WORDS[row.table]}"
 
 

@@ -42,7 +42,6 @@ def render(result: VectorsResult) -> str:
 def page(result: VectorsResult) -> Page:
     """All that the page of attributed vectors says."""
     concepts, given = result.summary["concepts"], result.summary["vectors"]
-    found = [each["name"] for each in concepts if each["found"]]
     sections = [
         Section(id="map", title="Map by concept axes", blocks=_maps(result)),
         Section(id="concepts", title="Concepts", blocks=[_concepts(result)]),
@@ -53,7 +52,7 @@ def page(result: VectorsResult) -> Page:
     ]
     inner = result.summary["inner"]["inner"]
     return Page(
-        title=f"{len(found)} of {len(concepts)} concepts have a direction in these vectors",
+        title=title(result),
         kicker=f"{given['source']}, attributes {result.summary['attributes']['source']}",
         lines=_lines(result),
         thresholds=(
@@ -73,6 +72,13 @@ def page(result: VectorsResult) -> Page:
         sections=[section for section in sections if section.blocks],
         footer=f"linrep {linrep.__version__}. Similarities are cosines.",
     )
+
+
+def title(result: VectorsResult) -> str:
+    """What was found, in one sentence."""
+    concepts = result.summary["concepts"]
+    found = sum(bool(each["found"]) for each in concepts)
+    return f"{found} of {len(concepts)} concepts have a direction in these vectors"
 
 
 def _lines(result: VectorsResult) -> list[Line]:

@@ -46,16 +46,22 @@ def measures(scales: Sequence[Scale], width: int) -> "Table":
 def say(console: "Console", lines: Iterable["Line"]) -> None:
     """Every line of a verdict: its answer, its sentence, and how much, with the bar, below.
 
+    Sentences are broken at the terminal's width and stand beside their answer, not below it.
+
     Args:
         console: Where to.
         lines: Of a page.
     """
-    from rich.markup import escape
+    from rich.table import Table
+    from rich.text import Text
 
+    shown = Table.grid(padding=(0, 2, 0, 0))
+    shown.add_column(no_wrap=True, min_width=len("undecided"))
+    shown.add_column(overflow="fold")
     for line in lines:
-        word = f"{line.word or line.there:<9}"
-        said = escape(f"{line.claim} {line.detail}".rstrip())
-        console.print(f"[{COLOURS[line.there]}]{word}[/]  {said}", soft_wrap=True, highlight=False)
+        said = f"{line.claim} {line.detail}".rstrip()
+        shown.add_row(Text(line.word or line.there, COLOURS[line.there]), Text(said))
         for scale in line.scales:
             if scale.value is not None:
-                console.print(f"{'':<11}{bar(scale)}  {escape(scale.words)}", soft_wrap=True, highlight=False)
+                shown.add_row("", Text(f"{bar(scale)}  {scale.words}"))
+    console.print(shown)

@@ -42,7 +42,7 @@ def show_measurement(result: "LMResult", page: Path | None) -> None:
             ]
         shown.add_row(*cells)
     console = Console()
-    console.print(escape(title(view)), style="bold", soft_wrap=True, highlight=False)
+    console.print(escape(title(view)), style="bold", highlight=False)
     console.print(shown)
     say(console, lines(view))
     if page is not None:
@@ -58,7 +58,7 @@ def show_paper(found: "LMPaper", written: Sequence[Path]) -> None:
     from linrep.page.lm.paper import Seen, lines, title
 
     console = Console()
-    console.print(escape(title(Seen(found))), soft_wrap=True, highlight=False)
+    console.print(escape(title(Seen(found))), style="bold", highlight=False)
     say(console, lines(found))
     for path in written:
         kind = "page" if path.suffix == ".html" else "figure"
@@ -82,7 +82,7 @@ def show_emergence(result: "EmergenceResult", page: Path) -> None:
     for row in rows:
         shown.add_row(*map(escape, row))
     console = Console()
-    console.print(escape(title(result)), style="bold", soft_wrap=True, highlight=False)
+    console.print(escape(title(result)), style="bold", highlight=False)
     console.print(shown)
     say(console, lines(result))
     console.print(f"page  {page.resolve()}", soft_wrap=True, highlight=False)
@@ -95,6 +95,7 @@ def show_steering(result: "SteerResult", page: Path | None) -> None:
     from rich.table import Table
 
     console = Console()
+    console.print(escape(effect(result)), style="bold", highlight=False)
     strengths = sorted({row.strength for row in result.rows})
     for prompt, tokens in result.tokens.items():
         shown = Table(box=None, header_style="bold")
@@ -107,11 +108,10 @@ def show_steering(result: "SteerResult", page: Path | None) -> None:
             mean = sum(others) / len(others) if others else None
             cells = [f"{strength:g}", short(target[0]), short(mean), " ".join(tokens[strength])]
             shown.add_row(*map(escape, cells))
-        console.print(escape(prompt), soft_wrap=True, highlight=False)
+        console.print(escape(prompt), highlight=False)
         console.print(shown)
-    console.print(escape(effect(result)), soft_wrap=True)
     for note in result.summary["notes"]:
-        console.print(escape(f"note: {note}"), soft_wrap=True)
+        console.print(escape(f"note: {note}"), highlight=False)
     if page is not None:
         console.print(f"page  {page.resolve()}", soft_wrap=True, highlight=False)
 

@@ -13,10 +13,10 @@ WIDEST = 10_000
 
 
 def show_sweep(report: "Report", page: Path) -> None:
-    """The table, how many runs converged, and where both lie."""
-    show_table(report)
+    """How many runs converged, the table, and where both lie."""
     if report.converged:
         typer.echo(report.converged)
+    show_table(report)
     typer.echo(f"table {page.with_suffix('.csv').resolve()}")
     typer.echo(f"page  {page.resolve()}")
 

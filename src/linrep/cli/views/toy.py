@@ -1,5 +1,6 @@
 """A toy model that was made, or many of them by width, in a terminal."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from linrep.page.numbers import cosine, count, short
 if TYPE_CHECKING:
     from linrep.llm.toy import ToyReport, WidthSweep
 
+TERMINAL = 80
+"""Columns that every terminal has."""
 MEASURES = (("linearity", "unembedding"), ("linearity", "embedding"), ("alignment", ""))
 
 
@@ -20,15 +23,30 @@ def show_model(report: "ToyReport") -> None:
         f"{len(report.concepts)} concepts, {len(report.tokens)} nouns, {count(report.parameters)} "
         f"parameters; excess loss {short(report.excess_loss_nats)} nats in {report.seconds:.0f} s"
     )
-    typer.echo(
-        f"next: linrep lm measure {out} --pairs {out}/pairs --contexts {out}/contexts.jsonl --out "
-        f"{out}/measured"
-    )
+    folder = shlex.quote(str(out))
+    texts = [f"--pairs {folder}/pairs", f"--contexts {folder}/contexts.jsonl"]
     if report.checkpoints:
-        typer.echo(
-            f"then: linrep lm emergence {out} --pairs {out}/pairs --contexts {out}/contexts.jsonl --counts "
-            f"{out}/counts.csv --out {out}-emergence"
-        )
+        command, more = "emergence", [f"--counts {folder}/counts.csv", f"--out {folder}-emergence"]
+    else:
+        command, more = "measure", [f"--out {folder}/measured"]
+    typer.echo(_command(f"next: linrep lm {command} {folder}", [*texts, *more]))
+
+
+def _command(start: str, words: list[str]) -> str:
+    r"""A command on lines of at most 80 columns where its words allow it, each broken as a shell reads it.
+
+    Example:
+        >>> print(_command("next: linrep", ["measure " + "a" * 40, "--out " + "b" * 30]))
+        next: linrep measure aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa \
+            --out bbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
+    """
+    lines = [start]
+    for word in words:
+        if len(f"{lines[-1]} {word} \\") <= TERMINAL:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(f"    {word}")
+    return " \\\n".join(lines)
 
 
 def show_widths(sweep: "WidthSweep", page: Path) -> None:
