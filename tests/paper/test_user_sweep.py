@@ -3,10 +3,12 @@
 import csv
 import io
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from linrep.cli.views.sweep import show_answer
 from linrep.page.experiment import experiment_page
 from linrep.page.print_plot import figure
 from linrep.page.shell import Block
@@ -122,6 +124,21 @@ def test_the_page_says_how_many_runs_converged(held: dict[str, int], said: str) 
     found = report(widths(**held))
     assert [line.claim for line in experiment_page(found).lines][1] == said
     assert found.record()["ended"]["converged"] == 12 - sum(held.values())
+
+
+def test_an_answer_is_told_on_80_columns_and_below_its_title(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    found = report(widths())
+    asked = replace(found.sweep, question="Does width suffice? " * 10)
+    show_answer(replace(found, sweep=asked))
+    title, *below = capsys.readouterr().out.splitlines()
+    assert title == found.sweep.title
+    assert all(line.startswith("  ") and len(line) <= 80 for line in below)
+    words = " ".join(line.strip() for line in below)
+    assert words.count("Does width suffice?") == 10
+    assert "All 12 runs converged." in words
 
 
 def test_figures_name_their_lines_and_say_what_is_pooled() -> None:

@@ -165,6 +165,7 @@ def reproduce(
     """Run the paper's experiments, and those beyond it: one page each, and an index. Resumable."""
     from linrep.cli.signals import stop_on_signal
     from linrep.cli.views.live import live_table
+    from linrep.cli.views.sweep import show_answer
     from linrep.paper import NAMES
     from linrep.paper.report import ENDINGS, write, write_index
     from linrep.paper.reproduce import plan, reports
@@ -189,8 +190,7 @@ def reproduce(
                     write_results(report, results)
             finished.append(report)
             if not printing.quiet and not printing.as_json:
-                said = (report.sweep.question, report.answer.sentence, report.converged)
-                typer.echo("\n  ".join((report.sweep.title, *filter(None, said))))
+                show_answer(report)
     index = write_index(out)
     if results is not None:
         write_results_index(results, out)

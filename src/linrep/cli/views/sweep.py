@@ -21,6 +21,18 @@ def show_sweep(report: "Report", page: Path) -> None:
     typer.echo(f"page  {page.resolve()}")
 
 
+def show_answer(report: "Report") -> None:
+    """An experiment's title; below it what it asks, what came out and how many runs converged."""
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console = Console()
+    console.print(Text(report.sweep.title, "bold"))
+    for said in filter(None, (report.sweep.question, report.answer.sentence, report.converged)):
+        console.print(Padding(Text(said), (0, 0, 0, 2), expand=False))
+
+
 def show_table(report: "Report") -> None:
     """As many columns as the screen has room for, whole; a file or a pipe has room for all."""
     from rich.console import Console
