@@ -149,9 +149,9 @@ def test_controls_stand_in_every_figure(name: str) -> None:
     some = next(each for each in PLANTED[name] if each is not None)
     blocks = [block for block in experiment(name).figures(some) if block.kind == "plot"]
     names = {trace.get("name", "") for block in blocks for trace in (block.spec or {})["data"]}
-    assert any(word in each for each in names for word in ("random", "untrained", "storing p", "dealt")), (
-        names
-    )
+    assert any(
+        word in each for each in names for word in ("random", "untrained", "storing p", "dealt", "another")
+    ), names
     assert all(block.alt for block in blocks)
     assert len({block.id for block in blocks}) == len(blocks)
 

@@ -131,8 +131,11 @@ def _folder(path: Path) -> Checked:
         if found:
             about = f"{len(found):,} in it, not checked"
             return Checked(file=str(path), kind=f"a folder of {what}", about=about, skipped=True)
-    suffixes = {each.suffix.lower() for each in path.iterdir()}
-    if suffixes & set(PAIR_FILES):
+    suffixes = [each.suffix.lower() for each in path.iterdir()]
+    if suffixes and set(suffixes) <= set(DRAWN):
+        about = f"{len(suffixes):,} in it, not checked"
+        return Checked(file=str(path), kind="a folder of figures", about=about, skipped=True)
+    if set(suffixes) & set(PAIR_FILES):
         return _word_pairs(path)
     if ".jsonl" in suffixes:
         return _paired_contexts(path)

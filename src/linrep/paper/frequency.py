@@ -239,7 +239,8 @@ def figures(numbers: Numbers) -> list[Block]:
     for setting, cell in numbers.each(SETTING):
         if setting == END:
             continue
-        lines = [_dots("tables", colour(0), _pairs(cell, SHARE, STEP))]
+        name, shade = ("shares dealt at random", "--null") if setting == CONTROL else ("tables", colour(0))
+        lines = [_dots(name, shade, _pairs(cell, SHARE, STEP))]
         if setting == LANGUAGE:
             # A checkpoint's step may be 0, which has no logarithm.
             spoken = [pair for pair in _pairs(cell, SPOKEN, BY) if pair[1] > 0]

@@ -47,7 +47,7 @@ class Spectrum:
         """What :meth:`as_tensors` gave, among other tensors; None where it is not, as in records of before.
 
         Example:
-            >>> found = Spectrum(**{name: torch.ones(2, 1, 3) for name in NAMES})
+            >>> found = Spectrum(**{name: torch.ones(2, 1, 3).double() for name in NAMES})
             >>> Spectrum.from_tensors(found.as_tensors()).logits.shape, Spectrum.from_tensors({})
             (torch.Size([2, 1, 3]), None)
         """

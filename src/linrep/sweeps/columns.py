@@ -135,7 +135,7 @@ class Groups:
         Naively: ``np.flatnonzero(codes == code)``.
 
         Example:
-            >>> [Groups.of(np.array([7, 2, 7])).rows(code).tolist() for code in (2, 7, 9)]
+            >>> [each.rows(code).tolist() for each in [Groups.of(np.int32([7, 2, 7]))] for code in (2, 7, 9)]
             [[1], [0, 2], []]
         """
         first, end = self.ends.get(code, (0, 0))
