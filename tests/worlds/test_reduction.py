@@ -66,11 +66,19 @@ def test_the_marginal_is_exact(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(30))
 def test_marginals_and_sub_networks_are_pgmpy_s(seed: int) -> None:
-    model, keep, _ = asked(seed)
+    """With states merged, too: what pgmpy infers for the states of a group, added."""
+    model, keep, merge = asked(seed)
     theirs, names = oracles.as_pgmpy(model), [model.names[i] for i in keep]
     for small in (marginal(model, names), ancestral(model, names)):
         expected = oracles.by_pgmpy(theirs, small.names, small.states, {})
         torch.testing.assert_close(small.joint(), torch.from_numpy(expected.flatten()), rtol=0, atol=1e-12)
+    states = [model.states[i] for i in keep]
+    expected = oracles.by_pgmpy(theirs, names, states, {})
+    for axis, i in enumerate(keep):
+        groups = merge.get(i, [[state] for state in range(model.sizes[i])])
+        expected = np.stack([expected.take(group, axis).sum(axis) for group in groups], axis)
+    joint = reduced(seed)[1].joint()
+    torch.testing.assert_close(joint, torch.from_numpy(expected.flatten()), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(12))
