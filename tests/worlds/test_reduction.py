@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from jaxtyping import config
 
 from linrep.errors import InputError
 from linrep.worlds.concepts import ConceptModel, drawn, from_tables, random_dag
@@ -198,13 +199,23 @@ def test_too_much_is_refused_before_it_is_tried() -> None:
 LARGE = {"andes", "barley", "diabetes", "link", "mildew", "munin", "munin2", "munin3", "munin4", "pathfinder"}
 
 
+def read_unchecked(name: str) -> ConceptModel:
+    """Read where types are not checked: those of a million words take half a minute."""
+    before = config.jaxtyping_disable
+    config.update("jaxtyping_disable", True)
+    try:
+        return load_network(name)
+    finally:
+        config.update("jaxtyping_disable", before)
+
+
 @pytest.mark.parametrize(
     "name",
     [pytest.param(n, marks=[pytest.mark.slow] if n in LARGE else []) for n in (*NETWORKS, *OF_PGMPY)],
 )
 def test_every_network_is_used_by_what_is_proposed(name: str) -> None:
     """The world of the proposed part of each of the 24, checked by its sums."""
-    model = load_network(name)
+    model = read_unchecked(name)
     small = marginal(model, proposal(model))
     assert 1 < small.concepts <= 6
     assert small.reduction.variables == model.concepts
