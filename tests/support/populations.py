@@ -66,3 +66,30 @@ def autograd(population, embedding, unembedding):
     loss = -(population.weights.unsqueeze(-1) * target * logits.log_softmax(-1)).sum((-1, -2))
     loss.sum().backward()
     return (loss - (population.weights * population.entropy).sum(-1)).detach(), f.grad, g.grad
+
+
+def parts(population, f, g):
+    """Norms of the two parts of both gradients, before they cancel."""
+    f, g = f.double(), g.double()
+    logits = f @ g.mT
+    if population.token_mask is not None:
+        logits = logits.masked_fill(~population.token_mask.unsqueeze(1), -torch.inf)
+    wide = population.to(dtype=torch.float64)
+    weights = wide.weights[..., None]
+    q = logits.softmax(-1)
+    first = weights * (q @ g), (weights * q).mT @ f
+    second = weights * wide.conditional_mean(g), wide.conditional_mean_transpose(f)
+    return [torch.hypot(a.norm(), b.norm()) for a, b in zip(first, second, strict=True)]
+
+
+def worst(population, f, g, found):
+    """Of both gradients, the distance from float64 over the norm of their two parts."""
+    _, *expected = autograd(population, f, g)
+    sizes = parts(population, f, g)
+    for table, slope in zip(found, expected, strict=True):
+        assert table.shape == slope.shape
+        assert table.dtype == torch.float32
+    return max(
+        ((table.double() - slope).norm() / size).item()
+        for table, slope, size in zip(found, expected, sizes, strict=True)
+    )

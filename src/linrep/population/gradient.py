@@ -17,6 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from linrep.errors import InputError
+from linrep.population import card
 from linrep.population.excess_loss import accurate_excess_loss
 from linrep.population.population import Population
 from linrep.population.residual_sums import Room, residual_sums
@@ -24,7 +25,7 @@ from linrep.population.softmax_sums import softmax_sums
 
 __all__ = ["Method", "Population", "PopulationGradient", "population_gradient", "table_gradients"]
 
-Method = Literal["auto", "dense", "fused"]
+Method = Literal["auto", "dense", "fused", "kernels"]
 
 # Logits of one run up to which dense is taken for its fewer calls, and bytes its stored targets may take.
 DENSE_UP_TO, MOST_STORED = 2**20, 2**28
@@ -70,7 +71,8 @@ def population_gradient(
         population: The exact targets.
         embedding: F, one row f(d) per context, in the dtype of the gradient.
         unembedding: G, one row g(c) per token.
-        method: "dense" holds contexts × tokens numbers a run; "fused" a few tiles of them; "auto" picks.
+        method: "dense" holds contexts × tokens numbers a run; "fused" a few tiles of them; "kernels" none, on
+            a card in float32 (:mod:`linrep.population.card`); "auto" picks.
 
     Returns:
         Excess loss in nats and both gradients. Float64 gradients are exact to 1e-10, float32 ones to 1e-6
@@ -79,7 +81,8 @@ def population_gradient(
         computed again in float64, and below that without cancellation.
 
     Raises:
-        InputError: If the tables do not have one row per context and token of the population.
+        InputError: If the tables do not have one row per context and token of the population, or kernels are
+            asked for where there are none.
 
     Example:
         >>> from linrep.worlds.concepts import from_tables
@@ -127,7 +130,7 @@ def table_gradients(
 
 
 def quickest(runs: int, contexts: int, tokens: int, dtype: torch.dtype) -> Literal["dense", "fused"]:
-    """The form of the gradient that "auto" takes for tables of these sizes."""
+    """The form of the gradient that "auto" takes for tables of these sizes, where there are no kernels."""
     stored = runs * contexts * tokens * dtype.itemsize
     return "dense" if contexts * tokens <= DENSE_UP_TO and stored <= MOST_STORED else "fused"
 
@@ -147,6 +150,10 @@ def _gradients(
         raise InputError(
             f"tables: expected (runs, contexts, tokens) = {expected}, got {got}; use this population's"
         )
+    if method == "auto" and card.usable(population, f.shape[2]):
+        method = "kernels"
+    if method == "kernels":
+        return _on_card(population, f, g, normaliser, out)
     if method == "auto":
         method = quickest(len(f), f.shape[1], g.shape[1], f.dtype)
     # As columns, in which all that follows is fastest.
@@ -154,6 +161,24 @@ def _gradients(
         _dense(population, f, g, normaliser, out) if method == "dense" else _fused(population, f, g, out)
     )
     return gradient_f.mT, population.shard.team.total(gradient_g).mT, divergence
+
+
+def _on_card(
+    population: Population, f: Tensor, g: Tensor, normaliser: bool, out: Room
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    if f.shape[2] not in population.cards:
+        card.require(population, f.shape[2])
+        population.cards[f.shape[2]] = card.CardGradient(population, f.shape[2])
+    gradient_f, gradient_g, divergence = population.cards[f.shape[2]](f, g, normaliser=normaliser, out=out)
+    gradient_g = population.shard.team.total(gradient_g)
+    return _in(out[0], gradient_f), _in(out[1], gradient_g), divergence
+
+
+def _in(columns: Tensor | None, rows: Tensor) -> Tensor:
+    """In its place, if there is one and it is not there yet."""
+    if columns is None or columns.data_ptr() == rows.data_ptr():
+        return rows
+    return columns.copy_(rows.mT).mT
 
 
 def _dense(

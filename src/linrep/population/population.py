@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Bool, Float, Float64, Int64
@@ -24,6 +24,9 @@ from linrep.population.sampling import Sampler
 from linrep.population.sharding import ALONE, Shard, Team
 from linrep.worlds.contexts import World, flat_index
 from linrep.worlds.words import Words
+
+if TYPE_CHECKING:
+    from linrep.population.card import CardGradient
 
 # Below this probability rare contexts would underflow in float32: their targets are summed in float64.
 SMALLEST_IN_FLOAT32 = 1e-30
@@ -390,7 +393,7 @@ class Population:
         return self.sampler.chosen(uniform)
 
     def _sum_dtype(self, table: Tensor) -> torch.dtype:
-        return torch.float64 if self._wide_range else table.dtype
+        return torch.float64 if self.wide_range else table.dtype
 
     @cached_property
     def _casts(self) -> dict[tuple[str, torch.dtype], Tensor]:
@@ -402,10 +405,21 @@ class Population:
         return self.weights * self.inverse_normaliser
 
     @cached_property
-    def _wide_range(self) -> bool:
+    def wide_range(self) -> bool:
+        """Whether 1/Z(d) of some context may leave float32: its targets are summed in float64."""
         mass = self.joint if self.meanings is None else self.meanings.mass
         positive = mass[mass > 0]
         return bool(positive.min() < SMALLEST_IN_FLOAT32)
+
+    @cached_property
+    def complete(self) -> bool:
+        """Whether every context and concept vector is there, in the order of its flat index."""
+        return self.shard.team.ranks == 1 and self._all_tokens and self._all_contexts
+
+    @cached_property
+    def cards(self) -> "dict[int, CardGradient]":
+        """What kernels need of it, by the width of the tables; filled where it is used."""
+        return {}
 
     @cached_property
     def _all_tokens(self) -> bool:

@@ -43,6 +43,10 @@ class Dataset:
         contexts, tokens = (torch.cat(part) for part in zip(*drawn, strict=True))
         return cls(contexts=contexts, tokens=tokens)
 
+    def cpu(self) -> "Dataset":
+        """The same pairs in the machine's memory."""
+        return Dataset(contexts=self.contexts.cpu(), tokens=self.tokens.cpu())
+
     def sample(
         self, n: int, *, generator: torch.Generator
     ) -> tuple[Int64[Tensor, "runs n"], Int64[Tensor, "runs n"]]:

@@ -2,7 +2,7 @@
 
 A small world's gradient takes a tenth of a millisecond, in which every call of PyTorch shows: a step is the
 gradient, written where it is needed, and one call that moves everything. In that memory a table lies column
-after column, as its gradient does.
+after column, as its gradient does; row after row on a card that has kernels.
 """
 
 from collections.abc import Sequence
@@ -10,8 +10,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from linrep.population import card
 from linrep.population.gradient import Method, Population, table_gradients
 from linrep.training.encoder import Table
+from linrep.training.replayed import Replayed
 from linrep.training.state import State
 
 FIRST_DECAY, SECOND_DECAY, EPSILON = 0.9, 0.999, 1e-8
@@ -38,7 +40,9 @@ class Descent:
         self.method: Method = method
         count = len(state.trained)
         table = isinstance(state.encoder, Table)
-        self.by_columns = [table] * (count - 1) + [True]
+        # As kernels take them on a card; elsewhere as all that follows is fastest.
+        rows = method == "auto" and card.usable(population, state.unembedding.shape[2])
+        self.by_columns = [table and not rows] * (count - 1) + [not rows]
         self.memory, trained = self._laid(state.trained)
         state.parameters, state.unembedding = trained[:-1], trained[-1]
         self.moments: list[Tensor] = []
@@ -49,6 +53,10 @@ class Descent:
         self.gradient, self.slopes = self._laid([torch.zeros_like(each) for each in trained])
         self.room = (self.slopes[0].mT if table else None, self.slopes[-1].mT)
         self.clocks: dict[int, Tensor] = {}
+        # What a step reads that is another at each of them: its size, and its number.
+        self.size, self.clock = self.memory.new_zeros(()), torch.zeros((), device=self.memory.device)
+        alone = table and population.shard.team.ranks == 1
+        self.replayed = Replayed(self._as_launched, self.memory.device) if rows and alone else None
 
     def step(self, step_size: float, number: int) -> None:
         """Move everything once.
@@ -57,6 +65,27 @@ class Descent:
             step_size: Of this step.
             number: Of this step, from 1.
         """
+        if self.replayed is not None:
+            self.size.fill_(step_size)
+            self.clock.fill_(number)
+            self.replayed()
+            return
+        self._slopes()
+        if self.moments:
+            self._adam(step_size, self._clock(number))
+        else:
+            self.memory.sub_(self.gradient, alpha=step_size)
+
+    def _as_launched(self) -> None:
+        """A step of whatever size and number lie in memory."""
+        self._slopes()
+        if self.moments:
+            self._adam(self.size, self.clock)
+        else:
+            self.memory.addcmul_(self.gradient, self.size, value=-1)
+
+    def _slopes(self) -> None:
+        """The gradient, in its memory."""
         state = self.state
         embedding, pull_back = state.encoder.exact(state.parameters)
         slope_f, _ = table_gradients(
@@ -65,12 +94,8 @@ class Descent:
         if self.room[0] is None:
             for slope, found in zip(self.slopes[:-1], pull_back(slope_f), strict=True):
                 slope.copy_(found)
-        if self.moments:
-            self._adam(step_size, number)
-        else:
-            self.memory.sub_(self.gradient, alpha=step_size)
 
-    def _adam(self, step_size: float, number: int) -> None:
+    def _adam(self, step_size: float | Tensor, clock: Tensor) -> None:
         """The kernel of ``torch.optim.Adam(fused=True)`` itself: what surrounds it there takes far longer."""
         first, second = self.moments
         torch._fused_adam_(  # pyright: ignore[reportPrivateImportUsage, reportPrivateUsage]
@@ -79,7 +104,7 @@ class Descent:
             [first],
             [second],
             [],
-            [self._clock(number)],
+            [clock],
             amsgrad=False,
             beta1=FIRST_DECAY,
             beta2=SECOND_DECAY,

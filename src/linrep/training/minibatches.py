@@ -3,7 +3,8 @@
 From one stream for all runs, whose state is kept (:class:`Shared`): what a run draws depends on how many runs
 train beside it. Or each run from a stream of its own that is counted out by step (:class:`Own`): it depends
 on the run's key and the step alone, and tables on the CPU are then moved by a compiled loop
-(:mod:`linrep.training.compiled`). Both take the same step; which it is, a config says.
+(:mod:`linrep.training.compiled`), those of small runs on a card by a kernel
+(:mod:`linrep.training.on_card`). Both take the same step; which it is, a config says.
 """
 
 import importlib
@@ -25,6 +26,7 @@ from linrep.population.philox import uniforms
 from linrep.population.sampled import SampledPopulation
 from linrep.training.dataset import Dataset
 from linrep.training.encoder import Table
+from linrep.training.on_card import MOST_PAIRS, CardSamples, one_program_a_run
 from linrep.training.schedule import Schedule
 from linrep.training.state import State
 
@@ -69,7 +71,7 @@ class Shared:
 
 
 class Own:
-    """Minibatches of each run from its own stream; compiled where it trains tables on the CPU.
+    """Minibatches of each run from its own stream; compiled where it trains tables on the CPU, or on a card.
 
     Naively: ``sgd_step(population, state, schedule(step), source.chosen(uniforms(keys, step, ...)))``.
 
@@ -95,6 +97,7 @@ class Own:
         self.population, self.state, self.source = population, state, source
         self.batch_size, self.keys = batch_size, keys
         self.loop = _loop(population, source) if compiled else None
+        self.on_card = self._for_card() if compiled else None
         self.moves_tables = self.loop is not None and type(state.encoder) is Table
         if self.moves_tables:
             state.parameters = [each.contiguous() for each in state.parameters]
@@ -104,6 +107,9 @@ class Own:
         """Take steps ``first`` to ``last``; the loop leaves runs that have ended as they are."""
         if self.loop is not None and self.moves_tables:
             self._compiled_steps(self.loop, first, [schedule(step) for step in range(first, last)])
+            return
+        if self.on_card is not None:
+            self.on_card.advance(first, last, schedule)
             return
         for step in range(first, last):
             sgd_step(self.population, self.state, schedule(step), self.pairs(step))
@@ -115,6 +121,16 @@ class Own:
             self.loop.pairs(self._keys, self._tables, np.uint64(step), drawn[0].numpy(), drawn[1].numpy())
             return drawn[0], drawn[1]
         return self.source.chosen(uniforms(self.keys, step, self.batch_size, self.population.numbers))
+
+    def _for_card(self) -> CardSamples | None:
+        """What takes whole steps on a card, where it knows what is drawn and runs are small."""
+        population, state = self.population, self.state
+        known = not _strange(population, self.source) and self.batch_size <= MOST_PAIRS
+        if not known or not one_program_a_run(population, state):
+            return None
+        dataset = self.source if isinstance(self.source, Dataset) else None
+        tables = Tables.of(population.to(device="cpu"), None if dataset is None else dataset.cpu())
+        return CardSamples(population, state, tables, self.keys, self.batch_size)
 
     def _compiled_steps(self, loop: ModuleType, first: int, sizes: Sequence[float]) -> None:
         state, runs = self.state, self.population.runs
@@ -246,15 +262,19 @@ def in_threads(share: Callable[[int, int], None], number: int, threads: int) -> 
 
 def _loop(population: Population, source: Source) -> ModuleType | None:
     """The compiled loop, where it knows what is drawn."""
-    alone = population.shard.team.ranks == 1 and population.shard.cube.leading == 0
-    strange = isinstance(source, EmpiricalPopulation) or population.meanings is not None
-    strange |= isinstance(population, SampledPopulation)
-    if population.device.type != "cpu" or not alone or strange:
+    if population.device.type != "cpu" or _strange(population, source):
         return None
     try:
         return importlib.import_module("linrep.training.compiled")
     except ImportError:
         return None
+
+
+def _strange(population: Population, source: Source) -> bool:
+    """Whether pairs are drawn otherwise than concept by concept from a table of one process's own."""
+    alone = population.shard.team.ranks == 1 and population.shard.cube.leading == 0
+    other = isinstance(source, EmpiricalPopulation) or isinstance(population, SampledPopulation)
+    return not alone or other or population.meanings is not None
 
 
 def _digit(index: Tensor, stride: Tensor, size: Tensor) -> Tensor:

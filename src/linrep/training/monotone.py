@@ -16,7 +16,10 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from linrep.population.gradient import Method, Population, PopulationGradient, population_gradient
+from linrep.population.judging import CardResiduals
 from linrep.population.residuals import Residuals
+from linrep.training.encoder import Table
+from linrep.training.replayed import Replayed
 from linrep.training.state import State, not_ended
 from linrep.training.until import Until, gradient_nats
 
@@ -52,12 +55,19 @@ class Monotone:
         self.population, self.state = population.to(dtype=torch.float64), state
         self.method: Method = method
         self.until = Until() if until is None else until
-        self.residuals = Residuals(population) if bool(state.adaptive["careful"]) else None
+        on_card = CardResiduals.of(population, state.unembedding.shape[2]) if method == "auto" else None
+        if on_card is not None:
+            state.adaptive["careful"].fill_(True)  # it always is, and so is whoever goes on from here
+        careful = bool(state.adaptive["careful"])
+        self.residuals = on_card or (Residuals(population) if careful else None)
         contexts = population.shard.team.total((population.weights > 0).sum(-1))
         self.ridge = ridge / contexts.double()
         self.with_ridge = ridge > 0
         self.loss, self.slopes, gradient = self._evaluated(state.trained)
         self._end(self.loss, gradient)
+        # What ends a run asks the host for the step; a network's pull-back is autograd's.
+        same_launches = on_card is not None and type(state.encoder) is Table and not self.until.wanted
+        self.replayed = Replayed(self._moved, population.device) if same_launches else None
 
     @staticmethod
     def fresh(runs: int, device: torch.device | str = "cpu") -> dict[str, Tensor]:
@@ -71,10 +81,19 @@ class Monotone:
 
     def step(self) -> None:
         """Move every run that finds a lower loss; one gradient."""
+        if self.replayed is not None:
+            self.replayed()
+            self.state.step += 1
+            return
+        loss, gradient, taken = self._moved()
+        self.state.step += 1
+        self._end(loss, gradient, taken)
+
+    def _moved(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Loss and gradient of the candidates, and which runs took theirs."""
         state, size = self.state, self.state.adaptive["step_size"]
         moving = state.under_way
-        squares = self._squares()
-        fall = SUFFICIENT * size * squares
+        fall = SUFFICIENT * size * self._squares()
         if self.residuals is None and bool((fall[moving] < CLEAR).any()):
             # From here on: a resumed run must not fall back to the plain form.
             state.adaptive["careful"].fill_(True)
@@ -90,12 +109,11 @@ class Monotone:
         taken = moving & (loss <= self.loss - fall)
         for old, new in (*zip(state.trained, candidate, strict=True), *zip(self.slopes, slopes, strict=True)):
             old.copy_(torch.where(_as(taken, old), new, old))
-        self.loss = torch.where(taken, loss, self.loss)
+        self.loss.copy_(torch.where(taken, loss, self.loss))
         state.adaptive["time"] += torch.where(taken, size, 0.0)
         grown = torch.where(taken, size * GROW, size * SHRINK)
         size.copy_(torch.where(moving, grown, size))
-        state.step += 1
-        self._end(loss, gradient, taken)
+        return loss, gradient, taken
 
     def _end(self, loss: Tensor, gradient: Tensor, fresh: Tensor | None = None) -> None:
         if self.until.wanted:

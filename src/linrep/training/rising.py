@@ -43,6 +43,10 @@ class Rising:
         before = torch.full((runs,), torch.nan, dtype=torch.float64, device=device)
         return {ROSE: none, LOOKED: none.clone(), BEFORE: before}
 
+    def wants(self, step: int) -> bool:
+        """Whether :meth:`look` has something to see before the step of this index."""
+        return place_in_window(step, self.steps) is not None
+
     def look(self, step: int) -> None:
         """Before the step of this index, from 0."""
         place = place_in_window(step, self.steps)

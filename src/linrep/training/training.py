@@ -13,12 +13,14 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from linrep.population import card
 from linrep.population.gradient import Method, Population, population_gradient
 from linrep.training.dataset import Dataset
 from linrep.training.descent import Descent
 from linrep.training.minibatches import CHUNK, Own, Shared
 from linrep.training.monotone import Monotone
 from linrep.training.newton import LAST_RIDGE, Newton
+from linrep.training.on_card import CardDescent
 from linrep.training.rising import KEPT, ROSE, Rising
 from linrep.training.schedule import Schedule
 from linrep.training.state import STEP_SIZE, Optimizer, State
@@ -26,6 +28,8 @@ from linrep.training.until import Until, gradient_nats
 
 MOST_STEPS, MOST_LOGITS = 64, 2**26
 """Steps, and logits of exact steps, between looks: at a stop, at divergence, at the clock."""
+MOST_ON_CARD = 2**35
+"""Logits where kernels take the steps: a look waits for all of them, and copies to the host."""
 
 
 def train(
@@ -85,9 +89,17 @@ def train(
     sampled = _sampled(population, state, batch_size, dataset, keys) if optimizer == "sgd" else None
     rising = Rising(population, state, steps, method) if ROSE in state.adaptive else None
 
+    # Where a look may end a run, it comes when it does elsewhere.
+    kernels = not until.wanted and _by_kernels(population, state, descent, method)
+    look = steps_between_looks(population, optimizer, kernels=kernels)
+
     def advance(first: int, last: int) -> None:
         if sampled is not None:
             sampled.advance(first, last, schedule)
+            return
+        if isinstance(descent, CardDescent):
+            for begin, end in _stretches(first, last, rising):
+                descent.advance(begin, end, schedule)
             return
         for step in range(first, last):
             if rising is not None:
@@ -98,7 +110,6 @@ def train(
                 descent.step()
 
     while state.step < steps and not state.over:
-        look = steps_between_looks(population, optimizer)
         stop = min({(state.step // look + 1) * look, steps} | {each for each in wanted if each > state.step})
         before = [tensor.clone() for tensor in _moved(state)]
         advance(state.step, stop)
@@ -110,7 +121,7 @@ def train(
                 advance(step, step + 1)
                 _mark_diverged(population, state, step + 1)
         state.step = stop
-        if until.wanted and (descent is None or isinstance(descent, Descent)):
+        if until.wanted and (descent is None or isinstance(descent, Descent | CardDescent)):
             _stay(state, before)
             state.end(_there(population, state, method, until))
         if stop % CHUNK == 0:
@@ -118,15 +129,21 @@ def train(
         yield state
 
 
-def steps_between_looks(population: Population, optimizer: Optimizer) -> int:
-    """Few enough that a large world answers to a stop, enough that a small one loses no time to looking."""
+def steps_between_looks(population: Population, optimizer: Optimizer, *, kernels: bool = False) -> int:
+    """Few enough that a large world answers to a stop, enough that a small one loses no time to looking.
+
+    Args:
+        population: The batch of runs.
+        optimizer: By which it is trained.
+        kernels: Whether a card's kernels take the steps.
+    """
     if optimizer == "sgd":
         return MOST_STEPS
     if optimizer == "newton":
         return 1
     # Of all contexts, not this rank's: ranks look together.
     logits = population.runs * population.contexts * population.token_index.shape[1]
-    return max(1, min(MOST_STEPS, MOST_LOGITS // logits))
+    return max(1, min(MOST_STEPS, (MOST_ON_CARD if kernels else MOST_LOGITS) // logits))
 
 
 def _sampled(
@@ -145,7 +162,7 @@ def _sampled(
 
 def _descent(
     population: Population, state: State, optimizer: Optimizer, method: Method, until: Until, ridge: float
-) -> Descent | Monotone | Newton | None:
+) -> Descent | CardDescent | Monotone | Newton | None:
     """What makes exact steps; None for sampled ones."""
     if optimizer == "sgd":
         return None
@@ -153,7 +170,31 @@ def _descent(
         return Newton(population, state, ridge=ridge, until=until)
     if optimizer == "gd" and STEP_SIZE in state.adaptive:
         return Monotone(population, state, method, until)
-    return Descent(population, state, method)
+    return CardDescent.of(population, state, method) or Descent(population, state, method)
+
+
+def _by_kernels(
+    population: Population,
+    state: State,
+    descent: "Descent | CardDescent | Monotone | Newton | None",
+    method: Method,
+) -> bool:
+    """Whether steps are taken by a card's kernels, and nothing is asked of the host in between."""
+    if isinstance(descent, Monotone):
+        return descent.replayed is not None
+    return method == "auto" and card.usable(population, state.unembedding.shape[2])
+
+
+def _stretches(first: int, last: int, rising: Rising | None) -> Iterator[tuple[int, int]]:
+    """Steps that may be taken at once: all, but for those before which a loss is looked at."""
+    begin = first
+    for step in range(first, last):
+        if rising is not None and rising.wants(step):
+            if step > begin:
+                yield begin, step
+            rising.look(step)
+            begin = step
+    yield begin, last
 
 
 def _there(population: Population, state: State, method: Method, until: Until) -> Tensor:
