@@ -12,7 +12,7 @@ from linrep.population.gradient import Population, table_gradients
 from linrep.seeds import key
 from linrep.training.minibatches import CHUNK
 from linrep.training.schedule import schedule
-from linrep.training.state import State, start
+from linrep.training.state import Optimizer, State, start
 from linrep.training.training import steps_between_looks, train
 
 OPTIMIZERS = ("gd", "adam", "sgd")
@@ -78,7 +78,7 @@ def measure(population: Population, dim: int, repeats: int, device: str) -> dict
     steps = {}
     for optimizer in OPTIMIZERS:
         # Whole chunks of sgd and whole looks of the others, so that drawing and looking are in the price.
-        steps[optimizer] = CHUNK if optimizer == "sgd" else steps_between_looks(population, optimizer)
+        steps[optimizer] = CHUNK if optimizer == "sgd" else _between_looks(population, optimizer)
         calls[optimizer] = _steps(population, dim, optimizer, steps[optimizer])
         if optimizer == "sgd":
             steps[OWN] = CHUNK
@@ -87,6 +87,10 @@ def measure(population: Population, dim: int, repeats: int, device: str) -> dict
         calls[f"script {optimizer}"] = script
     times = timing.medians(calls, repeats, seconds=8.0, device=device)
     return {name: each / steps.get(name, 1) for name, each in times.items()}
+
+
+def _between_looks(population: Population, optimizer: Optimizer) -> int:
+    return steps_between_looks(population, optimizer, kernels=population.device.type != "cpu")
 
 
 def section(found: list[Row]) -> str:
