@@ -5,6 +5,11 @@ import subprocess
 import sys
 
 import pytest
+import torch
+
+from linrep.laboratory import build as laboratory
+from linrep.laboratory.machine import device_for, require_device
+from linrep.runs.toml import parse
 
 # In a process of its own, which no other test has told anything.
 PROGRAM = """
@@ -34,3 +39,32 @@ def test_freed_tables_are_used_again() -> None:
     before, after = map(float, done.stdout.split())
     assert before > 0.3
     assert after < 0.1
+
+
+def resolved(dtype: str = "float32", **training: object) -> str:
+    config = parse(
+        {
+            "world": {"kind": "chain", "concepts": 5},
+            "runs": 100,
+            "training": {"optimizer": "gd", "step_size": 1.0, "steps": 100_000, **training},
+            "compute": {"device": "auto", "dtype": dtype},
+        }
+    )
+    one = config.model_copy(update={"runs": 1})
+    return laboratory.resolve(config, laboratory.worlds(one)).compute.device
+
+
+def test_auto_is_a_card_where_there_is_one_and_kernels_take_much_of_the_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    require_device("auto")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert resolved() == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert resolved() == "cuda"
+    assert resolved(steps=100) == "cpu"
+    assert resolved("float64") == "cpu"
+    assert resolved(step_size="auto") == "cuda"
+    assert resolved(optimizer="sgd") == "cpu"
+    assert resolved(optimizer="sgd", stream="own", steps=1_000_000) == "cuda"
+    assert device_for("cpu", 1e15) == "cpu"

@@ -26,9 +26,9 @@ from linrep.worlds.tokens import affine_rank
 STEPS = 8
 
 
-def tiny(name: str, *, quick: bool = False) -> Sweep:
+def tiny(name: str, *, quick: bool = False, device: str | None = None) -> Sweep:
     """The quick form of an experiment, cut down to a few steps of two runs at the ends of each axis."""
-    del quick
+    del quick, device
     sweep = sweep_of(name, quick=True)
     ends = [
         (axis, axis.points[0], axis.points[1 if axis.name == "training.steps" else -1]) for axis in sweep.axes
@@ -132,8 +132,8 @@ def test_the_index_keeps_what_was_run_before(small: None, tmp_path: Path) -> Non
 def test_an_experiment_that_fails_is_said_and_exits_1(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def wild(name: str, *, quick: bool = False) -> Sweep:
-        sweep = tiny(name)
+    def wild(name: str, *, quick: bool = False, device: str | None = None) -> Sweep:
+        sweep = tiny(name, quick=quick, device=device)
         concepts, starts = sweep.axes
         first, last = concepts.points
         wide = replace(last, changes=(*last.changes, ("training.step_size", 1e30)))
@@ -227,3 +227,11 @@ def test_names_and_files_are_the_same_set() -> None:
     folder = Path(reproduce.__file__).parent
     assert {path.stem for path in folder.glob("*.toml")} == set(NAMES)
     assert all(experiment(name).name == name for name in NAMES)
+
+
+def test_a_device_is_every_cells_and_the_commands() -> None:
+    ((_, _, cells, command),) = plan(["dimension"], quick=True, device="cuda", options=" --device cuda")
+    assert {cell.config.compute.device for cell in cells} == {"cuda"}
+    assert command == "linrep reproduce dimension --quick --device cuda"
+    ((_, _, here, _),) = plan(["dimension"], quick=True)
+    assert not {cell.key for cell in cells} & {cell.key for cell in here}

@@ -10,9 +10,9 @@ from linrep.sweeps.file import Sweep
 whole = reproduce.sweep_of
 
 
-def small(name: str, *, quick: bool = False) -> Sweep:
+def small(name: str, *, quick: bool = False, device: str | None = None) -> Sweep:
     """Two cells of less than a second; the run's key does not see how often it is saved."""
-    sweep = whole(name, quick=quick)
+    sweep = whole(name, quick=quick, device=device)
     base = {**sweep.base, "runs": 2, "output": {"checkpoint_seconds": 0.02}}
     base["training"] = {**dict(base["training"]), "steps": 1200, "snapshots": 40}
     return replace(sweep, base=base)

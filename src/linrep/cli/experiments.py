@@ -161,6 +161,10 @@ def reproduce(
             "--results", metavar="DIR", help="Also write answers, figures and tables as Markdown here."
         ),
     ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", help="Where to train: cpu, cuda or auto; another is another set of runs."),
+    ] = None,
 ) -> int:
     """Run the paper's experiments, and those beyond it: one page each, and an index. Resumable."""
     from linrep.cli.signals import stop_on_signal
@@ -175,8 +179,8 @@ def reproduce(
     if not names and not all_:
         raise InputError(f"reproduce: name experiments or give --all; there are {', '.join(NAMES)}")
     chosen = by.engine()
-    options = f" --out {shlex.quote(str(out))}"
-    plans = plan(NAMES if all_ else names or [], quick=quick, options=options)
+    options = f" --out {shlex.quote(str(out))}" + (f" --device {shlex.quote(device)}" if device else "")
+    plans = plan(NAMES if all_ else names or [], quick=quick, options=options, device=device)
     finished: list[Report] = []
     grid = [cell for plan in plans for cell in plan[2]]
     written = [f"{study.name}{ending}" for study, *_ in plans for ending in ENDINGS]

@@ -98,6 +98,8 @@ def _run(
         asked_to_stop = stop()
     if result is None:  # rank 0 says and draws what there is
         return 0
+    if checked.compute.device == "auto" and not printing.quiet:
+        typer.echo(f"linrep: compute.device = 'auto' took {result.config.compute.device}", err=True)
     said = cache(lambda: beside(result))  # seconds at worst: once, and only for a reader
     drawn = _draw(result, said) if page else None
     printing.tell(result.summary.without_figures, lambda: show(result, said(), drawn))

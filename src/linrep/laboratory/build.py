@@ -11,6 +11,7 @@ from jaxtyping import Int8, Int64
 from torch import Tensor
 
 from linrep.errors import InputError, counted, short
+from linrep.laboratory.machine import device_for
 from linrep.runs.config import Config
 from linrep.runs.world_config import (
     CategoricalWorld,
@@ -115,12 +116,26 @@ def resolve(config: Config, built: tuple[World, ...]) -> Config:
     # A single token spans nothing, and still wants a vector.
     dim = config.model.dim or max(1, *(each.span for each in distinct(built)))
     threads = config.compute.threads or torch.get_num_threads()
+    device = device_for(config.compute.device, _logits(config, built))
     return config.model_copy(
         update={
             "model": config.model.model_copy(update={"dim": dim}),
-            "compute": config.compute.model_copy(update={"threads": threads}),
+            "compute": config.compute.model_copy(update={"threads": threads, "device": device}),
         }
     )
+
+
+def _logits(config: Config, built: tuple[World, ...]) -> float:
+    """That a card's kernels would work out in all steps of all runs; 0 where they take no part."""
+    training = config.training
+    known = training.step_size == "auto" or config.compute.dtype == "float32"
+    counted_out = training.optimizer != "sgd" or training.stream == "own"
+    if training.optimizer == "newton" or config.model.encoder != "table" or not known or not counted_out:
+        return 0.0
+    contexts = max(len(each.codes) for each in distinct(built))
+    tokens = max(len(each.tokens) for each in distinct(built))
+    rows = training.batch_size if training.optimizer == "sgd" else contexts
+    return float(config.runs) * training.steps * (rows or contexts) * tokens
 
 
 def data_hash(config: Config) -> str | None:

@@ -15,6 +15,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 # The largest glibc takes; and memory kept at the top of the heap, a few tables of a large world.
 LARGEST_KEPT, KEPT = 2**25, 2**28
 
+AUTO = "auto"
 TOO_LARGE = "lower runs, world.concepts, model.dim or training.batch_size"
 
 
@@ -28,12 +29,34 @@ def processor() -> str:
     return names[0] if names else platform.processor() or "unknown processor"
 
 
+WORTH_A_CARD = 2**36
+"""Logits of a whole training: a minute or so of a CPU, which is done with less while kernels are compiled."""
+
+
+def device_for(asked: str, logits: float) -> str:
+    """What "auto" stands for on this machine: its card where the work is worth it; else what was asked for.
+
+    Args:
+        asked: ``compute.device``.
+        logits: That training works out in all.
+
+    Example:
+        >>> device_for("cpu", 1e15), device_for("auto", 1000.0)
+        ('cpu', 'cpu')
+    """
+    if asked != AUTO:
+        return asked
+    return "cuda" if logits >= WORTH_A_CARD and torch.cuda.is_available() else "cpu"
+
+
 def require_device(device: str) -> None:
-    """Refuse a device this machine does not have.
+    """Refuse a device this machine does not have; "auto" is refused nowhere.
 
     Raises:
         InputError: Unknown or absent device.
     """
+    if device == AUTO:
+        return
     try:
         if torch.device(device).type == "meta":
             raise RuntimeError("it holds no numbers")

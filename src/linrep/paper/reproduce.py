@@ -21,31 +21,40 @@ Plan = tuple[Experiment, Sweep, tuple[Cell, ...], str]
 """An experiment, its sweep and cells, and the command that makes it."""
 
 
-def sweep_of(name: str, *, quick: bool = False) -> Sweep:
+def sweep_of(name: str, *, quick: bool = False, device: str | None = None) -> Sweep:
     """The sweep that ships with an experiment.
+
+    Args:
+        name: Of the experiment.
+        quick: Smaller and shorter.
+        device: Where its runs train; by default where it says.
 
     Example:
         >>> sweep_of("dimension").axes[1].name
         'model.dim'
     """
     with as_file(files("linrep.paper") / f"{name}.toml") as path:
-        return replace(load_sweep(path, quick=quick), source=f"experiment {name}")
+        settings = [] if device is None else [f"compute.device={device}"]
+        return replace(load_sweep(path, settings, quick=quick), source=f"experiment {name}")
 
 
-def plan(names: Sequence[str], *, quick: bool = False, options: str = "") -> list[Plan]:
+def plan(
+    names: Sequence[str], *, quick: bool = False, options: str = "", device: str | None = None
+) -> list[Plan]:
     """Everything that is to be run, checked before anything is.
 
     Args:
         names: Of experiments.
         quick: Smaller and shorter.
         options: What else stood in the command.
+        device: Where runs train; by default where each experiment says.
 
     Raises:
         InputError: An unknown name.
     """
     found: list[Plan] = []
     for name in dict.fromkeys(names):
-        sweep = sweep_of(name, quick=quick) if experiment(name) else None
+        sweep = sweep_of(name, quick=quick, device=device) if experiment(name) else None
         assert sweep is not None, "experiment() refuses unknown names"
         command = f"linrep reproduce {name}{' --quick' if quick else ''}{options}"
         found.append((experiment(name), sweep, cells(sweep), command))

@@ -250,6 +250,10 @@ def team(device: str = "cpu", *, timeout: timedelta = TIMEOUT) -> Generator[Team
     if ranks == 1:
         yield ALONE
         return
+    if device == "auto":
+        raise InputError(
+            "compute.device: expected a name with several processes, got 'auto'; say 'cpu' or 'cuda'"
+        )
     if torch.device(device).type == "cuda":
         _take_card(device)
     nccl = torch.cuda.is_available() and dist.is_nccl_available()

@@ -206,6 +206,7 @@ class ComputeConfig(Table):
     """Where and how it is computed. Threads are part of a run's key: they change the order of float sums."""
 
     device: str = "cpu"
+    """Of PyTorch; "auto": a card if there is one and the work is worth it, and a result says what it took."""
     dtype: Literal["float32", "float64"] = "float32"
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
     """Threads for tensor operations; by default one per core this process may use."""
