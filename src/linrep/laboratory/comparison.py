@@ -4,7 +4,7 @@ The only place that lays a prediction beside measurements: theory never sees the
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -177,18 +177,34 @@ def beside(result: Result) -> Beside:
 
 
 def _prediction(result: Result) -> tuple[Prediction | None, str]:
-    """The prediction for all runs, or why there is none."""
-    built = distinct(result.worlds)
-    first, dim = built[0], result.config.model.dim
-    if result.config.model.encoder != "table":
+    return limit_of(result.config, result.worlds)
+
+
+def limit_of(config: Config, worlds: Sequence[World]) -> tuple[Prediction | None, str]:
+    """The prediction for all runs of a training, or why there is none: what is too large is not begun.
+
+    Args:
+        config: Resolved.
+        worlds: One for each run.
+
+    Example:
+        >>> import linrep
+        >>> config = linrep.Config.model_validate({"world": {"kind": "chain", "concepts": 3}, "runs": 1})
+        >>> built = worlds(config)
+        >>> limit_of(resolve(config, built), built)[0].status
+        'additive_not_proven_optimal'
+    """
+    built = distinct(worlds)
+    first, dim = built[0], config.model.dim
+    if config.model.encoder != "table":
         return None, "theory speaks of free tables, and here a network is the encoder"
-    if result.config.contexts.held_out:
+    if config.contexts.held_out:
         return None, "each run holds out contexts of its own, hence no limit in common"
     if not all(same_sets(first, other) for other in built[1:]):
         return None, "the runs have contexts or tokens of their own, hence no limit in common"
     size = len(first.codes) * len(first.tokens)
     fits = size <= LARGEST_DRAWN or (size > LARGEST_TABLE and dim == first.span)
-    if not (_symmetric(result) or (fits and size <= LARGEST_FACTORED)):
+    if not (_symmetric(config, first) or (fits and size <= LARGEST_FACTORED)):
         return None, (
             f"the program for {len(first.codes)} contexts × {len(first.tokens)} tokens is too large here"
         )
@@ -199,11 +215,10 @@ def _prediction(result: Result) -> tuple[Prediction | None, str]:
     return prediction, prediction.reason
 
 
-def _symmetric(result: Result) -> bool:
+def _symmetric(config: Config, first: World) -> bool:
     """Whether every token exists and contexts are all those that know A..B concepts: no large program."""
-    first, contexts = result.worlds[0], result.config.contexts.kind
     return (
-        contexts in ("complete", "known")
+        config.contexts.kind in ("complete", "known")
         and set(first.model.sizes) == {2}
         and len(first.tokens) == 2**first.model.concepts
     )

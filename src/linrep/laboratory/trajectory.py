@@ -103,13 +103,13 @@ def trajectory(
         history.wide = widen(config, population, state, kept=_runs_kept(config, state), stop=stop)
 
     def look(stage: Stage) -> None:
-        history.rows.append(_observed(config, stage, state, rate))
+        history.rows.append(observed(config, stage, state, rate))
         history.steps.append(state.step)
 
     if not history.steps:
         look(stages[0])
-    for stage in _under_way(config, stages, state, rate, wanted):
-        _require_alive(state, rate)
+    for stage in under_way(config, stages, state, rate, wanted):
+        require_alive(state, rate)
         if state.step in wanted:
             look(stage)
         if progress is not None:
@@ -144,11 +144,20 @@ def _start(config: Config, population: Population) -> State:
     )
 
 
-def begun(config: Config, population: Population) -> State:
-    """Every run's tables before the first step once more, as training began."""
+def begun(config: Config, population: Population, *, stop: Callable[[], bool] = lambda: False) -> State:
+    """Every run's tables before the first step once more, as training began.
+
+    Args:
+        config: Resolved.
+        population: What is descended on.
+        stop: Asked between the steps of a wide start.
+
+    Raises:
+        KeyboardInterrupt: When stopped.
+    """
     state = _start(config, population)
     if config.model.start == "wide":
-        widen(config, population, state)
+        widen(config, population, state, stop=stop)
     return state
 
 
@@ -191,12 +200,19 @@ def _encoder(config: Config, population: Population, dim: int) -> Encoder:
     )
 
 
-def _under_way(
+def under_way(
     config: Config, stages: Sequence[Stage], state: State, rate: Schedule, wanted: Sequence[int]
 ) -> Iterator[Stage]:
     """Train to the end, handing out the stage under way wherever the state may be looked at.
 
     What a stage drew ahead of its end is dropped: each draws its minibatches in its own world.
+
+    Args:
+        config: Resolved.
+        stages: Of this rank.
+        state: Where to go on from; moved in place.
+        rate: The step size of every step.
+        wanted: Steps at which it is handed out in any case.
     """
     settings = config.training
     for stage in stages:
@@ -224,7 +240,12 @@ def _keys(config: Config) -> list[int] | None:
     return [key(config.seed, "order", run) for run in range(config.runs)]
 
 
-def _require_alive(state: State, rate: Schedule) -> None:
+def require_alive(state: State, rate: Schedule) -> None:
+    """Raise where no run is left.
+
+    Raises:
+        DivergedError: Naming step and step size.
+    """
     if not bool(state.alive.any()):
         step = int(state.diverged_at.max())
         raise DivergedError(
@@ -233,8 +254,15 @@ def _require_alive(state: State, rate: Schedule) -> None:
         )
 
 
-def _observed(config: Config, stage: Stage, state: State, rate: Schedule) -> dict[Series, Tensor]:
-    """One row of the history. Every rank has a part in it; only rank 0 has the measures."""
+def observed(config: Config, stage: Stage, state: State, rate: Schedule) -> dict[Series, Tensor]:
+    """One row of the history. Every rank has a part in it; only rank 0 has the measures.
+
+    Args:
+        config: Resolved.
+        stage: Under way.
+        state: Of this rank.
+        rate: The step size of every step.
+    """
     loss = excess_loss(stage.population, state, config.compute.method)
     whole = gathered(state, stage.population.shard)
     row: dict[Series, Tensor] = {}

@@ -71,7 +71,7 @@ def cube(view: View, run: int) -> Cube:
     table = table - table.mean(axis=1, keepdims=True)
     edges = token_edges(world, rows)
     labels = _names(world)
-    frames = table @ _projection(table[-1], codes[rows], edges)
+    frames = table @ projection(table[-1], codes[rows], edges)
     return Cube(
         run=run,
         frames=frames,
@@ -334,10 +334,19 @@ def _face(codes: NDArray[np.int8]) -> NDArray[np.int64]:
     return np.flatnonzero(keep)
 
 
-def _projection(
+def projection(
     table: NDArray[np.float64], codes: NDArray[np.int8], edges: Sequence[NDArray[np.int64]]
 ) -> NDArray[np.float64]:
-    """[dim, 3] with orthonormal columns (zero ones when dim < 3)."""
+    """A view of tokens in which the concepts' mean directions share half a turn equally.
+
+    Args:
+        table: [tokens, dim], centred.
+        codes: [tokens, concepts].
+        edges: For each concept, [pairs, 2]: the tokens that differ in it alone.
+
+    Returns:
+        [dim, 3] with orthonormal columns (zero ones when dim < 3).
+    """
     directions: list[NDArray[np.float64]] = []
     for concept, ends in enumerate(edges):
         for state in range(1, int(codes[:, concept].max(initial=1)) + 1):
@@ -353,15 +362,15 @@ def _projection(
     dim, found = table.shape[1], len(directions)
     if not found:
         return np.eye(dim, 3)
-    spread = _polar(np.stack(directions, axis=1))
+    spread = polar(np.stack(directions, axis=1))
     # From the front this is the Petrie projection of the hypercube: its directions share half a turn equally.
     angle = np.pi * np.arange(found) / found
     waves = np.stack([np.cos(angle), np.sin(angle), np.cos(3 * angle)], axis=1)[:, :found]
-    projection = _polar(spread @ (waves / np.linalg.norm(waves, axis=0)))
-    return np.pad(projection, ((0, 0), (0, 3 - projection.shape[1])))
+    front = polar(spread @ (waves / np.linalg.norm(waves, axis=0)))
+    return np.pad(front, ((0, 0), (0, 3 - front.shape[1])))
 
 
-def _polar(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+def polar(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     """The nearest matrix with orthonormal columns (rows, if it is wide)."""
     left, _, right = np.linalg.svd(matrix, full_matrices=False)
     return left @ right

@@ -70,7 +70,25 @@ def read_bif(path: str | Path) -> ConceptModel:
         ('low', 'high')
     """
     source = _line(path)
-    variables = parse(text(Path(path), source), source)
+    return parse_bif(text(Path(path), source), source)
+
+
+def parse_bif(content: str, source: str) -> ConceptModel:
+    """A network from the text of a BIF file, as :func:`read_bif` reads it.
+
+    Args:
+        content: The whole of it.
+        source: What an error calls it.
+
+    Raises:
+        InputError: As there.
+
+    Example:
+        >>> parse_bif("network n {} variable a { type discrete [2] { no, yes }; } "
+        ...           "probability ( a ) { table 0.75, 0.25; }", "mine").names
+        ('a',)
+    """
+    variables = parse(content, source)
     scaled: list[Scaled] = []
     written = from_tables(
         list(variables),
