@@ -1,5 +1,6 @@
 # The public API, and where each name lives; `__init__.py` reads it.
 from . import cli as cli
+from . import explore as explore
 from . import geometry as geometry
 from . import laboratory as laboratory
 from . import llm as llm

@@ -15,7 +15,7 @@ from typing import Annotated, Any, cast
 import typer
 
 from linrep import __version__
-from linrep.cli import experiments, gallery, lm, runs, theory, vectors
+from linrep.cli import experiments, explore, gallery, lm, runs, theory, vectors
 from linrep.errors import DivergedError, InputError, InputWarning, LostError, in_our_words
 
 OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -53,7 +53,7 @@ def _options(
     del version
 
 
-for commands in (runs, experiments, gallery, theory, vectors, lm):
+for commands in (runs, experiments, gallery, explore, theory, vectors, lm):
     commands.register(app)
 
 

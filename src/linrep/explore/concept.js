@@ -1,0 +1,46 @@
+"use strict";
+// The concept that was chosen in the graph: its name, its probabilities, its arrows.
+const linrepConcept = (place, begun, selected, edit) => {
+  place.hidden = selected === null;
+  if (selected === null) return;
+  const { names, concepts, editable } = begun, { states, parents, on } = concepts[selected];
+  const held = document.activeElement && place.contains(document.activeElement) ? document.activeElement.id : "";
+  const make = (tag, fields, ...inside) => {
+    const element = Object.assign(document.createElement(tag), fields);
+    element.append(...inside);
+    return element;
+  };
+  const rows = on.map((share, row) => {
+    const given = parents.map((parent, n) => {
+      const state = Math.floor(row / parents.slice(n + 1).reduce((many, each) => many * concepts[each].states.length, 1)) % concepts[parent].states.length;
+      return `${names[parent]} = ${concepts[parent].states[state]}`;
+    });
+    const output = make("output", { textContent: share.toFixed(2) });
+    const slider = make("input", { type: "range", id: `p-${row}`, min: 0.02, max: 0.98, step: 0.01, value: share, disabled: !editable });
+    slider.addEventListener("input", () => { output.textContent = Number(slider.value).toFixed(2); });
+    slider.addEventListener("change", () => edit({ kind: "probability", concept: selected, row, value: Number(slider.value) }));
+    return make("label", { className: "field" }, make("span", { textContent: `P(${names[selected]} = ${states[1]}${given.length ? ` | ${given.join(", ")}` : ""})` }), slider, output);
+  });
+  const name = make("input", { type: "text", id: "concept-name", value: names[selected], maxLength: 40, disabled: !editable });
+  name.addEventListener("change", () => edit({ kind: "rename", concept: selected, name: name.value }));
+  const arrow = (text, wish) => {
+    const button = make("button", { type: "button", textContent: text, disabled: !editable });
+    button.addEventListener("click", () => edit(wish));
+    return button;
+  };
+  const others = names.map((_, i) => i).filter((i) => i !== selected);
+  const joins = others.filter((i) => !concepts[i].parents.includes(selected) && !parents.includes(i)).map((i) => arrow(`→ ${names[i]}`, { kind: "join", parent: selected, child: i }));
+  const parts = [
+    ...parents.map((i) => arrow(`✕ ${names[i]} →`, { kind: "part", parent: i, child: selected })),
+    ...others.filter((i) => concepts[i].parents.includes(selected)).map((i) => arrow(`✕ → ${names[i]}`, { kind: "part", parent: selected, child: i })),
+  ];
+  const group = (title, buttons) => (buttons.length ? [make("p", { className: "buttons" }, `${title} `, ...buttons)] : []);
+  place.replaceChildren(
+    make("label", { className: "field" }, make("span", { textContent: "Name" }), name),
+    ...rows,
+    ...group("Join", joins),
+    ...group("Part", parts),
+    make("p", { className: "buttons" }, arrow("Remove this concept", { kind: "remove", concept: selected })),
+  );
+  if (held) { const again = place.querySelector(`#${held}`); if (again) again.focus(); }
+};

@@ -1,0 +1,127 @@
+"use strict";
+// The settings: what was last asked for, as the page shows it, and every change of it as a new wish.
+const linrepForm = (form, networks, start) => {
+  const find = (selector) => form.querySelector(selector);
+  const [preset, concepts, kind] = [find("#preset"), find("#concepts"), find("#contexts-kind")];
+  let asked = {}, begun = null, timer = null;
+  networks.forEach((name) => preset.add(new Option(name, `network:${name}`)));
+
+  const merged = (table, fields) => { asked = { ...asked, [table]: { ...asked[table], ...fields } }; };
+  const number = (text) => (text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text));
+  const ask = (edit) => { clearTimeout(timer); start(asked, edit); };
+  const soon = () => { clearTimeout(timer); timer = setTimeout(() => start(asked), 150); };
+
+  const world = () => {
+    const [type, name] = preset.value.split(":");
+    if (type === "network") {
+      asked = { ...asked, world: { kind: "network", network: name } };
+      const { dim, ...model } = asked.model || {};
+      asked.model = model;
+    } else if (type !== "own") {
+      const many = Number(concepts.value);
+      asked = { ...asked, world: { kind: type, concepts: many } };
+      merged("model", { dim: many });
+    }
+    if (asked.contexts && asked.contexts.kind === "list") asked.contexts = { kind: "complete" };
+    ask();
+  };
+  preset.addEventListener("change", world);
+  concepts.addEventListener("input", () => {
+    find("#concepts-now").textContent = concepts.value;
+    if (preset.value.includes(":") || preset.value === "own") preset.value = "independent";
+    clearTimeout(timer);
+    timer = setTimeout(world, 150);
+  });
+  find("#bif").addEventListener("change", async (event) => {
+    const [file] = event.target.files;
+    if (file) ask({ kind: "bif", text: await file.text() });
+    event.target.value = "";
+  });
+
+  const contexts = () => {
+    const weights = (asked.contexts || {}).weights || "uniform";
+    const more = {
+      complete: {},
+      known: { at_most: Number(find("#at-most").value) },
+      fraction: { fraction: Number(find("#fraction").value) },
+    }[kind.value];
+    asked = { ...asked, contexts: { kind: kind.value, weights, ...more } };
+    shownContexts();
+    soon();
+  };
+  const shownContexts = () => {
+    find("#at-most").closest(".field").hidden = kind.value !== "known";
+    find("#fraction").closest(".field").hidden = kind.value !== "fraction";
+    find("#at-most-now").textContent = find("#at-most").value;
+    find("#fraction-now").textContent = `${Math.round(100 * find("#fraction").value)} %`;
+  };
+  kind.addEventListener("change", contexts);
+  find("#at-most").addEventListener("input", contexts);
+  find("#fraction").addEventListener("input", contexts);
+
+  find("#optimizer").addEventListener("change", (event) => {
+    const { steps, snapshots } = asked.training || {};
+    asked = { ...asked, training: { optimizer: event.target.value, ...(event.target.value === "newton" ? {} : { steps }), ...(snapshots ? { snapshots } : {}) } };
+    if (event.target.value === "gd") asked.training.step_size = 1;
+    if (event.target.value === "sgd") asked.training.stream = "own";
+    const { dtype, ...compute } = asked.compute || {};
+    asked.compute = compute;
+    ask();
+  });
+  find("#schedule").addEventListener("change", (event) => {
+    const { final_step_size, ...training } = asked.training || {};
+    asked.training = { ...training, schedule: event.target.value };
+    if (event.target.value === "geometric") asked.training.final_step_size = Number(training.step_size || begun.config.training.step_size) / 100 || 0.01;
+    ask();
+  });
+  form.querySelectorAll("[data-path]").forEach((input) => {
+    const [table, field] = input.dataset.path.split(".");
+    const change = (how) => () => {
+      const value = input.tagName === "SELECT" ? input.value : number(input.value);
+      if (field) merged(table, { [field]: value });
+      else asked = { ...asked, [table]: value };
+      if (input.type === "range") find(`#${input.id}-now`).textContent = input.value;
+      how();
+    };
+    if (input.type === "range") input.addEventListener("input", change(soon));
+    else input.addEventListener("change", change(ask.bind(null, undefined)));
+  });
+
+  const show = (report) => {
+    begun = report;
+    const { config } = report;
+    asked = { ...asked, world: config.world };
+    const type = config.world.kind, many = report.names.length;
+    preset.value = type === "network" ? `network:${config.world.network}` : type;
+    if (preset.selectedIndex < 0) preset.value = "own";
+    concepts.value = many;
+    find("#concepts-now").textContent = many;
+    kind.value = config.contexts.kind;
+    find("#at-most").max = many;
+    if (config.contexts.at_most) find("#at-most").value = config.contexts.at_most;
+    if (config.contexts.fraction) find("#fraction").value = config.contexts.fraction;
+    shownContexts();
+    find("#dim").max = Math.max(16, 2 * many, report.dim);
+    form.querySelectorAll("[data-path]").forEach((input) => {
+      if (document.activeElement === input && input.type !== "range") return;
+      const [table, field] = input.dataset.path.split(".");
+      const value = field ? config[table][field] : config[table];
+      input.value = value === undefined || value === null ? "" : value;
+      if (input.type === "range") find(`#${input.id}-now`).textContent = input.value;
+    });
+    find("#optimizer").value = config.training.optimizer;
+    find("#schedule").value = config.training.schedule;
+    const fixed = typeof config.training.step_size === "number";
+    find("#schedule").closest(".field").hidden = !fixed;
+    find("#step-size").disabled = config.training.optimizer === "newton";
+    form.querySelectorAll(".wrong").forEach((each) => { each.textContent = ""; });
+  };
+  const refused = (field, says) => {
+    form.querySelectorAll(".wrong").forEach((each) => { each.textContent = ""; });
+    const place = [...form.querySelectorAll(".wrong")].find((each) => each.dataset.field === field)
+      || [...form.querySelectorAll(".wrong")].find((each) => field && each.dataset.field === field.split(".")[0])
+      || find("#wrong-elsewhere");
+    place.textContent = says;
+  };
+  return { show, refused, set: (config) => { asked = structuredClone(config); }, get asked() { return asked; }, edit: ask };
+};

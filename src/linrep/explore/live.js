@@ -1,0 +1,278 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("explore-data").textContent);
+  const root = document.documentElement, find = (selector) => document.querySelector(selector);
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
+  let known = {};
+  const colour = (name) => (known[name] ??= resolved(name));
+  const probe = document.body.appendChild(document.createElement("span"));
+  probe.hidden = true;
+  const resolved = (name) => { probe.style.color = `var(${name})`; return getComputedStyle(probe).color; };
+
+  const look = {
+    yaw: 0.24, pitch: 0.17, hidden: new Set(),
+    turn: (across, up) => {
+      look.yaw += across;
+      look.pitch = Math.min(Math.max(look.pitch + up, -Math.PI / 2), Math.PI / 2);
+      paint();
+    },
+  };
+  const empty = () => ({ steps: [], values: {}, nulls: {} });
+  const pane = (number) => {
+    const place = find(`#run-${number}`);
+    const cube = linrepSolid(place.querySelector(".cube"), look, colour);
+    const arrows = linrepSolid(place.querySelector(".arrows"), look, colour);
+    return { number, place, cube: cube.cube, arrows: arrows.arrows, begun: null, frame: null, theory: null, ended: null, curves: empty(), count: 0 };
+  };
+  const runs = [pane(0), pane(1)];
+  const charts = data.charts.map((chart) => linrepChart(find(`#chart-${chart.id}`), chart, colour));
+  let target = 0, playing = false, selected = null, story = null;
+  window.linrepLive = { runs, look };  // for whoever tries things out, and for the tests
+
+  const wire = linrepWire(heard);
+  const form = linrepForm(find("#world"), data.networks, (config, edit) => begin(target, config, edit));
+  const graph = linrepGraph(find("#graph"), (concept) => choose(selected === concept ? null : concept));
+
+  function begin(number, config, edit) {
+    story = number === 0 && story && JSON.stringify(config) === JSON.stringify(story.config) ? story : null;
+    wire.send({ do: "start", run: number, config, ...(edit ? { edit } : {}) });
+    if (playing) wire.send({ do: "play" });
+    tell();
+  }
+  function play(wanted) {
+    playing = wanted;
+    const button = find("#play");
+    button.textContent = playing ? "Pause" : "Play";
+    button.setAttribute("aria-pressed", String(playing));
+  }
+
+  function heard(message) {
+    const run = runs[message.run];
+    switch (message.kind) {
+      case "frame": return framed(run, message);
+      case "begun": return begun(run, message);
+      case "theory": run.theory = message; theory(); return paint();
+      case "ended": run.ended = message; return ended();
+      case "rest": return play(false);
+      case "refused": return form.refused(message.field, message.says);
+      case "toml": return copied(message.text);
+      case "page": return save(new Blob([message.text], { type: "text/html" }), "explored.html");
+      case "failed": form.refused("", `The laboratory failed: ${message.says}`); return wire.close();
+      case "closed": play(false); find("#closed").hidden = false; return undefined;
+      default: return undefined;
+    }
+  }
+  function begun(run, message) {
+    run.begun = message;
+    run.ended = null;
+    if (!message.changed) { run.curves = empty(); run.frame = null; run.theory = null; run.count = 0; }
+    run.place.hidden = false;
+    run.place.querySelector(".which").textContent = runs[1].begun ? (run.number ? "Second run" : "First run") : "The run";
+    run.place.querySelector(".facts").textContent = `${message.names.length} concepts, ${message.contexts} contexts${message.dropped ? ` (${message.dropped} cannot occur)` : ""}, ${message.tokens.length} tokens, k = ${message.dim}`;
+    run.place.querySelector(".changes").textContent = message.changes.map(({ step, what }) => `after step ${step}: ${what}`).join("; ");
+    if (run.number === target) {
+      if (selected !== null && selected >= message.names.length) selected = null;
+      form.show(message);
+      legend(message);
+      draw_graph();
+      const constant = message.config.training.schedule === "constant" && typeof message.config.training.step_size === "number";
+      find("#smaller").disabled = find("#larger").disabled = !constant;
+    }
+    ended();
+    theory();
+  }
+  function framed(run, message) {
+    if (run.begun && message.corners.length === 3 * run.begun.tokens.length) {
+      run.frame = message;
+      run.count += 1;
+      note(run.curves, message);
+      if (playing && !still.matches && find("#turning").checked) look.yaw += 0.006;
+      paint();
+    }
+    wire.send({ do: "seen" });
+  }
+  function note(curves, { step, measures }) {
+    if (curves.steps.at(-1) === step) return;
+    curves.steps.push(step);
+    for (const [name, [value, nothing]] of Object.entries(measures)) {
+      (curves.values[name] ??= []).push(value);
+      (curves.nulls[name] ??= []).push(nothing);
+    }
+    if (curves.steps.length <= 3000) return;
+    const thin = (list) => list.filter((_, i) => i % 2 === 0 || i > list.length - 200);
+    curves.steps = thin(curves.steps);
+    for (const kind of ["values", "nulls"]) for (const name of Object.keys(curves[kind])) curves[kind][name] = thin(curves[kind][name]);
+  }
+  function paint() {
+    runs.forEach((run) => {
+      if (!run.begun || !run.frame) return;
+      run.cube(run);
+      run.arrows(run);
+      run.place.querySelector(".step").textContent = `step ${run.frame.step.toLocaleString("en-US")} of ${run.begun.steps.toLocaleString("en-US")}`;
+      run.place.querySelector(".shown").textContent = `${Math.round(100 * run.frame.shown)} % of the variance is seen`;
+    });
+    charts.forEach((chart) => chart(runs));
+    tell();
+  }
+
+  function legend(message) {
+    find("#legend").replaceChildren(...message.names.map((name, i) => {
+      const button = document.createElement("button"), key = document.createElement("span");
+      button.type = "button";
+      button.setAttribute("aria-pressed", String(!look.hidden.has(i)));
+      key.className = "key";
+      key.style.setProperty("--key", `var(--concept-${i % 10})`);
+      button.append(key, name + (message.edges[i].length ? "" : " (no pair)"));
+      button.addEventListener("click", () => {
+        look.hidden[look.hidden.has(i) ? "delete" : "add"](i);
+        button.setAttribute("aria-pressed", String(!look.hidden.has(i)));
+        paint();
+      });
+      return button;
+    }));
+  }
+  function draw_graph() {
+    const message = runs[target].begun;
+    graph(message, selected);
+    linrepConcept(find("#concept"), message, selected, (edit) => form.edit(edit));
+    find("#add").disabled = !message.editable;
+  }
+  function choose(concept) { selected = concept; draw_graph(); }
+
+  function theory() {
+    find("#theory").replaceChildren(...runs.filter((run) => run.begun).flatMap((run) => {
+      const who = runs[1].begun ? (run.number ? "Second run: " : "First run: ") : "";
+      if (!run.theory) return [paragraph(`${who}the prediction is being worked out.`)];
+      const { status, reason, price, no_price } = run.theory;
+      const cost = price === null ? `The price of linearity is not known: ${no_price}.` : `The price of linearity is ${price < 1e-9 ? "0" : price.toPrecision(3)} nats: no exactly linear tables have less excess loss.`;
+      return [paragraph(`${who}${status ? `${status}: ` : ""}${reason}. ${cost}`)];
+    }));
+  }
+  function ended() {
+    find("#ended").replaceChildren(...runs.filter((run) => run.ended).map((run) => {
+      const { word, step, excess, target: goal, advice } = run.ended;
+      const who = runs[1].begun ? (run.number ? "Second run: " : "First run: ") : "";
+      const numbers = excess === null ? advice : `excess loss ${excess.toPrecision(3)} nats, converged up to ${goal.toPrecision(2)}`;
+      return paragraph(`${who}${word} at step ${step.toLocaleString("en-US")}: ${numbers}.`, word === "converged" ? "yes" : word === "unfinished" ? "undecided" : "no");
+    }));
+    find("#train-on").disabled = !runs[0].ended || runs[0].begun.config.training.schedule !== "constant" || runs[0].ended.word === "diverged";
+  }
+  function paragraph(text, kind) {
+    const found = document.createElement("p");
+    found.textContent = text;
+    if (kind) found.className = kind;
+    return found;
+  }
+
+  // Stories: each sentence says which number on screen it is about, and whether it is so now.
+  function tell() {
+    const place = find("#story");
+    place.hidden = !story;
+    if (!story) return;
+    place.querySelector("h2").textContent = story.title;
+    place.querySelectorAll("li").forEach((item, i) => {
+      const { text, run, measure, at_least, at_most } = story.sentences[i];
+      const value = (runs[run].curves.values[measure] || []).at(-1), over = runs[run].ended;
+      const holds = value !== undefined && value !== null && value >= (at_least ?? -Infinity) && value <= (at_most ?? Infinity);
+      item.className = holds ? "holds" : over ? "fails" : "undecided";
+      item.querySelector(".standing").textContent = holds ? "true now" : over ? "not so" : "not yet";
+      item.querySelector(".said").textContent = text;
+    });
+  }
+  function open_story() {
+    const name = new URLSearchParams(location.hash.slice(1)).get("story");
+    const found = data.stories.find((each) => each.name === name);
+    if (!found) return false;
+    story = found;
+    target = 0;
+    close_second();
+    form.set(found.config);
+    wire.send({ do: "pace", pace: (find("#pace").value = found.pace) });
+    wire.send({ do: "start", run: 0, config: found.config });
+    if (found.second) second(found.second);
+    wire.send({ do: "play" });
+    play(true);
+    paint();
+    return true;
+  }
+  function second(config) {
+    wire.send({ do: "start", run: 1, config });
+    find("#alone").hidden = find("#which").hidden = false;
+    find("#compare").hidden = true;
+  }
+  function close_second() {
+    wire.send({ do: "alone" });
+    Object.assign(runs[1], { begun: null, frame: null, theory: null, ended: null, curves: empty() });
+    runs[1].place.hidden = true;
+    target = 0;
+    find("#which input[value='0']").checked = true;
+    find("#alone").hidden = find("#which").hidden = true;
+    find("#compare").hidden = false;
+    if (runs[0].begun) runs[0].place.querySelector(".which").textContent = "The run";
+  }
+
+  const save = (blob, name) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  };
+  async function copied(text) {
+    find("#toml").value = text;
+    find("#toml").hidden = false;
+    try { await navigator.clipboard.writeText(text); find("#copied").textContent = "Copied."; }
+    catch { find("#toml").select(); find("#copied").textContent = "Select and copy it here."; }
+  }
+
+  const on = (id, act) => find(id).addEventListener("click", act);
+  on("#play", () => { play(!playing); wire.send({ do: playing ? "play" : "pause" }); });
+  on("#step", () => { play(false); wire.send({ do: "step" }); });
+  on("#restart", () => {
+    runs.filter((run) => run.begun).forEach((run) => wire.send({ do: "start", run: run.number, config: run.asked || run.begun.config }));
+    if (playing) wire.send({ do: "play" });
+  });
+  const step_size = (factor) => () => wire.send({ do: "step size", run: target, size: runs[target].begun.config.training.step_size * factor });
+  on("#smaller", step_size(0.5));
+  on("#larger", step_size(2));
+  on("#dimension", () => wire.send({ do: "dimension", run: target }));
+  on("#train-on", () => { runs.filter((run) => run.ended).forEach((run) => wire.send({ do: "train on", run: run.number })); wire.send({ do: "play" }); play(true); });
+  on("#compare", () => { second(runs[0].begun.config); target = 1; find("#which input[value='1']").checked = true; form.set(runs[0].begun.config); });
+  on("#alone", () => { close_second(); story = null; form.set(runs[0].begun.config); form.show(runs[0].begun); draw_graph(); ended(); theory(); paint(); });
+  on("#copy", () => wire.send({ do: "toml", run: target }));
+  on("#save-page", () => wire.send({ do: "page", run: target }));
+  on("#save-figure", () => runs[target].place.querySelector(".cube").toBlob((blob) => save(blob, "cube.png"), "image/png"));
+  on("#add", () => form.edit({ kind: "add" }));
+  on("#again", () => location.reload());
+  on("#theme", () => {
+    const dark = getComputedStyle(root).colorScheme.includes("dark") && (root.dataset.theme === "dark" || (!root.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches));
+    root.dataset.theme = dark ? "light" : "dark";
+    find("#theme").setAttribute("aria-pressed", String(!dark));
+    known = {};
+    paint();
+  });
+  find("#pace").addEventListener("change", (event) => wire.send({ do: "pace", pace: event.target.value }));
+  find("#contexts-shown").addEventListener("change", (event) => wire.send({ do: "contexts", shown: event.target.checked }));
+  find("#which").addEventListener("change", (event) => {
+    target = Number(event.target.value);
+    selected = null;
+    form.set(runs[target].begun.config);
+    form.show(runs[target].begun);
+    legend(runs[target].begun);
+    draw_graph();
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, button, a, summary, [role=button]")) return;
+    const act = { " ": "#play", ".": "#step", r: "#restart" }[event.key];
+    if (!act) return;
+    event.preventDefault();
+    find(act).click();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { known = {}; paint(); });
+  new ResizeObserver(paint).observe(find("#middle"));
+  addEventListener("hashchange", open_story);
+
+  form.set(data.first);
+  if (!open_story()) begin(0, data.first);
+  root.dataset.ready = "";
+})();

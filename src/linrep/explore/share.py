@@ -1,0 +1,66 @@
+"""What is taken away: a config that makes the same run, and a page of what stands now."""
+
+from collections.abc import Callable
+
+from linrep.explore.course import Course
+from linrep.laboratory.measuring import measure
+from linrep.laboratory.run import run
+from linrep.page.reading import reading_page
+from linrep.page.rendering import run_page
+from linrep.runs.toml import as_toml
+
+SAME = "# The same run, to the bit: linrep run explored.toml"
+BY_HAND = (
+    "# Changed by hand on the way, which a config cannot say: it trains by the last values from the start."
+)
+
+
+def toml_of(course: Course) -> str:
+    """The config of a run as far as it has come, every default filled in.
+
+    Args:
+        course: Paused or over; one that is not over is cut where it stands, if its steps are constant.
+
+    Example:
+        >>> from linrep.explore.setting import FIRST, setting_of
+        >>> course = Course(setting_of(FIRST))
+        >>> course.advance(5)
+        >>> print(toml_of(course).splitlines()[0], "steps = 5" in toml_of(course))
+        # The same run, to the bit: linrep run explored.toml True
+    """
+    config = course.config
+    if not course.over and config.training.schedule == "constant":
+        cut = config.training.model_copy(update={"steps": course.step})
+        config = config.model_copy(update={"training": cut})
+    notes = [f"# after step {change.step:,}: {change.what}" for change in course.changes]
+    head = [BY_HAND, *notes] if notes else [SAME]
+    return "\n".join([*head, "", as_toml(config.model_dump(mode="json"))])
+
+
+def page_of(course: Course, *, stop: Callable[[], bool] = lambda: False) -> str:
+    """One HTML file that opens offline.
+
+    Args:
+        course: Over and unchanged by hand, it is trained once more, to the same bits, for the page of a run
+            with its traces; else the ruler is laid on the tables as they stand.
+        stop: Asked on the way.
+
+    Raises:
+        KeyboardInterrupt: When stopped.
+    """
+    if course.over and not course.by_hand and bool(course.state.alive.any()):
+        return run_page(run(course.config, stop=stop, progress=_until(stop)))
+    f, g = course.tables
+    reading = measure(f.double(), g.double(), world=course.world, seed=course.config.seed, progress=False)
+    return reading_page(reading)
+
+
+def _until(stop: Callable[[], bool]) -> Callable[[int, int, float], None]:
+    """Without a folder nothing asks whether to stop but the progress shown."""
+
+    def seen(done: int, of: int, excess: float) -> None:
+        del done, of, excess
+        if stop():
+            raise KeyboardInterrupt
+
+    return seen

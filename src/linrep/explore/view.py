@@ -1,0 +1,90 @@
+"""The tables as a picture: corners, arrows and contexts in three dimensions that follow the directions.
+
+While a run trains nobody knows its last step, from which a finished run's page takes its view. So the view
+follows: at every look it turns a little towards the one in which the directions of now spread out evenly.
+It is orthogonal at every moment: what looks parallel may be so by projection, what does not look so is not.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from linrep.page.cube import polar, projection, token_edges
+from linrep.worlds.truth import World
+
+FOLLOW = 0.25
+"""Share of the new view in the next one."""
+TINY = 1e-12
+Points = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """One moment, centred."""
+
+    corners: Points
+    """[tokens, 3]: G."""
+    arrows: Points
+    """[edges, 3]: every steering vector of G at length 1, from the origin, concept by concept."""
+    contexts: Points
+    """[contexts, 3]: F, as long as the corners reach; empty where they are not asked for."""
+    shown: float
+    """Share of the variance of G that these three dimensions hold."""
+
+
+class View:
+    """Follows one run.
+
+    Args:
+        world: Whose tokens are the corners.
+
+    Example:
+        >>> import linrep, torch
+        >>> seen = View(linrep.world(linrep.independent(2, probabilities=[0.5, 0.5])))
+        >>> square = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+        >>> picture = seen.picture(torch.zeros(9, 2), square)
+        >>> picture.arrows.round(3).tolist()[0] == picture.arrows.round(3).tolist()[1]
+        True
+    """
+
+    def __init__(self, world: World) -> None:
+        self.codes = np.asarray(world.token_codes)
+        self.edges = token_edges(world)
+        self._ends = np.concatenate(self.edges) if self.edges else np.zeros((0, 2), dtype=np.int64)
+        self._before: NDArray[np.float64] | None = None
+
+    def picture(self, embedding: Tensor, unembedding: Tensor, *, contexts: bool = False) -> Picture:
+        """What is seen now.
+
+        Args:
+            embedding: F, [contexts, dim].
+            unembedding: G, [tokens, dim].
+            contexts: Whether F is wanted.
+        """
+        g = np.nan_to_num(unembedding.detach().double().numpy())
+        g = g - g.mean(axis=0)
+        front = self._follow(projection(g, self.codes, self.edges))
+        corners = g @ front
+        steering = g[self._ends[:, 1]] - g[self._ends[:, 0]]
+        lengths = np.linalg.norm(steering, axis=1, keepdims=True)
+        arrows = steering / np.maximum(lengths, TINY) @ front
+        points = np.zeros((0, 3))
+        if contexts:
+            f = np.nan_to_num(embedding.detach().double().numpy()) @ front
+            reach = np.linalg.norm(corners, axis=1).max(initial=TINY)
+            points = f * reach / max(np.linalg.norm(f, axis=1).max(initial=TINY), TINY)
+        return Picture(
+            corners=corners.astype(np.float32),
+            arrows=arrows.astype(np.float32),
+            contexts=points.astype(np.float32),
+            shown=float((corners**2).sum() / max((g**2).sum(), TINY)),
+        )
+
+    def _follow(self, wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+        before = self._before
+        if before is not None and before.shape == wanted.shape and wanted.shape[0] >= 3:
+            wanted = polar((1 - FOLLOW) * before + FOLLOW * wanted)
+        self._before = wanted
+        return wanted

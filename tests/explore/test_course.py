@@ -1,0 +1,135 @@
+"""A run that is watched is the run of ``linrep run``: looks, pauses and paces change no bit of it."""
+
+import itertools
+from typing import Any
+
+import pytest
+import torch
+
+import linrep
+from linrep.explore.course import Course, places
+from linrep.explore.setting import setting_of
+
+WORLD = {"kind": "chain", "concepts": 3}
+GD = {"optimizer": "gd", "step_size": 1.0, "steps": 300, "snapshots": 12}
+
+
+def course(**parts: Any) -> Course:
+    return Course(setting_of({"seed": 4, "world": WORLD, "training": GD, **parts}))
+
+
+def to_the_end(course: Course, growth: float) -> None:
+    while not course.over:
+        course.advance(max(course.step + 1, int(course.step * growth)))
+        course.look()
+
+
+TRAININGS = {
+    "gd": GD,
+    "own steps": {"optimizer": "gd", "steps": 120, "until_excess": 0.4},
+    "falling": {"optimizer": "gd", "step_size": 2.0, "schedule": "cosine", "steps": 200},
+    "adam": {"optimizer": "adam", "steps": 150},
+    "sgd": {"optimizer": "sgd", "steps": 300, "batch_size": 20},
+    "newton": {"optimizer": "newton", "steps": 12},
+}
+
+
+@pytest.mark.parametrize("name", TRAININGS)
+def test_tables_and_numbers_are_those_of_a_run_to_the_bit(name: str) -> None:
+    seen = course(training=TRAININGS[name])
+    to_the_end(seen, 1.3)
+    whole = linrep.run(seen.config, progress=False)
+    f, g = seen.tables
+    assert torch.equal(f, whole.embedding[0])
+    assert torch.equal(g, whole.unembedding[0])
+    last = whole.trace[whole.trace["step"] == whole.trace["step"].max()]
+    for series, values in seen.look_without_tables().items():
+        rows = last[
+            (last["measure"] == series.measure)
+            & (last["table"] == series.table)
+            & (last["kind"] == series.kind)
+        ]
+        if values.dim() == 1 and len(rows):
+            assert rows[rows["concept"] == ""]["value"].tolist() == values.tolist(), series
+    assert seen.end(None).word == whole.summary.ended.per_run[0]
+    assert not seen.by_hand
+
+
+def test_a_wide_start_is_that_of_a_run() -> None:
+    seen = course(model={"dim": 3, "start": "wide"}, training={**GD, "steps": 20})
+    to_the_end(seen, 2)
+    assert torch.equal(seen.tables[1], linrep.run(seen.config, progress=False).unembedding[0])
+
+
+def test_twice_as_long_is_the_run_of_twice_the_steps() -> None:
+    seen = course()
+    to_the_end(seen, 1.5)
+    seen.train_on()
+    assert not seen.over
+    to_the_end(seen, 1.5)
+    assert seen.step == 600
+    assert torch.equal(seen.tables[0], linrep.run(seen.config, progress=False).embedding[0])
+
+
+def test_another_step_size_on_the_way_is_another_run_and_is_said() -> None:
+    seen, plain = course(), course()
+    for each in (seen, plain):
+        each.advance(100)
+    seen.set_step_size(0.25)
+    before = seen.tables[1].clone()
+    seen.advance(101)
+    plain.advance(101)
+    moved, as_planned = seen.tables[1] - before, plain.tables[1] - before
+    torch.testing.assert_close(moved * 4, as_planned, rtol=1e-3, atol=1e-6)
+    assert [(each.step, each.what) for each in seen.changes] == [(100, "training.step_size 1 → 0.25")]
+
+
+@pytest.mark.parametrize("optimizer", ["gd", "adam", "sgd"])
+def test_one_more_dimension_keeps_what_was_learned_and_is_then_used(optimizer: str) -> None:
+    seen = course(model={"dim": 2}, training={**TRAININGS[optimizer], "steps": 2000})
+    seen.advance(1000)
+    f, g = (each.clone() for each in seen.tables)
+    seen.add_dimension()
+    wider_f, wider_g = (each.clone() for each in seen.tables)
+    assert wider_g.shape[1] == seen.config.model.dim == 3
+    assert torch.equal(wider_f[:, :2], f)
+    assert torch.equal(wider_g[:, :2], g)
+    assert 0 < wider_g[:, 2].abs().max() < 1
+    seen.advance(2000)
+    assert seen.tables[1][:, 2].abs().max() > wider_g[:, 2].abs().max()
+    assert seen.by_hand
+
+
+def test_a_run_that_diverges_says_when_and_what_to_do() -> None:
+    seen = course(training={**GD, "step_size": 1e6})
+    to_the_end(seen, 2)
+    end = seen.end(None)
+    assert (end.word, end.step) == ("diverged", int(seen.state.diverged_at))
+    assert "step size 1e+06; lower training.step_size" in end.advice
+
+
+def test_a_budget_of_time_ends_a_stretch() -> None:
+    seen = course(training={**GD, "steps": 500_000})
+    seen.advance(500_000, seconds=0.0)
+    assert 0 < seen.step < 500
+
+
+@pytest.mark.parametrize(
+    ("parts", "act", "words"),
+    [
+        ({"training": {"optimizer": "gd"}}, lambda seen: seen.set_step_size(1.0), "find their own size"),
+        ({}, lambda seen: seen.set_step_size(-1.0), "expected a number above 0, got -1"),
+        ({"training": TRAININGS["falling"]}, lambda seen: seen.train_on(), "the schedule ends"),
+        ({"model": {"dim": 64}}, lambda seen: seen.add_dimension(), "at most 64"),
+    ],
+)
+def test_what_cannot_be_changed_is_said(parts: Any, act: Any, words: str) -> None:
+    with pytest.raises(linrep.InputError, match=words):
+        act(course(**parts))
+
+
+def test_places_are_dense_at_first_and_end_with_the_last() -> None:
+    found = places(5000)
+    assert found[:201] == list(range(201))
+    assert found[-1] == 5000
+    assert all(b <= a * 1.011 + 1 for a, b in itertools.pairwise(found))

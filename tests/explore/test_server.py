@@ -1,0 +1,318 @@
+"""The server: who may ask, what a tab is told, and that a closed tab trains no more."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+
+import linrep
+from linrep.explore import share
+from linrep.explore.frames import Frame, unpacked
+from linrep.explore.setting import FIRST, setting_of
+from linrep.explore.turns import Turns
+
+pytest.importorskip("starlette")
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+
+from linrep.explore.server import Laboratory, Server
+from linrep.explore.tab import Tab
+
+HOME = "http://127.0.0.1:8000"
+SHORT = {**FIRST, "seed": 2, "training": {"optimizer": "gd", "step_size": 1.0, "steps": 400}}
+ENDLESS = {**FIRST, "training": {"optimizer": "gd", "step_size": 0.01, "steps": 1_000_000}}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    made = Server()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def client(server: Server) -> TestClient:
+    return TestClient(server.app, base_url=HOME)
+
+
+class Live:
+    """A tab as a test sees it."""
+
+    def __init__(self, session: Any) -> None:
+        self.session = session
+
+    def ask(self, **wish: Any) -> None:
+        self.session.send_json(wish)
+
+    def next(self) -> Frame | dict[str, Any]:
+        message = self.session.receive()
+        if message["type"] == "websocket.close":
+            raise WebSocketDisconnect(message["code"])
+        if message.get("bytes") is None:
+            return json.loads(message["text"])
+        self.ask(do="seen")
+        return unpacked(message["bytes"])
+
+    def told(self, kind: str) -> dict[str, Any]:
+        """The next thing told of that kind; everything before is passed over."""
+        while True:
+            message = self.next()
+            assert not isinstance(message, dict) or message["kind"] != "failed", message
+            if isinstance(message, dict) and message["kind"] == kind:
+                return message
+
+    def frame(self) -> Frame:
+        while True:
+            if isinstance(message := self.next(), Frame):
+                return message
+
+
+def live(client: TestClient, server: Server, **headers: str) -> Any:
+    address = f"ws://127.0.0.1:8000/live?token={server.token}"
+    return client.websocket_connect(address, headers={"origin": HOME, **headers})
+
+
+def test_the_page_needs_the_token_and_asks_for_nothing_else(client: TestClient, server: Server) -> None:
+    answer = client.get(f"/?token={server.token}")
+    assert answer.status_code == 200
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert "http://" not in answer.text.replace("http://www.w3.org/2000/svg", "")
+    assert answer.text.count("<script") == 2
+
+
+REFUSED: list[tuple[str, str, dict[str, str], int]] = [
+    ("no token", "/", {}, 403),
+    ("a wrong token", "/?token=guess", {}, 403),
+    ("two tokens", "/?token=TOKEN&token=guess", {}, 403),
+    ("a path outside", "/etc/passwd?token=TOKEN", {}, 404),
+    ("a path that climbs", "/../../etc/passwd?token=TOKEN", {}, 404),
+    ("a path that climbs, written otherwise", "/%2e%2e/secret?token=TOKEN", {}, 404),
+    ("another origin", "/?token=TOKEN", {"origin": "http://evil.example"}, 403),
+    ("another port", "/?token=TOKEN", {"origin": "http://127.0.0.1:9"}, 403),
+    ("no origin at all", "/?token=TOKEN", {"origin": "null"}, 403),
+    ("a name that leads here", "/?token=TOKEN", {"host": "evil.example:8000"}, 403),
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"), [each[1:] for each in REFUSED], ids=[each[0] for each in REFUSED]
+)
+def test_who_may_not_ask_is_refused(
+    path: str, headers: dict[str, str], status: int, client: TestClient, server: Server
+) -> None:
+    answer = client.get(path.replace("TOKEN", server.token), headers=headers)
+    assert answer.status_code == status
+    assert server.token not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("token", "headers"),
+    [("guess", {}), ("TOKEN", {"origin": "http://evil.example"}), ("TOKEN", {"host": "evil.example"})],
+)
+def test_a_connection_is_refused_too(
+    token: str, headers: dict[str, str], client: TestClient, server: Server
+) -> None:
+    address = f"ws://127.0.0.1:8000/live?token={token.replace('TOKEN', server.token)}"
+    with (
+        pytest.raises(WebSocketDisconnect),
+        client.websocket_connect(address, headers={"origin": HOME, **headers}),
+    ):
+        pass
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect(address.replace("guess", server.token)):
+        pass  # no Origin: not a browser
+
+
+def test_a_run_is_played_to_its_end_and_its_toml_is_the_same_run(client: TestClient, server: Server) -> None:
+    with live(client, server) as session:
+        tab = Live(session)
+        tab.ask(do="start", config=SHORT)
+        begun = tab.told("begun")
+        assert (begun["names"], begun["dim"], begun["steps"]) == (["C1", "C2", "C3"], 3, 400)
+        assert sum(map(len, begun["edges"])) == 2 * 12
+        tab.ask(do="pace", pace="fast")
+        tab.ask(do="play")
+        frames: list[Frame] = []
+        ended: dict[str, Any] = {}
+        while not ended:
+            message = tab.next()
+            if isinstance(message, Frame):
+                frames.append(message)
+            elif message["kind"] == "ended":
+                ended = message
+        tab.ask(do="toml")
+        text = tab.told("toml")["text"]
+    steps = [each.step for each in frames]
+    assert steps == sorted(steps)
+    assert steps[0] == 0
+    assert steps[-1] == 400
+    assert len(steps) > 20
+    import tomllib
+
+    whole = linrep.run(tomllib.loads(text), progress=False)
+    last = whole.trace[whole.trace["step"] == 400]
+    for name, found in frames[-1].measures.items():
+        measure, _, table = name.rpartition(".") if name.endswith("embedding") else (name, "", "")
+        rows = last[(last["measure"] == measure) & (last["table"] == table) & (last["concept"] == "")]
+        assert rows[rows["kind"] == "value"]["value"].tolist() == [found.value], name
+    assert ended["word"] == whole.summary.ended.per_run[0]
+
+
+def test_a_story_in_the_hand_step_pause_and_change(client: TestClient, server: Server) -> None:
+    with live(client, server) as session:
+        tab = Live(session)
+        tab.ask(do="start", config=SHORT)
+        tab.told("begun")
+        assert tab.frame().step == 0
+        for step in (1, 2):
+            tab.ask(do="step")
+            assert tab.frame().step == step
+        tab.ask(do="contexts", shown=True)
+        assert len(tab.frame().picture.contexts) == 27
+        tab.ask(do="dimension")
+        changed = tab.told("begun")
+        assert (changed["dim"], changed["changed"]) == (4, True)
+        tab.ask(do="step size", size=0.5)
+        assert [each["step"] for each in tab.told("begun")["changes"]] == [2, 2]
+        tab.ask(do="toml")
+        text = tab.told("toml")["text"]
+        assert "Changed by hand" in text
+        assert "# after step 2: model.dim 3 → 4" in text
+        tab.ask(do="start", config=SHORT, edit={"kind": "join", "parent": 0, "child": 1})
+        assert tab.told("begun")["graph"]["arrows"] == [[0, 1]]
+
+
+def test_two_runs_train_beside_each_other(client: TestClient, server: Server) -> None:
+    with live(client, server) as session:
+        tab = Live(session)
+        tab.ask(do="start", config=SHORT)
+        tab.ask(do="start", run=1, config={**SHORT, "model": {"dim": 6}})
+        tab.ask(do="pace", pace="full")
+        tab.ask(do="play")
+        ended = {message["run"]: message for message in (tab.told("ended"), tab.told("ended"))}
+        assert {run: each["step"] for run, each in ended.items()} == {0: 400, 1: 400}
+
+
+WRONG: list[tuple[dict[str, Any], str, str]] = [
+    (
+        {"do": "start", "config": {**SHORT, "model": {"dim": 0}}},
+        "model.dim",
+        "expected greater than or equal to 1",
+    ),
+    ({"do": "start", "config": {**SHORT, "training": {"step_size": "big"}}}, "training.step_size", "'big'"),
+    ({"do": "start", "config": {**SHORT, "world": {"network": "/etc/passwd"}}}, "world.network", "published"),
+    ({"do": "start", "config": 3}, "", "expected a config"),
+    ({"do": "pace", "pace": "warp"}, "", "expected one of slow, normal, fast, full"),
+    ({"do": "toml", "run": 7}, "", "there is none yet"),
+    ({"do": "format disk"}, "", "expected a wish"),
+]
+
+
+def test_what_is_wrong_is_a_sentence_and_the_tab_lives_on(client: TestClient, server: Server) -> None:
+    with live(client, server) as session:
+        tab = Live(session)
+        for wish, field, words in WRONG:
+            tab.ask(**wish)
+            told = tab.told("refused")
+            assert words in told["says"]
+            assert told["field"] == field
+        for text in ("{", "[]", "[" * 50_000, '{"do": ' + '{"a": ' * 60 + "1" + "}" * 61):
+            session.send_text(text)
+            assert "wish: expected" in tab.told("refused")["says"]
+        tab.ask(do="start", config=SHORT)
+        assert tab.told("begun")["dim"] == 3
+
+
+def test_a_run_that_diverges_ends_with_advice(client: TestClient, server: Server) -> None:
+    with live(client, server) as session:
+        tab = Live(session)
+        tab.ask(do="start", config={**SHORT, "training": {"optimizer": "gd", "step_size": 1e6, "steps": 200}})
+        tab.ask(do="play")
+        ended = tab.told("ended")
+        assert (ended["word"], ended["excess"]) == ("diverged", None)
+        assert "lower training.step_size" in ended["advice"]
+
+
+def until(true: Callable[[], bool], seconds: float) -> bool:
+    limit = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > limit:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def test_a_closed_tab_stops_its_training(client: TestClient, server: Server) -> None:
+    with live(client, server) as session:
+        tab = Live(session)
+        tab.ask(do="start", config=ENDLESS)
+        tab.ask(do="pace", pace="full")
+        tab.ask(do="play")
+        assert tab.frame().step == 0
+        (mine,) = server.tabs
+        assert mine.thread.is_alive()
+    assert until(lambda: not mine.thread.is_alive() and not server.tabs, 5.0)
+
+
+def test_ten_tabs_share_two_places_alike() -> None:
+    class Count:
+        def __init__(self) -> None:
+            self.steps = 0
+
+        def __call__(self, message: bytes | dict[str, Any]) -> None:
+            if isinstance(message, bytes):
+                self.steps = unpacked(message).step
+                self.tab.do({"do": "seen"})
+
+        tab: Tab
+
+    from concurrent.futures import ThreadPoolExecutor
+
+    turns, counts = Turns(2), [Count() for _ in range(10)]
+    with ThreadPoolExecutor(1) as theorist:
+        for count in counts:
+            count.tab = Tab(turns, theorist, count)
+            count.tab.do({"do": "pace", "pace": "full"})
+            count.tab.do({"do": "start", "config": ENDLESS})
+            count.tab.do({"do": "play"})
+        assert until(lambda: min(each.steps for each in counts) >= 300, 60)
+        steps = [each.steps for each in counts]
+        for count in counts:
+            count.tab.close()
+        assert until(lambda: not any(each.tab.thread.is_alive() for each in counts), 5)
+    assert max(steps) < 8 * min(steps)
+
+
+def test_the_page_of_a_run_is_that_of_the_run_or_of_the_tables_as_they_stand() -> None:
+    course = share.Course(setting_of({**SHORT, "training": {**SHORT["training"], "steps": 20}}))
+    course.advance(7)
+    assert "<!doctype html>" in share.page_of(course)[:20]
+    course.advance(20)
+    whole = linrep.run(course.config, progress=False)
+    assert torch.equal(whole.unembedding[0], course.tables[1])
+    text = share.page_of(course)
+    assert whole.key in text
+
+
+def test_a_real_server_answers_on_this_machine_alone_and_ends() -> None:
+    import urllib.error
+    import urllib.request
+
+    with Laboratory(Server()) as lab:
+        assert lab.address.startswith(f"http://127.0.0.1:{lab.port}/?token=")
+        assert until(lambda: lab.running, 5)
+        with urllib.request.urlopen(lab.address, timeout=10) as answer:
+            assert b"linrep" in answer.read()
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"http://127.0.0.1:{lab.port}/", timeout=10)
+        assert refused.value.code == 403
+        with pytest.raises(linrep.InputError, match=r"--port: .* cannot be used"):
+            Laboratory(Server(), port=lab.port)
+    assert not lab.running
+    assert threading.active_count() < 50
