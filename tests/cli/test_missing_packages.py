@@ -63,6 +63,12 @@ def test_without_the_packages_of_language_models(absent: list[str], tmp_path: Pa
     assert without(absent, commands, tmp_path) == [(2, [LM])] * len(commands)
 
 
+def test_without_the_packages_of_the_live_laboratory(tmp_path: Path) -> None:
+    more = 'linrep: error: the live laboratory needs more packages: pip install "linrep[explore]"'
+    commands = [["explore"], ["predict", "--concepts", "2"]]
+    assert without(["starlette", "uvicorn", "websockets"], commands, tmp_path) == [(2, [more]), (0, [])]
+
+
 def test_what_needs_no_model_needs_no_package(tmp_path: Path) -> None:
     ((code, said),) = without(["transformers", "huggingface_hub", "tokenizers"], [["lm", "data"]], tmp_path)
     assert (code, said) == (0, [])

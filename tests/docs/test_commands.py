@@ -94,6 +94,9 @@ ELSEWHERE = {
     "linrep reproduce --all --results docs/results": "tests/paper/test_reproduce.py",
     "linrep reproduce --all --figures figures/": "tests/paper/test_reproduce.py",
     "linrep gallery --from reproduced": "tests/paper/test_gallery.py",
+    'pip install ".[explore]"': "pyproject.toml",
+    "linrep explore": "tests/explore/test_command.py",
+    "linrep explore my.toml": "tests/explore/test_command.py",
     "linrep claims --quick": "tests/paper/claims",
     "python -m benchmarks all --output-dir benchmarks/results": "tests/test_benchmarks.py",
     "python -m benchmarks report benchmarks/results --markdown docs/performance.md --profile "

@@ -27,7 +27,7 @@
   const runs = [pane(0), pane(1)];
   const charts = data.charts.map((chart) => linrepChart(find(`#chart-${chart.id}`), chart, colour));
   let target = 0, playing = false, selected = null, story = null;
-  window.linrepLive = { runs, look };  // for whoever tries things out, and for the tests
+  window.linrepLive = { runs, look, send: (wish) => wire.send(wish) };  // for whoever tries things out, and for the tests
 
   const wire = linrepWire(heard);
   const form = linrepForm(find("#world"), data.networks, (config, edit) => begin(target, config, edit));

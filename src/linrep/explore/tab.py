@@ -26,7 +26,7 @@ from linrep.explore.view import View
 
 Send = Callable[[bytes | dict[str, Any]], None]
 UNSEEN = 2
-"""Looks that may be under way to the tab before it has drawn them."""
+"""Looks of a run that may be under way to the tab before it has drawn them."""
 PATIENCE = 1.0
 """Seconds after which a tab that draws nothing, because nobody sees it, no longer holds its run up."""
 PACES = {"slow": 1.004, "normal": 1.02, "fast": 1.1, "full": float("inf")}
@@ -116,10 +116,15 @@ class Tab:
     def _waits(self) -> float:
         """Seconds without a wish after which to go on."""
         if self._playing and not all(each.course.over for each in self._runs.values()):
-            held_up = self._unseen >= UNSEEN and self._pace != "full"
+            held_up = self._behind and self._pace != "full"
             return max(self._sent_at + PATIENCE - time.monotonic(), 0.0) if held_up else 0.0
         ready = any(each.untold for each in self._runs.values())
         return 0.0 if ready else 3600.0
+
+    @property
+    def _behind(self) -> bool:
+        """Whether the tab draws more slowly than looks come."""
+        return self._unseen >= UNSEEN * len(self._runs)
 
     def _fulfil(self, wish: Mapping[str, Any]) -> None:
         match wish.get("do"):
@@ -225,7 +230,7 @@ class Tab:
     def _onward(self, each: Watched, goal: int) -> None:
         with self._turns.turn():
             each.course.advance(goal, seconds=SLICE)
-            if self._unseen < UNSEEN or time.monotonic() > self._sent_at + PATIENCE or each.course.over:
+            if not self._behind or time.monotonic() > self._sent_at + PATIENCE or each.course.over:
                 self._look(each)
 
     def _look_again(self) -> None:
