@@ -52,7 +52,7 @@
       case "frame": return framed(run, message);
       case "begun": return begun(run, message);
       case "theory": run.theory = message; theory(); return paint();
-      case "ended": run.ended = message; return ended();
+      case "ended": run.ended = message; ended(); return tell();
       case "rest": return play(false);
       case "refused": return form.refused(message.field, message.says);
       case "toml": return copied(message.text);
@@ -67,7 +67,9 @@
     run.ended = null;
     if (!message.changed) { run.curves = empty(); run.frame = null; run.theory = null; run.count = 0; }
     run.place.hidden = false;
-    run.place.querySelector(".which").textContent = runs[1].begun ? (run.number ? "Second run" : "First run") : "The run";
+    runs.forEach((each) => {
+      each.place.querySelector(".which").textContent = runs[1].begun ? (each.number ? "Second run" : "First run") : "The run";
+    });
     run.place.querySelector(".facts").textContent = `${message.names.length} concepts, ${message.contexts} contexts${message.dropped ? ` (${message.dropped} cannot occur)` : ""}, ${message.tokens.length} tokens, k = ${message.dim}`;
     run.place.querySelector(".changes").textContent = message.changes.map(({ step, what }) => `after step ${step}: ${what}`).join("; ");
     if (run.number === target) {
