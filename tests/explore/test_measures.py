@@ -49,6 +49,15 @@ def test_the_view_turns_a_little_at_a_time_and_comes_to_rest() -> None:
     assert moves[-1] < 1e-3 < moves[0]
 
 
+@pytest.mark.parametrize("broken", [torch.nan, torch.inf, 1e300])
+def test_tables_that_diverged_are_still_a_frame(broken: float) -> None:
+    table = mixed().double()
+    table[0, 0] = broken
+    picture = View(THREE).picture(torch.full((27, 5), broken, dtype=torch.float64), table, contexts=True)
+    got = unpacked(packed(Frame(run=0, step=1, picture=picture, measures={})))
+    assert np.isfinite(got.picture.corners).all()
+
+
 def test_contexts_reach_as_far_as_the_corners() -> None:
     f = torch.randn(27, 5, generator=torch.Generator().manual_seed(1)) * 100
     picture = View(THREE).picture(f, mixed(), contexts=True)

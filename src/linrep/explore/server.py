@@ -152,7 +152,7 @@ class Laboratory:
         self.port: int = self._socket.getsockname()[1]
         settings = uvicorn.Config(
             server.app,
-            log_level="warning",
+            log_level="critical",
             access_log=False,
             lifespan="off",
             ws="websockets-sansio",

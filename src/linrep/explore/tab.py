@@ -94,6 +94,8 @@ class Tab:
         while not self._closed.is_set():
             try:
                 self._next_wish()
+                if self._closed.is_set():
+                    return
                 self._tell_theory()
                 if self._playing:
                     self._train()

@@ -16,7 +16,7 @@ from linrep.worlds.truth import World
 
 FOLLOW = 0.25
 """Share of the new view in the next one."""
-TINY = 1e-12
+TINY, HUGE = 1e-12, 1e30
 Points = NDArray[np.float32]
 
 
@@ -63,7 +63,7 @@ class View:
             unembedding: G, [tokens, dim].
             contexts: Whether F is wanted.
         """
-        g = np.nan_to_num(unembedding.detach().double().numpy())
+        g = _finite(unembedding)
         g = g - g.mean(axis=0)
         front = self._follow(projection(g, self.codes, self.edges))
         corners = g @ front
@@ -72,7 +72,7 @@ class View:
         arrows = steering / np.maximum(lengths, TINY) @ front
         points = np.zeros((0, 3))
         if contexts:
-            f = np.nan_to_num(embedding.detach().double().numpy()) @ front
+            f = _finite(embedding) @ front
             reach = np.linalg.norm(corners, axis=1).max(initial=TINY)
             points = f * reach / max(np.linalg.norm(f, axis=1).max(initial=TINY), TINY)
         return Picture(
@@ -88,3 +88,9 @@ class View:
             wanted = polar((1 - FOLLOW) * before + FOLLOW * wanted)
         self._before = wanted
         return wanted
+
+
+def _finite(table: Tensor) -> NDArray[np.float64]:
+    """What can be drawn: a run that diverges is at the origin in the end."""
+    numbers = np.nan_to_num(table.detach().double().numpy(), nan=0.0, posinf=0.0, neginf=0.0)
+    return np.clip(numbers, -HUGE, HUGE)
