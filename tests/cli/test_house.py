@@ -14,7 +14,7 @@ import typer
 from typer.testing import CliRunner
 
 import linrep.cli
-from linrep.cli import app, experiments, gallery, lm, runs, theory, vectors
+from linrep.cli import app, experiments, explore, gallery, lm, runs, theory, vectors
 from linrep.cli.options import grouped
 
 ROOM = Path(inspect.getfile(linrep.cli)).parent
@@ -75,6 +75,7 @@ COMMANDS = {
     "reproduce": "--all --quick --out --results --figures --format --executor --workers --scheduler --slurm "
     "--retry --json --quiet",
     "gallery": "--from --out --results --force --json --quiet",
+    "explore": "--port --quiet",
     "predict": "--concepts --dim --known --config --json",
     "claims": "--quick --out --json --quiet",
     "measure": "--attributes --other --id --column --match --tensor --inner --axis --min-pairs --seed --out "
@@ -114,7 +115,7 @@ def test_every_command_is_there() -> None:
         each.callback for group in (app, lm.lm) for each in group.registered_commands if each.callback
     ]
     named = {each.__name__ for each in registered}
-    modules = (experiments, gallery, lm, runs, theory, vectors)
+    modules = (experiments, explore, gallery, lm, runs, theory, vectors)
     assert named >= {part for name in COMMANDS for part in name.split()[-1:]}
     assert all(any(hasattr(module, name) for module in modules) for name in named)
 
