@@ -20,7 +20,7 @@ SHORT = {
     "seed": 2,
     "world": {"kind": "independent", "concepts": 3, "probabilities": [0.5, 0.5, 0.5]},
     "model": {"dim": 3},
-    "training": {"optimizer": "gd", "step_size": 1.0, "steps": 1000},
+    "training": {"optimizer": "gd", "step_size": 1.0, "steps": 2000},
 }
 DESKTOP = {"viewport": {"width": 1360, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
@@ -72,14 +72,14 @@ def test_a_run_converges_and_its_toml_gives_the_numbers_on_screen(tab: Tab) -> N
     tab.page.select_option("#pace", "fast")
     tab.page.click("#play")
     tab.until("linrepLive.runs[0].ended !== null")
-    assert "converged at step 1,000" in tab.page.text_content("#ended")
+    assert "converged at step 2,000" in tab.page.text_content("#ended")
     assert "limit 1.00" in tab.page.text_content("#chart-linearity .now")
     assert tab.page.evaluate("linrepLive.runs[0].count") > 20
     tab.page.click("#copy")
     tab.until("document.querySelector('#toml').value !== ''")
     fields = tomllib.loads(tab.page.input_value("#toml"))
     trace = linrep.run(fields, progress=False).trace
-    last = trace[(trace["step"] == 1000) & (trace["kind"] == "value") & (trace["concept"] == "")]
+    last = trace[(trace["step"] == 2000) & (trace["kind"] == "value") & (trace["concept"] == "")]
     for name, table in (("linearity", "unembedding"), ("alignment", ""), ("excess_loss_nats", "")):
         (value,) = last[(last["measure"] == name) & (last["table"] == table)]["value"]
         assert tab.number(f"{name}.{table}".rstrip(".")) == value
