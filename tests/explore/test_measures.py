@@ -122,7 +122,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"training": {"step_size": -1.0}}, "training.step_size", "above 0"),
     ({"training": {"steps": 2_000_000}}, "training.steps", "at most 1,000,000"),
     ({"contexts": {"kind": "known", "at_most": 0}}, "contexts.at_most", ""),
-    ({"shift": {"step": 3}}, "shift", "one world"),
+    ({"world": {"kind": "chain", "concepts": 3}, "shift": {"step": 3}}, "shift", "one world"),
     ({"compute": {"device": "cuda"}}, "compute.device", "share the processor"),
     ({"colour": 3}, "", "unknown key 'colour'"),
 ]

@@ -281,7 +281,7 @@ def test_ten_tabs_share_two_places_alike() -> None:
             count.tab.do({"do": "pace", "pace": "full"})
             count.tab.do({"do": "start", "config": ENDLESS})
             count.tab.do({"do": "play"})
-        assert until(lambda: min(each.steps for each in counts) >= 300, 60)
+        assert until(lambda: min(each.steps for each in counts) >= 100, 60)
         steps = [each.steps for each in counts]
         for count in counts:
             count.tab.close()

@@ -18,8 +18,8 @@ ONE = {"runs": 1}
 BY_ITSELF = 1
 """Threads of a run: tabs share the processors, and equal threads give equal bits."""
 FIRST: dict[str, Any] = {
-    "seed": 1,
-    "world": {"kind": "independent", "concepts": 3},
+    "seed": 2,
+    "world": {"kind": "independent", "concepts": 3, "probabilities": [0.5, 0.5, 0.5]},
     "model": {"dim": 3},
     "training": {"optimizer": "gd", "step_size": 1.0, "steps": 3000},
 }
