@@ -124,6 +124,11 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"contexts": {"kind": "known", "at_most": 0}}, "contexts.at_most", ""),
     ({"world": {"kind": "chain", "concepts": 3}, "shift": {"step": 3}}, "shift", "one world"),
     ({"compute": {"device": "cuda"}}, "compute.device", "share the processor"),
+    (
+        {"world": {"kind": "chain", "concepts": 8}, "model": {"dim": 8}, "training": {"optimizer": "newton"}},
+        "training.optimizer",
+        "got 2,048",
+    ),
     ({"colour": 3}, "", "unknown key 'colour'"),
 ]
 

@@ -14,6 +14,8 @@ from linrep.worlds.truth import World
 
 MOST_CONCEPTS, MOST_DIM, MOST_STEPS = 8, 64, 1_000_000
 """What is drawn and trained in a tab: the cube of eight concepts has 256 corners."""
+MOST_UNKNOWNS = 1024
+"""Numbers of G that newton moves: with twice as many a step, which nothing interrupts, takes seconds."""
 ONE = {"runs": 1}
 BY_ITSELF = 1
 """Threads of a run: tabs share the processors, and equal threads give equal bits."""
@@ -70,7 +72,14 @@ def setting_of(asked: Mapping[str, Any], *, network: str | None = None) -> Setti
             f"world.concepts: expected at most {MOST_CONCEPTS} to be watched, got {world.model.concepts}; "
             "use fewer"
         )
-    return Setting(config=resolve(config, built), world=world)
+    resolved = resolve(config, built)
+    unknowns = len(world.tokens) * (resolved.model.dim or 1)
+    if resolved.training.optimizer == "newton" and unknowns > MOST_UNKNOWNS:
+        raise InputError(
+            f"training.optimizer: expected at most {MOST_UNKNOWNS:,} numbers of G (tokens × k) for newton to "
+            f"be watched, got {unknowns:,}; use fewer concepts, a smaller k, or gd"
+        )
+    return Setting(config=resolved, world=world)
 
 
 def field_of(error: InputError) -> str:
