@@ -58,7 +58,7 @@ def lab() -> Iterator[Any]:
         yield started
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def tab(chromium: Any, lab: Any) -> Iterator[Tab]:
     opened = Tab(chromium, lab.address, **DESKTOP)
     yield opened
@@ -109,7 +109,7 @@ def test_a_dimension_more_and_another_step_on_the_way(tab: Tab) -> None:
     tab.page.evaluate("document.activeElement.blur()")
     dim = tab.page.evaluate("linrepLive.runs[0].begun.dim")
     tab.page.keyboard.press(".")
-    tab.until("linrepLive.runs[0].frame.step === 1")
+    tab.until("linrepLive.runs[0].frame?.step === 1")
     tab.page.click("#dimension")
     tab.page.click("#larger")
     tab.until(f"linrepLive.runs[0].begun.dim === {dim + 1} && linrepLive.runs[0].begun.changes.length === 2")
@@ -125,7 +125,7 @@ def test_the_graph_is_edited_by_keyboard(tab: Tab) -> None:
     tab.until("linrepLive.runs[0].begun.names.length === 4")
     assert tab.page.locator("#graph .node").count() == 4
     tab.page.check("#contexts-shown")
-    tab.until("linrepLive.runs[0].frame.contexts.length === 3 * 81")
+    tab.until("linrepLive.runs[0].frame?.contexts.length === 3 * 81")
 
 
 def test_a_story_is_true_of_the_numbers_on_screen(tab: Tab) -> None:
