@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 import torch
@@ -206,14 +206,17 @@ def test_a_cell_that_another_process_trains_is_left_to_it_and_waited_for(
 ) -> None:
     monkeypatch.setattr(sweeping, "PAUSE", 0.05)
     grid = cells(parse_sweep({"base": BASE, "axes": {"model.dim": [1, 2, 3]}}))
-    store, order = Store(tmp_path), []
+    store, order, waited_for = Store(tmp_path), [], Event()
 
     def other() -> None:
         with store.claim(grid[0].key):
-            while len(store.finished()) < 2:
-                time.sleep(0.01)
-            time.sleep(0.2)
+            assert waited_for.wait(60)
         linrep.laboratory.run.run(grid[0].config, out=tmp_path)
+
+    def stop() -> bool:
+        if said:
+            waited_for.set()
+        return False
 
     thread = Thread(target=other)
     thread.start()
@@ -221,9 +224,10 @@ def test_a_cell_that_another_process_trains_is_left_to_it_and_waited_for(
         time.sleep(0.01)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", InputWarning)
-        for outcome in run_cells(grid, out=tmp_path):
+        for outcome in run_cells(grid, out=tmp_path, stop=stop):
             order.append(outcome.cell.key)
             assert outcome.error == ""
+            assert len(store.finished()) == 3
     thread.join()
     assert order == [cell.key for cell in grid]
     assert {str(each.message).partition(";")[0] for each in said} == {
