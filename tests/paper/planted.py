@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 
-from linrep.sweeps.gathering import collect
 from linrep.sweeps.numbers import Numbers
 
 STEPS = (0, 10, 100, 1000)
@@ -59,7 +58,7 @@ def numbers(
                          "kind": kind, "value": at, "ended": words[run]}
                         for step, at in zip(STEPS, _series(value, run), strict=True)
                     ]  # fmt: skip
-    return collect({name: list(given) for name, given in axes.items()}, pd.DataFrame(rows))
+    return Numbers.of_frame(pd.DataFrame(rows), axes={name: list(given) for name, given in axes.items()})
 
 
 def _series(value: Planted, run: int) -> list[float]:

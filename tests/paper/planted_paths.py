@@ -25,7 +25,7 @@ def scattered(planted: Numbers, by: Mapping[tuple[str, str], float], **labels: s
         for axis, label in labels.items():
             rows &= frame[axis] == label
         frame.loc[rows, "value"] += size * (1 - 2 * (frame.loc[rows, "run"] % 2))
-    return Numbers(axes=planted.axes, frame=frame)
+    return Numbers.of_frame(frame, axes=planted.axes)
 
 
 def equal_loss(bent: float, *, known: float = 0.99, runs: int = 8) -> Numbers:

@@ -106,7 +106,7 @@ def test_times_of_two_machines_are_not_fitted_together() -> None:
     planted = complexity(5.5)
     frame = planted.frame.astype({"table": "str"})
     frame.loc[(frame["measure"] == MACHINE) & (frame["world.concepts"] == "9"), "table"] = "Fingers"
-    answer = experiment("complexity").answer(Numbers(axes=planted.axes, frame=frame))
+    answer = experiment("complexity").answer(Numbers.of_frame(frame, axes=planted.axes))
     assert answer.standing == "note"
     assert "Abacus, 1 thread; Fingers" in answer.sentence
 
@@ -114,7 +114,7 @@ def test_times_of_two_machines_are_not_fitted_together() -> None:
 def test_what_is_mere_overhead_is_not_fitted() -> None:
     planted = complexity(5.5)
     small = planted.frame[planted.frame["world.concepts"].isin(["4", "5", "6", "7"])]
-    assert experiment("complexity").answer(Numbers(axes=planted.axes, frame=small)).standing == "undecided"
+    assert experiment("complexity").answer(Numbers.of_frame(small, axes=planted.axes)).standing == "undecided"
 
 
 def test_runs_are_told_apart_by_how_they_ended() -> None:
@@ -129,7 +129,7 @@ def test_what_a_diverged_run_had_before_counts_nowhere_but_in_the_shares() -> No
     planted = numbers({"k": ["3"]}, {("3",): {G: 0.9}}, held={("3",): 2})
     frame = planted.frame.copy()
     frame.loc[frame["run"] == 0, "ended"] = "diverged"
-    kept = Numbers(axes=planted.axes, frame=frame[(frame["run"] != 0) | (frame["step"] == 0)])
+    kept = Numbers.of_frame(frame[(frame["run"] != 0) | (frame["step"] == 0)], axes=planted.axes)
     assert kept.runs() == len(kept.values("linearity", "unembedding", at="start")) == 3
     assert kept.counts() == dict.fromkeys(END_WORDS, 0) | {"converged": 2, "on a plateau": 1, "diverged": 1}
 
@@ -137,7 +137,7 @@ def test_what_a_diverged_run_had_before_counts_nowhere_but_in_the_shares() -> No
 @pytest.mark.parametrize("name", NAMES)
 def test_no_numbers_give_no_answer(name: str) -> None:
     some = next(each for each in PLANTED[name] if each is not None)
-    empty = Numbers(axes=some.axes, frame=some.frame.iloc[:0])
+    empty = Numbers.of_frame(some.frame.iloc[:0], axes=some.axes)
     answer = experiment(name).answer(empty)
     assert answer.standing == "undecided"
     assert "did not converge, diverged or are absent" in answer.sentence

@@ -17,7 +17,7 @@ def planted(steep: float, *, stuck: int = 0) -> list[Numbers]:
     frame = found.frame.copy()
     own = (frame["measure"] == G[0]) & (frame["kind"] == "value")
     frame.loc[own, "value"] += 10.0 * frame.loc[own, "run"]
-    return [part for _, part in Numbers(axes=found.axes, frame=frame).each("x")]
+    return [part for _, part in Numbers.of_frame(frame, axes=found.axes).each("x")]
 
 
 def test_a_slope_sees_no_level() -> None:

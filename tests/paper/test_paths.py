@@ -38,7 +38,7 @@ def test_numbers_stand_in_their_runs_places_and_what_did_not_converge_is_nan() -
     assert mean_difference(by_run(other, *G), by_run(one, *G)).value == pytest.approx(0.2)
     assert mean_difference(by_run(other, *G), by_run(one, *G)).runs == (3,)
     assert stacked([one, other], *G).shape == (2, 4)
-    assert not len(by_run(Numbers(axes=one.axes, frame=one.frame.iloc[:0]), *G))
+    assert not len(by_run(Numbers.of_frame(one.frame.iloc[:0], axes=one.axes), *G))
 
 
 def test_a_path_says_nothing_beyond_its_ends() -> None:
@@ -54,7 +54,7 @@ def test_runs_at_another_loss_are_no_ways_to_this_one() -> None:
     for loss in (0.02, 0.0001):
         frame = bent.frame.copy()
         frame.loc[(frame["way"] == "GD") & (frame["measure"] == EXCESS[0]), "value"] = loss
-        answer = asked("equal-loss", Numbers(axes=bent.axes, frame=frame))
+        answer = asked("equal-loss", Numbers.of_frame(frame, axes=bent.axes))
         # What is left of the difference is Newton's half of it.
         assert answer.effects[0].effect.value == pytest.approx(0.19)
 
@@ -110,7 +110,7 @@ def test_widths_below_the_number_of_concepts_do_not_count() -> None:
     planted = entanglement(0.04, 0.07)
     frame = planted.frame.copy()
     frame.loc[(frame["measure"] == MOVED) & (frame["model.dim"] == "2"), "value"] = 50.0
-    assert asked("entanglement", Numbers(axes=planted.axes, frame=frame)).standing == "yes"
+    assert asked("entanglement", Numbers.of_frame(frame, axes=planted.axes)).standing == "yes"
 
 
 def test_few_runs_decide_nothing() -> None:

@@ -266,6 +266,6 @@ def test_more_lines_than_a_figure_holds_are_counted() -> None:
 
 def test_a_sweep_whose_runs_all_diverged_has_a_page() -> None:
     found = widths()
-    empty = report(Numbers(axes=found.axes, frame=found.frame.iloc[:0]))
+    empty = report(Numbers.of_frame(found.frame.iloc[:0], axes=found.axes))
     assert empty.converged == ""
     assert "did not converge" in experiment_page(empty).lines[0].claim

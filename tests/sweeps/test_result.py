@@ -1,5 +1,7 @@
 """A sweep from Python: the same cells as from a file, a table, a page; with workers and without."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -71,3 +73,20 @@ def test_what_cannot_be_used_is_one_line(wrong: dict, words: str) -> None:
     with pytest.raises(InputError, match=words) as caught:
         linrep.sweep(BASE, world="cancer", **wrong)
     assert "\n" not in str(caught.value)
+
+
+def test_reporting_what_is_finished_loads_neither_pandas_nor_solvers(tmp_path: Path) -> None:
+    """Half of the memory that a sweep of thousands of cells takes is what it imports."""
+    (tmp_path / "s.toml").write_text(
+        '[base]\nruns = 2\nworld = { kind = "chain", concepts = 2 }\ntraining = { steps = 5 }\n'
+        '[axes]\n"model.dim" = [1, 2]\n'
+    )
+    found = linrep.sweep(tmp_path / "s.toml", out=tmp_path)
+    assert [*found.numbers.frame][-2:] == ["ended", "last"]
+    code = (
+        "import sys; from linrep.cli import execute; execute(['sweep', 's.toml', '--out', '.', '--quiet']);"
+        "print(sorted({'pandas', 'plotly', 'scipy.optimize', 'cvxpy', 'pgmpy'} & set(sys.modules)))"
+    )
+    words = [sys.executable, "-c", code]
+    ran = subprocess.run(words, check=False, cwd=tmp_path, capture_output=True, text=True)
+    assert (ran.stdout.splitlines()[-1:], ran.stderr) == (["[]"], "")

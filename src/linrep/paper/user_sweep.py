@@ -21,6 +21,7 @@ from linrep.paper.measured import measured_line
 from linrep.paper.record import Answer, Experiment, nothing
 from linrep.paper.report import Report
 from linrep.paper.sweep_dots import Theory, dots_of, theory_of
+from linrep.paper.table import cells_of
 from linrep.paper.yardsticks import controls, ended_chart
 from linrep.sweeps.grid import Cell
 from linrep.sweeps.numbers import Numbers
@@ -105,8 +106,8 @@ def _experiment(found: SweepResult) -> Experiment:
 
 def _answer(numbers: Numbers) -> Answer:
     found = {
-        label: value
-        for label, cell in _cells(numbers)
+        ", ".join(map(axis_words.point, numbers.axes, labels)): value
+        for labels, cell in cells_of(numbers)
         if not math.isnan(value := cell.mean("linearity", "unembedding", ended=CONVERGED))
     }
     if not found:
@@ -114,18 +115,6 @@ def _answer(numbers: Numbers) -> Answer:
     low, high = min(found, key=found.__getitem__), max(found, key=found.__getitem__)
     finding = f"mean linearity of g runs from {cosine(found[low])} ({low}) to {cosine(found[high])} ({high})."
     return Answer(standing="note", finding=finding, rule=RULE)
-
-
-def _cells(numbers: Numbers) -> list[tuple[str, Numbers]]:
-    parts = [("", numbers)]
-    for axis in numbers.axes:
-        parts = [
-            (f"{words}, {point}" if words else point, inner)
-            for words, part in parts
-            for label, inner in part.each(axis)
-            for point in [axis_words.point(axis, label)]
-        ]
-    return parts
 
 
 def _layout(numbers: Numbers) -> Layout:

@@ -1,6 +1,6 @@
 """The numbers of cells put together: each comes as arrays, and one table is made of all."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from linrep.geometry.record import Similarity
 from linrep.runs.finished import WORDS, Finished, Looks, Words
 from linrep.runs.summary import END_WORDS, Summary
+from linrep.sweeps.columns import Coded, Columns
 from linrep.sweeps.grid import Cell
 from linrep.sweeps.numbers import Numbers, Row
 
@@ -46,51 +47,28 @@ def tidy(cell: Cell, found: Finished, extra: Iterable[Row] = ()) -> Part:
 
 def gather(grid: Sequence[Cell], parts: Sequence[Part]) -> Numbers:
     """All cells' numbers together."""
-    import pandas as pd
-
     axes: dict[str, dict[str, int]] = {}
     for cell in grid:
         for axis, label in cell.coordinates:
             axes.setdefault(axis, {}).setdefault(label, len(axes[axis]))
     sizes = [len(part.looks.run) for part in parts]
-    columns: dict[str, Any] = {}
-    for axis, labels in axes.items():
-        codes = np.array([labels[dict(part.cell.coordinates)[axis]] for part in parts], np.int32)
-        columns[axis] = pd.Categorical.from_codes(np.repeat(codes, sizes), [*labels])
-    columns["step"] = _joined([part.looks.step for part in parts], np.int64)
-    columns["run"] = _joined([part.looks.run for part in parts], np.int32)
-    for name in WORDS:
-        columns[name] = _words([getattr(part.looks, name) for part in parts])
-    columns["value"] = _joined([part.looks.value for part in parts], np.float64)
-    endings = _joined([part.ended for part in parts], np.int8)
-    columns["ended"] = pd.Categorical.from_codes(endings, [*END_WORDS])
-    return collect({axis: [*labels] for axis, labels in axes.items()}, pd.DataFrame(columns, copy=False))
-
-
-def collect(axes: Mapping[str, Sequence[str]], frame: Any) -> Numbers:
-    """Numbers from a frame with all columns but ``last``."""
-    import pandas as pd
-
-    # Compared and kept as small integers.
-    kinds = dict.fromkeys((*axes, *WORDS), "category") | {"ended": pd.CategoricalDtype(list(END_WORDS))}
-    frame = frame.astype(kinds)
-    return Numbers(axes=axes, frame=frame.assign(last=_last(frame, (*axes, *WORDS))))
-
-
-def _last(frame: Any, names: Sequence[str]) -> NDArray[np.bool_]:
-    """Whether no later step has the same number.
-
-    Naively: ``frame["step"] == frame.groupby(names)["step"].transform("max")``.
-    """
-    series, steps = np.zeros(len(frame), np.int64), frame["step"].to_numpy(np.int64)
-    for name in names:
-        kept = frame[name].cat
-        series *= len(kept.categories) + 1
-        series += kept.codes.to_numpy()
-    _, series = np.unique(series, return_inverse=True)
-    latest = np.full(int(series.max(initial=-1)) + 1, np.iinfo(np.int64).min)
-    np.maximum.at(latest, series, steps)
-    return steps == latest[series]
+    columns = Columns.coded(
+        axes={
+            axis: Coded(
+                codes=np.repeat(
+                    np.array([labels[dict(part.cell.coordinates)[axis]] for part in parts], np.int32), sizes
+                ),
+                places=labels,
+            )
+            for axis, labels in axes.items()
+        },
+        words=[_words([getattr(part.looks, name) for part in parts]) for name in WORDS],
+        step=_joined([part.looks.step for part in parts], np.int64),
+        run=_joined([part.looks.run for part in parts], np.int32),
+        value=_joined([part.looks.value for part in parts], np.float64),
+        ended=_joined([part.ended for part in parts], np.int8),
+    )
+    return Numbers(axes={axis: [*labels] for axis, labels in axes.items()}, columns=columns)
 
 
 def in_words(frame: "pd.DataFrame") -> "pd.DataFrame":
@@ -144,13 +122,11 @@ def _joined(arrays: Sequence[NDArray[Any]], kind: Any) -> NDArray[Any]:
     return np.concatenate([np.zeros(0, kind), *arrays], dtype=kind)
 
 
-def _words(columns: Sequence[Words]) -> Any:
-    """Columns of texts one after another, as a pandas column."""
-    import pandas as pd
-
+def _words(columns: Sequence[Words]) -> Coded:
+    """Columns of texts one after another."""
     places: dict[str, int] = {}
     codes = [
         np.array([places.setdefault(text, len(places)) for text in each.texts], np.int32)[each.codes]
         for each in columns
     ]
-    return pd.Categorical.from_codes(_joined(codes, np.int32), [*places])
+    return Coded(codes=_joined(codes, np.int32), places=places)

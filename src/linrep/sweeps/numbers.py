@@ -40,11 +40,11 @@ class Numbers:
     (how the run did, missing in records of before), last (whether the cell has the measure at no later step).
     One number per run: the mean over its concepts. What a diverged run had before counts nowhere.
 
-    A part of it, such as one cell of thousands, has its frame only when that is asked for.
+    pandas takes 40 MB and a third of a second: it is loaded, and a frame made, only when that is asked for.
 
     Args:
         axes: Labels of each axis, in order.
-        frame: A pandas DataFrame.
+        columns: Of all rows.
 
     Example:
         >>> import linrep
@@ -54,18 +54,33 @@ class Numbers:
         (2, 2)
     """
 
-    def __init__(self, *, axes: Mapping[str, Sequence[str]], frame: Any) -> None:
+    def __init__(self, *, axes: Mapping[str, Sequence[str]], columns: Columns) -> None:
         self.axes = axes
-        self._whole, self._taken = frame, None
+        self._columns = columns
+        self._whole, self._taken = self, None
+
+    @classmethod
+    def of_frame(cls, frame: Any, *, axes: Mapping[str, Sequence[str]]) -> "Numbers":
+        """Those of a pandas DataFrame with these columns; without ``last`` it is found out.
+
+        Args:
+            frame: Any other columns are left out.
+            axes: Labels of each axis, in order.
+
+        Example:
+            >>> import linrep
+            >>> base = {"runs": 2, "training": {"steps": 5}}
+            >>> numbers = linrep.sweep(base, {"model.dim": [3]}, world="cancer").numbers
+            >>> again = Numbers.of_frame(numbers.frame.drop(columns="last"), axes=numbers.axes)
+            >>> again.frame.equals(numbers.frame)
+            True
+        """
+        return cls(axes=axes, columns=Columns.of(frame, axes))
 
     @cached_property
     def frame(self) -> Any:
         """A pandas DataFrame."""
-        return self._whole if self._taken is None else self._whole.iloc[self._taken]
-
-    @cached_property
-    def _columns(self) -> Columns:
-        return Columns.of(self.frame, self.axes)
+        return self._columns.frame() if self._taken is None else self._whole.frame.iloc[self._taken]
 
     def of(self, **labels: str) -> "Numbers":
         """Only the cells with these labels."""
@@ -81,9 +96,9 @@ class Numbers:
 
     def _part(self, rows: NDArray[np.intp], labels: Mapping[str, str]) -> "Numbers":
         axes = {name: [labels[name]] if name in labels else given for name, given in self.axes.items()}
-        part = Numbers(axes=axes, frame=self._whole)
+        part = Numbers(axes=axes, columns=self._columns.take(rows))
+        part._whole = self._whole
         part._taken = rows if self._taken is None else self._taken[rows]
-        part._columns = self._columns.take(rows)
         return part
 
     def values(
