@@ -1,6 +1,7 @@
 """A run that is watched is the run of ``linrep run``: looks, pauses and paces change no bit of it."""
 
 import itertools
+import tomllib
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 import linrep
 from linrep.explore.course import Course, places
 from linrep.explore.setting import setting_of
+from linrep.explore.share import SAME, toml_of
 
 WORLD = {"kind": "chain", "concepts": 3}
 GD = {"optimizer": "gd", "step_size": 1.0, "steps": 300, "snapshots": 12}
@@ -53,6 +55,36 @@ def test_tables_and_numbers_are_those_of_a_run_to_the_bit(name: str) -> None:
             assert rows[rows["concept"] == ""]["value"].tolist() == values.tolist(), series
     assert seen.end(None).word == whole.summary.ended.per_run[0]
     assert not seen.by_hand
+
+
+@pytest.mark.parametrize("until", [{"until_excess": 0.1}, {"until_gradient": 0.05}])
+@pytest.mark.parametrize("optimizer", [{"optimizer": "gd", "step_size": 5.0}, {"optimizer": "adam"}])
+def test_a_run_that_ends_early_ends_where_it_does_unwatched(
+    optimizer: dict[str, Any], until: dict[str, Any]
+) -> None:
+    seen = course(training={**optimizer, **until, "steps": 2000})
+    to_the_end(seen, 1.3)
+    whole = linrep.run(seen.config, progress=False)
+    assert seen.step < 2000
+    assert torch.equal(seen.tables[1], whole.unembedding[0])
+    assert toml_of(seen).splitlines()[0] == SAME
+
+
+CUT = {**TRAININGS, "ends early": {**GD, "until_excess": 1e-9}}
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_the_config_of_a_run_under_way_says_what_it_makes(name: str) -> None:
+    seen = course(training=CUT[name])
+    seen.advance(5)
+    text = toml_of(seen)
+    steps = tomllib.loads(text)["training"]["steps"]
+    if name in ("falling", "ends early"):
+        assert f"it stands at step {seen.step} of {steps}" in text.splitlines()[1]
+        assert steps == CUT[name]["steps"]
+        return
+    assert (text.splitlines()[:2], steps) == ([SAME, ""], seen.step)
+    assert torch.equal(linrep.run(tomllib.loads(text), progress=False).unembedding[0], seen.tables[1])
 
 
 def test_a_wide_start_is_that_of_a_run() -> None:
@@ -121,6 +153,12 @@ def test_a_budget_of_time_ends_a_stretch() -> None:
         ({}, lambda seen: seen.set_step_size(-1.0), "expected a number above 0, got -1"),
         ({"training": TRAININGS["falling"]}, lambda seen: seen.train_on(), "the schedule ends"),
         ({"model": {"dim": 64}}, lambda seen: seen.add_dimension(), "at most 64"),
+        ({"training": {**GD, "steps": 0}}, lambda seen: seen.train_on(), "there are none to be doubled"),
+        (
+            {"training": {**GD, "steps": 600_000}},
+            lambda seen: seen.train_on(),
+            "at most 1,000,000, got 1,200",
+        ),
     ],
 )
 def test_what_cannot_be_changed_is_said(parts: Any, act: Any, words: str) -> None:

@@ -1,9 +1,13 @@
 """The server: who may ask, what a tab is told, and that a closed tab trains no more."""
 
+import contextlib
 import json
+import queue
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -20,7 +24,7 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from linrep.explore.server import Laboratory, Server
-from linrep.explore.tab import Tab
+from linrep.explore.tab import MOST_WISHES, Tab
 
 HOME = "http://127.0.0.1:8000"
 SHORT = {**FIRST, "seed": 2, "training": {"optimizer": "gd", "step_size": 1.0, "steps": 400}}
@@ -98,6 +102,12 @@ REFUSED: list[tuple[str, str, dict[str, str], int]] = [
     ("another port", "/?token=TOKEN", {"origin": "http://127.0.0.1:9"}, 403),
     ("no origin at all", "/?token=TOKEN", {"origin": "null"}, 403),
     ("a name that leads here", "/?token=TOKEN", {"host": "evil.example:8000"}, 403),
+    ("a host that would be a policy", "/?token=TOKEN", {"host": "127.0.0.1:80; script-src *"}, 403),
+    ("a host that begins as ours", "/?token=TOKEN", {"host": "127.0.0.1.evil.example"}, 403),
+    ("a token in a cookie", "/", {"cookie": "token=TOKEN"}, 403),
+    ("a token in a header", "/", {"authorization": "Bearer TOKEN"}, 403),
+    ("the port that is left out", "/?token=TOKEN", {"host": "127.0.0.1"}, 200),
+    ("another name of ours", "/?token=TOKEN", {"host": "localhost:9", "origin": "http://localhost:9"}, 200),
 ]
 
 
@@ -107,7 +117,8 @@ REFUSED: list[tuple[str, str, dict[str, str], int]] = [
 def test_who_may_not_ask_is_refused(
     path: str, headers: dict[str, str], status: int, client: TestClient, server: Server
 ) -> None:
-    answer = client.get(path.replace("TOKEN", server.token), headers=headers)
+    given = {name: value.replace("TOKEN", server.token) for name, value in headers.items()}
+    answer = client.get(path.replace("TOKEN", server.token), headers=given)
     assert answer.status_code == status
     assert server.token not in answer.text
 
@@ -200,6 +211,19 @@ def test_two_runs_train_beside_each_other(client: TestClient, server: Server) ->
 
 
 WRONG: list[tuple[dict[str, Any], str, str]] = [
+    ({"do": "start", "run": True, "config": SHORT}, "", "run: expected 0 or 1, got True"),
+    ({"do": "start", "config": SHORT, "edit": [1]}, "", "edit: expected a change of the graph, got [1]"),
+    ({"do": "start", "config": {**SHORT, "compute": 3}}, "compute", "expected a table, got 3"),
+    ({"do": "start", "config": {**SHORT, "seed": 2**53}}, "seed", "at most 9,007,199,254,740,991"),
+    ({"do": "pace", "pace": ["fast"]}, "", "got ['fast']"),
+    ({"do": "toml", "run": []}, "", "run: expected 0 or 1, got []"),
+    ({"do": []}, "", "expected a wish, got []"),
+    (
+        {"do": "start", "config": SHORT, "edit": {"kind": "rename", "concept": 0, "name": "a\0b"}},
+        "world",
+        "cannot name a variable",
+    ),
+    ({"do": "start", "config": SHORT, "edit": {"kind": "bif", "text": "("}}, "world", "is this a BIF file"),
     (
         {"do": "start", "config": {**SHORT, "model": {"dim": 0}}},
         "model.dim",
@@ -209,7 +233,8 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"do": "start", "config": {**SHORT, "world": {"network": "/etc/passwd"}}}, "world.network", "published"),
     ({"do": "start", "config": 3}, "", "expected a config"),
     ({"do": "pace", "pace": "warp"}, "", "expected one of slow, normal, fast, full"),
-    ({"do": "toml", "run": 7}, "", "there is none yet"),
+    ({"do": "toml", "run": 7}, "", "run: expected 0 or 1, got 7"),
+    ({"do": "toml"}, "", "there is none yet"),
     ({"do": "format disk"}, "", "expected a wish"),
 ]
 
@@ -222,8 +247,8 @@ def test_what_is_wrong_is_a_sentence_and_the_tab_lives_on(client: TestClient, se
             told = tab.told("refused")
             assert words in told["says"]
             assert told["field"] == field
-        for text in ("{", "[]", "[" * 50_000, '{"do": ' + '{"a": ' * 60 + "1" + "}" * 61):
-            session.send_text(text)
+        for text in (b"\0", "", "{", "[]", "[" * 50_000, '{"do": ' + '{"a": ' * 60 + "1" + "}" * 61):
+            (session.send_bytes if isinstance(text, bytes) else session.send_text)(text)
             assert "wish: expected" in tab.told("refused")["says"]
         tab.ask(do="start", config=SHORT)
         assert tab.told("begun")["dim"] == 3
@@ -246,6 +271,92 @@ def until(true: Callable[[], bool], seconds: float) -> bool:
             return False
         time.sleep(0.01)
     return True
+
+
+def test_step_sizes_that_are_no_numbers_are_refused_beside_the_field(
+    client: TestClient, server: Server
+) -> None:
+    with live(client, server) as session:
+        tab = Live(session)
+        tab.ask(do="start", config=SHORT)
+        for size in ("NaN", "Infinity", "1e400", "-1", "0", "1e308", "true", "null", '"1"', "1" + "0" * 400):
+            session.send_text(f'{{"do": "step size", "size": {size}}}')
+            told = tab.told("refused")
+            assert (told["field"], told["do"]) == ("training.step_size", "step size"), size
+            assert len(told["says"]) < 200
+
+
+def test_what_fails_is_said_and_the_tab_lives_on(
+    client: TestClient, server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a fault\nof ours")
+
+    with live(client, server) as session:
+        tab = Live(session)
+        monkeypatch.setattr("linrep.explore.tab.Course", broken)
+        session.send_json({"do": "start", "config": SHORT, "serial": 7})
+        session.send_json({"do": "toml"})
+        told: list[dict[str, Any]] = []
+        while not told or told[-1]["kind"] != "refused":
+            told.append(json.loads(session.receive()["text"]))
+        failed = {"kind": "failed", "says": "ZeroDivisionError: a fault of ours", "do": "start", "serial": 7}
+        assert failed in told
+        monkeypatch.undo()
+        tab.ask(do="start", config=SHORT, serial=8)
+        assert tab.told("begun")["serial"] == 8
+    assert "a fault" in caplog.text
+
+
+def test_memory_that_is_not_there_is_a_sentence(
+    client: TestClient, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def large(*_: object, **__: object) -> None:
+        torch.empty(2**60)
+
+    with live(client, server) as session:
+        tab = Live(session)
+        monkeypatch.setattr("linrep.explore.tab.Course", large)
+        tab.ask(do="start", config=SHORT)
+        assert tab.told("refused")["says"].startswith("memory: ")
+
+
+def test_a_start_that_another_follows_is_given_up() -> None:
+    told: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    slow = {**SHORT, "world": {"kind": "chain", "concepts": 6}, "model": {"start": "wide", "starts": 100}}
+    with ThreadPoolExecutor(1) as theorist:
+        tab = Tab(Turns(1), theorist, told.put)
+        tab.do({"do": "start", "config": slow, "serial": 0})  # would take a minute
+        time.sleep(0.2)
+        for serial, dim in enumerate((1, 2, 4), start=1):
+            tab.do({"do": "start", "config": {**SHORT, "model": {"dim": dim}}, "serial": serial})
+        first = told.get(timeout=30)
+        tab.close()
+        tab.thread.join(5)
+    assert (first["kind"], first["serial"], first["dim"]) == ("begun", 3, 4)
+
+
+def test_the_second_run_goes_and_nothing_of_it_comes_after(client: TestClient, server: Server) -> None:
+    with live(client, server) as session:
+        tab = Live(session)
+        tab.ask(do="start", config=SHORT)
+        tab.ask(do="start", run=1, config=SHORT)
+        tab.ask(do="play")
+        assert tab.told("playing")["playing"]
+        tab.ask(do="alone")
+        tab.told("alone")
+        while not isinstance(message := tab.next(), dict) or message["kind"] != "playing":
+            assert message.run == 0 if isinstance(message, Frame) else message["run"] == 0
+        assert not message["playing"]  # at its end
+
+
+def test_no_more_wishes_wait_than_a_page_has() -> None:
+    with ThreadPoolExecutor(1) as theorist:
+        tab = Tab(Turns(1), theorist, lambda _: None)
+        tab.close()
+        tab.thread.join(5)
+        assert all(tab.do({"do": "seen"}) for _ in range(MOST_WISHES - 1))
+        assert not all(tab.do({"do": "seen"}) for _ in range(2))
 
 
 def test_a_closed_tab_stops_its_training(client: TestClient, server: Server) -> None:
@@ -271,8 +382,6 @@ def test_ten_tabs_share_two_places_alike() -> None:
                 self.tab.do({"do": "seen"})
 
         tab: Tab
-
-    from concurrent.futures import ThreadPoolExecutor
 
     turns, counts = Turns(2), [Count() for _ in range(10)]
     with ThreadPoolExecutor(1) as theorist:
@@ -300,15 +409,21 @@ def test_the_page_of_a_run_is_that_of_the_run_or_of_the_tables_as_they_stand() -
     assert whole.key in text
 
 
-def test_a_real_server_answers_on_this_machine_alone_and_ends() -> None:
+def test_a_real_server_answers_on_this_machine_alone_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     import urllib.error
     import urllib.request
 
+    monkeypatch.setattr("linrep.explore.prompt.HEAD", 0.1)
     with Laboratory(Server()) as lab:
         assert lab.address.startswith(f"http://127.0.0.1:{lab.port}/?token=")
         assert until(lambda: lab.running, 5)
         with urllib.request.urlopen(lab.address, timeout=10) as answer:
             assert b"linrep" in answer.read()
+            assert answer.headers["connection"] == "close"
+        with socket.create_connection(("127.0.0.1", lab.port), timeout=10) as slow:
+            slow.sendall(b"GET / HTTP/1.1\r\nHo")  # and no more: it is not waited for
+            with contextlib.suppress(ConnectionResetError):
+                assert slow.recv(1) == b""
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(f"http://127.0.0.1:{lab.port}/", timeout=10)
         assert refused.value.code == 403

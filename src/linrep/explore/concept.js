@@ -15,8 +15,8 @@ const linrepConcept = (place, begun, selected, edit) => {
       const state = Math.floor(row / parents.slice(n + 1).reduce((many, each) => many * concepts[each].states.length, 1)) % concepts[parent].states.length;
       return `${names[parent]} = ${concepts[parent].states[state]}`;
     });
-    const output = make("output", { textContent: share.toFixed(2) });
-    const slider = make("input", { type: "range", id: `p-${row}`, min: 0.02, max: 0.98, step: 0.01, value: share, disabled: !editable });
+    const output = make("output", { textContent: Number(share.toPrecision(3)) });
+    const slider = make("input", { type: "range", id: `p-${row}`, min: 0, max: 1, step: 0.01, value: share, disabled: !editable });
     slider.addEventListener("input", () => { output.textContent = Number(slider.value).toFixed(2); });
     slider.addEventListener("change", () => edit({ kind: "probability", concept: selected, row, value: Number(slider.value) }));
     return make("label", { className: "field" }, make("span", { textContent: `P(${names[selected]} = ${states[1]}${given.length ? ` | ${given.join(", ")}` : ""})` }), slider, output);

@@ -96,6 +96,15 @@ class Course:
         return self._ended or not bool(self.state.alive.any())
 
     @property
+    def can_be_cut(self) -> bool:
+        """Whether a config of fewer steps makes the same run as far as it has come.
+
+        A schedule falls by the number of steps; and where a run ends early by looks at its loss, it ends at
+        one of those that a run of so many steps takes.
+        """
+        return self.config.training.schedule == "constant" and not self._ends_at_looks
+
+    @property
     def by_hand(self) -> bool:
         """Whether a config alone no longer says what was trained."""
         return bool(self.changes)
@@ -182,7 +191,9 @@ class Course:
         steps = 2 * training.steps
         if training.schedule != "constant":
             raise InputError("training.steps: the schedule ends with the last step; start again with more")
-        if not 0 < steps <= MOST_STEPS:
+        if not training.steps:
+            raise InputError("training.steps: there are none to be doubled; start again with some")
+        if steps > MOST_STEPS:
             raise InputError(f"training.steps: expected at most {MOST_STEPS:,}, got {steps:,}; stop here")
         self.config = self._with("training", steps=steps)
         self._go_on()
@@ -236,6 +247,13 @@ class Course:
         """The measures alone."""
         return {series: values for series, values in self.look().items() if series != SNAPSHOTS}
 
+    @property
+    def _ends_at_looks(self) -> bool:
+        """Whether it is looks that end it early: steps that find their own size are judged one by one."""
+        training = self.config.training
+        wanted = training.until_excess is not None or training.until_gradient is not None
+        return wanted and isinstance(training.step_size, float)
+
     def _go_on(self) -> None:
         """From where the state stands, by the config as it is."""
         self.stage: Stage = replace(self.stage, until=self.config.training.steps)
@@ -244,9 +262,9 @@ class Course:
             snapshot_steps(self.config.training.steps, self.config.training.snapshots)
         )
         self.__dict__.pop("_rate", None)
-        self._steps: Iterator[Stage] = under_way(
-            self.config, [self.stage], self.state, self._rate, places(self.config.training.steps)
-        )
+        # Looks of our own would end a run elsewhere than those of ``linrep run``.
+        stops = sorted(self._snapshots) if self._ends_at_looks else places(self.config.training.steps)
+        self._steps: Iterator[Stage] = under_way(self.config, [self.stage], self.state, self._rate, stops)
 
     @cached_property
     def _rate(self) -> Callable[[int], float]:

@@ -1,15 +1,32 @@
 "use strict";
 // The settings: what was last asked for, as the page shows it, and every change of it as a new wish.
-const linrepForm = (form, networks, start) => {
+const linrepForm = (form, networks, largest, start) => {
   const find = (selector) => form.querySelector(selector);
   const [preset, concepts, kind] = [find("#preset"), find("#concepts"), find("#contexts-kind")];
-  let asked = {}, begun = null, timer = null;
+  let asked = {}, begun = null, timer = null, latest = 0, answered = 0;
   networks.forEach((name) => preset.add(new Option(name, `network:${name}`)));
 
   const merged = (table, fields) => { asked = { ...asked, [table]: { ...asked[table], ...fields } }; };
-  const number = (text) => (text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text));
-  const ask = (edit) => { clearTimeout(timer); start(asked, edit); };
-  const soon = () => { clearTimeout(timer); timer = setTimeout(() => start(asked), 150); };
+  const number = (text) => (text.trim() === "" || !Number.isFinite(Number(text)) ? text : Number(text));
+  const ask = (edit) => {
+    clearTimeout(timer);
+    timer = null;
+    latest += 1;
+    start(asked, edit, latest);
+  };
+  const soon = (then = ask) => { clearTimeout(timer); timer = setTimeout(() => then(), 150); };
+  // While something newer is asked for, an answer says nothing of what stands in the fields.
+  const settled = (serial) => {
+    if (serial) answered = Math.max(answered, serial);
+    return timer === null && answered === latest;
+  };
+  // What names concepts, or has as many places, fits no other world.
+  const portable = () => {
+    const { contexts, tokens, ...rest } = asked;
+    const bound = contexts && (contexts.kind === "list" || contexts.of);
+    const told = tokens && (tokens.kind === "list" || tokens.said || tokens.of || tokens.merge);
+    asked = { ...rest, ...(contexts ? { contexts: bound ? { kind: "complete" } : contexts } : {}), ...(tokens && !told ? { tokens } : {}) };
+  };
 
   const world = () => {
     const [type, name] = preset.value.split(":");
@@ -21,20 +38,21 @@ const linrepForm = (form, networks, start) => {
       const many = Number(concepts.value);
       asked = { ...asked, world: { kind: type, concepts: many } };
       merged("model", { dim: many });
+      if (asked.contexts && asked.contexts.at_most > many) merged("contexts", { at_most: many });
     }
-    if (asked.contexts && asked.contexts.kind === "list") asked.contexts = { kind: "complete" };
+    portable();
     ask();
   };
   preset.addEventListener("change", world);
   concepts.addEventListener("input", () => {
     find("#concepts-now").textContent = concepts.value;
     if (preset.value.includes(":") || preset.value === "own") preset.value = "independent";
-    clearTimeout(timer);
-    timer = setTimeout(world, 150);
+    soon(world);
   });
   find("#bif").addEventListener("change", async (event) => {
     const [file] = event.target.files;
-    if (file) ask({ kind: "bif", text: await file.text() });
+    if (file && file.size > largest) refused({ field: "world", says: `${file.name}: at most ${largest.toLocaleString("en-US")} bytes are read here, got ${file.size.toLocaleString("en-US")}; give a smaller network` });
+    else if (file) edit({ kind: "bif", text: await file.text() });
     event.target.value = "";
   });
 
@@ -87,10 +105,19 @@ const linrepForm = (form, networks, start) => {
     else input.addEventListener("change", change(ask.bind(null, undefined)));
   });
 
+  const edit = (change) => {
+    if (["add", "remove", "bif"].includes(change.kind)) portable();
+    ask(change);
+  };
   const show = (report) => {
     begun = report;
-    const { config } = report;
+    const { config } = report, { step_size, steps } = config.training;
+    if (!settled(report.serial)) return;
     asked = { ...asked, world: config.world };
+    if (report.changed) {  // by hand, or for longer: what is begun next begins with it
+      merged("model", { dim: config.model.dim });
+      merged("training", { steps, ...(typeof step_size === "number" ? { step_size } : {}) });
+    }
     const type = config.world.kind, many = report.names.length;
     preset.value = type === "network" ? `network:${config.world.network}` : type;
     if (preset.selectedIndex < 0) preset.value = "own";
@@ -116,12 +143,13 @@ const linrepForm = (form, networks, start) => {
     find("#step-size").disabled = config.training.optimizer === "newton";
     form.querySelectorAll(".wrong").forEach((each) => { each.textContent = ""; });
   };
-  const refused = (field, says) => {
+  const refused = ({ field, says, serial }) => {
+    settled(serial);
     form.querySelectorAll(".wrong").forEach((each) => { each.textContent = ""; });
     const place = [...form.querySelectorAll(".wrong")].find((each) => each.dataset.field === field)
       || [...form.querySelectorAll(".wrong")].find((each) => field && each.dataset.field === field.split(".")[0])
       || find("#wrong-elsewhere");
     place.textContent = says;
   };
-  return { show, refused, set: (config) => { asked = structuredClone(config); }, get asked() { return asked; }, edit: ask };
+  return { show, refused, set: (config) => { asked = structuredClone(config); }, edit };
 };

@@ -1,5 +1,6 @@
 """Who may ask: this machine, with the token, from the laboratory's own page."""
 
+import re
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -9,7 +10,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Answer = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Answer], Awaitable[None]]
-HOSTS = ("127.0.0.1", "localhost")
+HOST = re.compile(r"(?:127\.0\.0\.1|localhost)(?::[0-9]{1,5})?")
+"""This machine by its own names; at whatever port, for one may be forwarded here."""
 PATHS = frozenset({"/", "/live"})
 FORBIDDEN, NOT_FOUND = 403, 404
 
@@ -51,7 +53,7 @@ class Guard:
         ]
         hosts = [value for name, value in headers if name == "host"]
         origins = [value for name, value in headers if name == "origin"]
-        if len(hosts) != 1 or hosts[0].rpartition(":")[0] not in HOSTS:
+        if len(hosts) != 1 or not HOST.fullmatch(hosts[0]):
             return FORBIDDEN
         if any(origin != f"http://{hosts[0]}" for origin in origins):
             return FORBIDDEN

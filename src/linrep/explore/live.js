@@ -29,13 +29,18 @@
   let target = 0, playing = false, selected = null, story = null;
   window.linrepLive = { runs, look, send: (wish) => wire.send(wish) };  // for whoever tries things out, and for the tests
 
-  const wire = linrepWire(heard);
-  const form = linrepForm(find("#world"), data.networks, (config, edit) => begin(target, config, edit));
+  const wire = linrepWire(heard, data.largest);
+  const form = linrepForm(find("#world"), data.networks, data.largest, (config, edit, serial) => begin(target, config, edit, serial));
   const graph = linrepGraph(find("#graph"), (concept) => choose(selected === concept ? null : concept));
 
-  function begin(number, config, edit) {
+  function start(number, wish) {
+    wire.send({ do: "start", run: number, ...wish });
+    clearTimeout(runs[number].waiting);
+    runs[number].waiting = setTimeout(() => { runs[number].place.querySelector(".step").textContent = "is being begun…"; }, 400);
+  }
+  function begin(number, config, edit, serial) {
     story = number === 0 && story && JSON.stringify(config) === JSON.stringify(story.config) ? story : null;
-    wire.send({ do: "start", run: number, config, ...(edit ? { edit } : {}) });
+    start(number, { config, serial, ...(edit ? { edit } : {}) });
     if (playing) wire.send({ do: "play" });
     tell();
   }
@@ -53,16 +58,26 @@
       case "begun": return begun(run, message);
       case "theory": run.theory = message; theory(); return paint();
       case "ended": run.ended = message; ended(); return tell();
-      case "rest": return play(false);
-      case "refused": return form.refused(message.field, message.says);
+      case "playing": return play(message.playing);
+      case "alone": return forget_second();
+      case "refused": return refused(message);
       case "toml": return copied(message.text);
-      case "page": return save(new Blob([message.text], { type: "text/html" }), "explored.html");
-      case "failed": form.refused("", `The laboratory failed: ${message.says}`); return wire.close();
+      case "page": find("#copied").textContent = ""; return save(new Blob([message.text], { type: "text/html" }), "explored.html");
+      case "failed": return refused({ ...message, field: "", says: `The laboratory failed, and is paused: ${message.says}` });
       case "closed": play(false); find("#closed").hidden = false; return undefined;
       default: return undefined;
     }
   }
+  function refused(message) {
+    const start = message.do === "start" || !message.do;
+    if (message.do === "start") runs.forEach((run) => { clearTimeout(run.waiting); if (run.begun && run.frame) steps(run); });
+    find("#copied").textContent = "";
+    if (start) form.refused(message);
+    else find("#wrong-here").textContent = message.says;
+  }
   function begun(run, message) {
+    clearTimeout(run.waiting);
+    find("#wrong-here").textContent = find("#copied").textContent = "";
     run.begun = message;
     run.ended = null;
     if (!message.changed) { run.curves = empty(); run.frame = null; run.theory = null; run.count = 0; }
@@ -110,11 +125,15 @@
       if (!run.begun || !run.frame) return;
       run.cube(run);
       run.arrows(run);
-      run.place.querySelector(".step").textContent = `step ${run.frame.step.toLocaleString("en-US")} of ${run.begun.steps.toLocaleString("en-US")}`;
+      steps(run);
       run.place.querySelector(".shown").textContent = `${Math.round(100 * run.frame.shown)} % of the variance is seen`;
     });
     charts.forEach((chart) => chart(runs));
     tell();
+  }
+
+  function steps(run) {
+    run.place.querySelector(".step").textContent = `step ${run.frame.step.toLocaleString("en-US")} of ${run.begun.steps.toLocaleString("en-US")}`;
   }
 
   function legend(message) {
@@ -134,10 +153,15 @@
     }));
   }
   function draw_graph() {
-    const message = runs[target].begun;
+    const message = runs[target].begun, held = find("#settings").contains(document.activeElement);
     graph(message, selected);
-    linrepConcept(find("#concept"), message, selected, (edit) => form.edit(edit));
+    linrepConcept(find("#concept"), message, selected, (edit) => {
+      if (edit.kind === "remove") selected = null;
+      form.edit(edit);
+    });
     find("#add").disabled = !message.editable;
+    // What had the focus may be gone: who has no mouse goes on from where he was.
+    if (held && document.activeElement === document.body) (find(`[data-concept="${selected}"]`) || find("#add")).focus();
   }
   function choose(concept) { selected = concept; draw_graph(); }
 
@@ -190,7 +214,7 @@
     close_second();
     form.set(found.config);
     wire.send({ do: "pace", pace: (find("#pace").value = found.pace) });
-    wire.send({ do: "start", run: 0, config: found.config });
+    start(0, { config: found.config });
     if (found.second) second(found.second);
     wire.send({ do: "play" });
     play(true);
@@ -198,19 +222,26 @@
     return true;
   }
   function second(config) {
-    wire.send({ do: "start", run: 1, config });
+    start(1, { config });
     find("#alone").hidden = find("#which").hidden = false;
     find("#compare").hidden = true;
   }
   function close_second() {
     wire.send({ do: "alone" });
-    Object.assign(runs[1], { begun: null, frame: null, theory: null, ended: null, curves: empty() });
-    runs[1].place.hidden = true;
     target = 0;
     find("#which input[value='0']").checked = true;
     find("#alone").hidden = find("#which").hidden = true;
     find("#compare").hidden = false;
-    if (runs[0].begun) runs[0].place.querySelector(".which").textContent = "The run";
+  }
+  // When the laboratory says so: until then something of it may be on the way.
+  function forget_second() {
+    clearTimeout(runs[1].waiting);
+    Object.assign(runs[1], { begun: null, frame: null, theory: null, ended: null, curves: empty() });
+    runs[1].place.hidden = true;
+    runs[0].place.querySelector(".which").textContent = "The run";
+    ended();
+    theory();
+    paint();
   }
 
   const save = (blob, name) => {
@@ -231,18 +262,20 @@
   on("#play", () => { play(!playing); wire.send({ do: playing ? "play" : "pause" }); });
   on("#step", () => { play(false); wire.send({ do: "step" }); });
   on("#restart", () => {
-    runs.filter((run) => run.begun).forEach((run) => wire.send({ do: "start", run: run.number, config: run.asked || run.begun.config }));
+    runs.filter((run) => run.begun).forEach((run) => start(run.number, { config: run.begun.config }));
     if (playing) wire.send({ do: "play" });
   });
-  const step_size = (factor) => () => wire.send({ do: "step size", run: target, size: runs[target].begun.config.training.step_size * factor });
+  const step_size = (factor) => () => {
+    if (runs[target].begun) wire.send({ do: "step size", run: target, size: runs[target].begun.config.training.step_size * factor });
+  };
   on("#smaller", step_size(0.5));
   on("#larger", step_size(2));
   on("#dimension", () => wire.send({ do: "dimension", run: target }));
   on("#train-on", () => { runs.filter((run) => run.ended).forEach((run) => wire.send({ do: "train on", run: run.number })); wire.send({ do: "play" }); play(true); });
-  on("#compare", () => { second(runs[0].begun.config); target = 1; find("#which input[value='1']").checked = true; form.set(runs[0].begun.config); });
-  on("#alone", () => { close_second(); story = null; form.set(runs[0].begun.config); form.show(runs[0].begun); draw_graph(); ended(); theory(); paint(); });
+  on("#compare", () => { if (!runs[0].begun) return; second(runs[0].begun.config); target = 1; find("#which input[value='1']").checked = true; form.set(runs[0].begun.config); });
+  on("#alone", () => { close_second(); story = null; form.set(runs[0].begun.config); form.show(runs[0].begun); legend(runs[0].begun); draw_graph(); });
   on("#copy", () => wire.send({ do: "toml", run: target }));
-  on("#save-page", () => wire.send({ do: "page", run: target }));
+  on("#save-page", () => { find("#copied").textContent = "The page is being made…"; wire.send({ do: "page", run: target }); });
   on("#save-figure", () => runs[target].place.querySelector(".cube").toBlob((blob) => save(blob, "cube.png"), "image/png"));
   on("#add", () => form.edit({ kind: "add" }));
   on("#again", () => location.reload());
@@ -258,10 +291,17 @@
   find("#which").addEventListener("change", (event) => {
     target = Number(event.target.value);
     selected = null;
+    if (!runs[target].begun) return;
     form.set(runs[target].begun.config);
     form.show(runs[target].begun);
     legend(runs[target].begun);
     draw_graph();
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || selected === null) return;
+    const node = `[data-concept="${selected}"]`;
+    choose(null);
+    find(node).focus();
   });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, button, a, summary, [role=button]")) return;
@@ -273,6 +313,9 @@
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { known = {}; paint(); });
   new ResizeObserver(paint).observe(find("#middle"));
   addEventListener("hashchange", open_story);
+  document.querySelectorAll("nav a").forEach((link) => {
+    link.addEventListener("click", () => { if (link.hash === location.hash) open_story(); });  // told once more
+  });
 
   form.set(data.first);
   if (!open_story()) begin(0, data.first);

@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from linrep.explore.setting import MOST_CONCEPTS
+from linrep.explore.setting import LARGEST_WISH, MOST_CONCEPTS
 from linrep.explore.stories import all_stories
 from linrep.geometry.record import MEAN_DIRECTIONS
 from linrep.page import palette
@@ -63,6 +63,7 @@ def page(first: Mapping[str, Any], *, nonce: str) -> str:
     data = {
         "first": first,
         "networks": list(NETWORKS),
+        "largest": LARGEST_WISH,
         "charts": CHARTS,
         "stories": [story.model_dump(mode="json") for story in all_stories()],
     }

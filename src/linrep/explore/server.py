@@ -6,6 +6,7 @@ import json
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -20,16 +21,17 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from linrep.errors import InputError, shown
 from linrep.explore.guard import App, Guard
 from linrep.explore.page import page
-from linrep.explore.setting import FIRST, field_of
+from linrep.explore.prompt import ONE_EACH, Prompt
+from linrep.explore.setting import FIRST, LARGEST_WISH, field_of
 from linrep.explore.tab import Tab
 from linrep.explore.turns import Turns
 from linrep.runs.toml import DEEPEST, deeper
 
 MOST_TABS = 32
-LARGEST_WISH = 2**20
-"""Bytes of one: a BIF file of eight variables is far smaller."""
 ALIVE = 1.5
 """Seconds between signs of life of a connection, and after which one that gives none is closed."""
+LAST = 4.0
+"""Seconds in which training ends, all of it: a thread inside a step would else break off the process."""
 
 
 class Server:
@@ -53,6 +55,7 @@ class Server:
         self.token = secrets.token_urlsafe(24)
         self.theorist = ThreadPoolExecutor(1, thread_name_prefix="linrep theory")
         self.tabs: set[Tab] = set()
+        self.closed = False
         routes = [Route("/", self.page), WebSocketRoute("/live", self.live)]
         self.app: App = Guard(Starlette(routes=routes), token=self.token)
 
@@ -78,56 +81,60 @@ class Server:
     async def live(self, socket: WebSocket) -> None:
         """One tab, from its opening to its closing."""
         await socket.accept()
-        if len(self.tabs) >= MOST_TABS:
-            await socket.send_json(
-                {"kind": "refused", "field": "", "says": f"{MOST_TABS} tabs are open: close one"}
-            )
+        if self.closed or len(self.tabs) >= MOST_TABS:
+            says = "the laboratory has ended" if self.closed else f"{MOST_TABS} tabs are open: close one"
+            await socket.send_json({"kind": "refused", "field": "", "says": says})
             await socket.close()
             return
-        loop, out = asyncio.get_running_loop(), asyncio.Queue[bytes | dict[str, Any]]()
+        loop, out = asyncio.get_running_loop(), asyncio.Queue[bytes | str]()
 
         def send(message: bytes | dict[str, Any]) -> None:
+            ready = message if isinstance(message, bytes) else json.dumps(message, allow_nan=False)
             with contextlib.suppress(RuntimeError):  # the server has ended before the tab's thread
-                loop.call_soon_threadsafe(out.put_nowait, message)
+                loop.call_soon_threadsafe(out.put_nowait, ready)
 
         tab = Tab(self.turns, self.theorist, send, network=self.network)
         self.tabs.add(tab)
         sender = asyncio.create_task(_sent(socket, out))
         try:
-            while True:
-                wish = _wish(await socket.receive_text())
+            while (message := await socket.receive())["type"] != "websocket.disconnect":
+                wish = _wish(message.get("text"))
                 if isinstance(wish, InputError):
                     send({"kind": "refused", "field": field_of(wish), "says": str(wish)})
-                else:
-                    tab.do(wish)
-        except (WebSocketDisconnect, KeyError):  # closed; or bytes, which nobody sends
-            pass
+                elif not tab.do(wish):
+                    await socket.close(1008)
+                    break
         finally:
             tab.close()
             self.tabs.discard(tab)
             sender.cancel()
 
     def close(self) -> None:
-        """End all training."""
-        for tab in list(self.tabs):
+        """End all training, and wait until it has ended."""
+        self.closed = True
+        ending = list(self.tabs)
+        for tab in ending:
             tab.close()
+        until = time.monotonic() + LAST
+        for tab in ending:
+            tab.thread.join(max(until - time.monotonic(), 0.0))
         self.theorist.shutdown(wait=False, cancel_futures=True)
 
 
-async def _sent(socket: WebSocket, out: "asyncio.Queue[bytes | dict[str, Any]]") -> None:
+async def _sent(socket: WebSocket, out: "asyncio.Queue[bytes | str]") -> None:
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):
         while True:
             message = await out.get()
             if isinstance(message, bytes):
                 await socket.send_bytes(message)
             else:
-                await socket.send_text(json.dumps(message, allow_nan=False))
+                await socket.send_text(message)
 
 
-def _wish(text: str) -> Mapping[str, Any] | InputError:
+def _wish(text: str | None) -> Mapping[str, Any] | InputError:
     """What a tab asked for, or what is wrong with how it did."""
     try:
-        wish = json.loads(text)
+        wish = json.loads(text or "")  # bytes nobody sends
     except (ValueError, RecursionError):
         return InputError("wish: expected JSON, got something else")
     if not isinstance(wish, dict) or deeper(wish, DEEPEST):
@@ -155,6 +162,8 @@ class Laboratory:
             log_level="critical",
             access_log=False,
             lifespan="off",
+            http=Prompt,
+            headers=ONE_EACH,
             ws="websockets-sansio",
             ws_max_size=LARGEST_WISH,
             ws_ping_interval=ALIVE,
@@ -180,8 +189,8 @@ class Laboratory:
 
     def close(self) -> None:
         """End it and all training."""
-        self.server.close()
         self._uvicorn.should_exit = True
+        self.server.close()
         self._thread.join(5)
         self._socket.close()
 

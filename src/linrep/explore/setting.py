@@ -1,14 +1,16 @@
 """What the page asks for: plain data of a config, checked, and kept to what can be watched."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from linrep.errors import InputError, shown
-from linrep.laboratory.build import resolve, worlds
+from linrep.errors import InputError, counted, shown
+from linrep.laboratory.build import concept_model, resolve, worlds
+from linrep.laboratory.machine import AUTO, enough_memory
 from linrep.runs.config import Config
 from linrep.runs.toml import parse
-from linrep.runs.world_config import NetworkWorld, SparseWorld
+from linrep.runs.world_config import CategoricalWorld, NetworkWorld, SparseWorld
 from linrep.worlds.network_file import named
 from linrep.worlds.truth import World
 
@@ -16,7 +18,19 @@ MOST_CONCEPTS, MOST_DIM, MOST_STEPS = 8, 64, 1_000_000
 """What is drawn and trained in a tab: the cube of eight concepts has 256 corners."""
 MOST_UNKNOWNS = 1024
 """Numbers of G that newton moves: with twice as many a step, which nothing interrupts, takes seconds."""
+MOST_TOKENS, MOST_CONTEXTS, MOST_ENTRIES = 2**10, 2**17, 2**21
+"""And contexts × tokens: eight binary concepts have 256 tokens and 6561 contexts."""
+MOST_BATCH, MOST_SAMPLES = 2**12, 2**20
+"""Pairs that are drawn at once, some hundred batches of them, take a second."""
+MOST_WEIGHTS, MOST_WORK = 2**20, 2**31
+"""Of a network, and of all its contexts together: a step takes a second or two."""
+LARGEST_SEED = 2**53 - 1
+"""A page's numbers have no more digits: of a larger one it would ask for another."""
+LARGEST_WISH = 2**20
+"""Bytes of one: a BIF file of eight variables is far smaller."""
 ONE = {"runs": 1}
+OF_THE_WORLD = ("tables:", "BIF file", "concepts:", "network:")
+"""How errors begin that the tables of a world are refused with."""
 BY_ITSELF = 1
 """Threads of a run: tabs share the processors, and equal threads give equal bits."""
 FIRST: dict[str, Any] = {
@@ -61,24 +75,19 @@ def setting_of(asked: Mapping[str, Any], *, network: str | None = None) -> Setti
         Traceback (most recent call last):
         linrep.errors.InputError: world.concepts: expected at most 8 to be watched, got 9; use fewer
     """
-    compute = asked.get("compute")
-    more = {"compute": {**(compute if isinstance(compute, Mapping) else {}), "threads": BY_ITSELF}}
+    compute = asked.get("compute", {})
+    more: dict[str, Any] = {}
+    if isinstance(compute, Mapping):
+        device = compute.get("device", "cpu")
+        more["compute"] = {**compute, "threads": BY_ITSELF, "device": "cpu" if device == AUTO else device}
     config = _without_source({**asked, **ONE, **more})
     _require_watchable(config, network)
-    built = worlds(config)
+    with enough_memory():
+        _require_few(_sizes(config))
+        built = worlds(config)
     (world,) = built
-    if world.model.concepts > MOST_CONCEPTS:
-        raise InputError(
-            f"world.concepts: expected at most {MOST_CONCEPTS} to be watched, got {world.model.concepts}; "
-            "use fewer"
-        )
     resolved = resolve(config, built)
-    unknowns = len(world.tokens) * (resolved.model.dim or 1)
-    if resolved.training.optimizer == "newton" and unknowns > MOST_UNKNOWNS:
-        raise InputError(
-            f"training.optimizer: expected at most {MOST_UNKNOWNS:,} numbers of G (tokens × k) for newton to "
-            f"be watched, got {unknowns:,}; use fewer concepts, a smaller k, or gd"
-        )
+    _require_quick(resolved, world)
     return Setting(config=resolved, world=world)
 
 
@@ -88,9 +97,13 @@ def field_of(error: InputError) -> str:
     Example:
         >>> field_of(InputError("model.dim: expected 1, got 0; set it"))
         'model.dim'
+        >>> field_of(InputError("tables: variable 'a' is declared twice; rename one"))
+        'world'
         >>> field_of(InputError("nothing: is wrong here"))
         ''
     """
+    if str(error).startswith(OF_THE_WORLD):
+        return "world"
     key = str(error).partition(":")[0].removeprefix("unknown key ").strip("'")
     return key if key.partition(".")[0] in Config.model_fields else ""
 
@@ -105,31 +118,82 @@ def _without_source(asked: Mapping[str, Any]) -> Config:
 
 
 def _require_watchable(config: Config, network: str | None) -> None:
-    given, dim = config.world, config.model.dim
-    concepts = getattr(given, "concepts", 1)
+    """What is wrong before anything is built."""
+    given, training = config.world, config.training
     if isinstance(given, SparseWorld):
         raise InputError(
             "world.kind: a sparse world has no cube to be watched, got 'sparse'; `linrep run` it"
-        )
-    if concepts > MOST_CONCEPTS:
-        raise InputError(
-            f"world.concepts: expected at most {MOST_CONCEPTS} to be watched, got {concepts}; use fewer"
         )
     if isinstance(given, NetworkWorld) and given.network != network and named(given.network) is None:
         raise InputError(
             f"world.network: expected a published network such as asia, got {shown(given.network)}; open the "
             "BIF file by its button, or start with `linrep explore CONFIG`"
         )
-    if dim is not None and dim > MOST_DIM:
-        raise InputError(f"model.dim: expected at most {MOST_DIM} to be watched, got {dim}; use fewer")
-    if config.training.steps > MOST_STEPS:
-        raise InputError(
-            f"training.steps: expected at most {MOST_STEPS:,} to be watched, got {config.training.steps:,}; "
-            "use fewer"
-        )
     if config.shift is not None:
         raise InputError("shift: one world is watched; leave it out")
     if config.compute.device != "cpu":
         raise InputError(
             f"compute.device: tabs share the processor, got {shown(config.compute.device)}; leave it out"
+        )
+    for key, got, most in (
+        ("world.concepts", getattr(given, "concepts", 1), MOST_CONCEPTS),
+        ("model.dim", config.model.dim, MOST_DIM),
+        ("training.steps", training.steps, MOST_STEPS),
+        ("training.batch_size", training.batch_size, MOST_BATCH),
+        ("training.samples", training.samples, MOST_SAMPLES),
+        ("seed", config.seed, LARGEST_SEED),
+    ):
+        if got is not None and got > most:
+            less = "give a smaller one" if key == "seed" else "use fewer"
+            raise InputError(f"{key}: expected at most {most:,} to be watched, got {got:,}; {less}")
+
+
+def _sizes(config: Config) -> tuple[int, ...]:
+    """States of every concept; what is drawn is not drawn for it."""
+    given = config.world
+    if isinstance(given, CategoricalWorld):
+        return tuple(size + 1 for size in given.sizes) if given.nested else given.sizes
+    return concept_model(config, 0).sizes
+
+
+def _require_few(sizes: tuple[int, ...]) -> None:
+    """No more concepts, tokens and contexts than can be drawn, asked before they are enumerated."""
+    if len(sizes) > MOST_CONCEPTS:
+        raise InputError(
+            f"world.concepts: expected at most {MOST_CONCEPTS} to be watched, got {len(sizes)}; use fewer"
+        )
+    for what, count, most in (
+        ("tokens", math.prod(sizes), MOST_TOKENS),
+        ("contexts", math.prod(size + 1 for size in sizes), MOST_CONTEXTS),
+    ):
+        if count > most:
+            raise InputError(
+                f"world: expected at most {most:,} {what} to be watched, got {counted(count)}; use fewer "
+                "concepts, or fewer states of them"
+            )
+
+
+def _require_quick(config: Config, world: World) -> None:
+    """No step that takes more than some seconds: nothing interrupts it, and other tabs wait."""
+    contexts, tokens, model = len(world.codes), len(world.tokens), config.model
+    if contexts * tokens > MOST_ENTRIES:
+        raise InputError(
+            f"contexts: expected at most {MOST_ENTRIES:,} contexts × tokens to be watched, got "
+            f"{contexts:,} × {tokens:,}; use fewer contexts, or fewer states of concepts"
+        )
+    unknowns = tokens * (model.dim or 1)
+    if config.training.optimizer == "newton" and unknowns > MOST_UNKNOWNS:
+        raise InputError(
+            f"training.optimizer: expected at most {MOST_UNKNOWNS:,} numbers of G (tokens × k) for newton to "
+            f"be watched, got {unknowns:,}; use fewer concepts, a smaller k, or gd"
+        )
+    # A block has twelve matrices of width × width, and meets every concept of a context.
+    whole = 12 if model.encoder == "transformer" else 1
+    weights = whole * (model.layers or 0) * (model.width or 0) ** 2
+    work = weights * contexts * (world.model.concepts if model.encoder == "transformer" else 1)
+    if weights > MOST_WEIGHTS or work > MOST_WORK:
+        raise InputError(
+            f"model.width: expected at most {MOST_WEIGHTS:,} weights in all layers, and {MOST_WORK:,} times "
+            f"all contexts, to be watched, got {counted(weights)} and {counted(work)}; use a smaller width, "
+            "or fewer layers or contexts"
         )

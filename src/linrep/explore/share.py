@@ -10,6 +10,7 @@ from linrep.page.rendering import run_page
 from linrep.runs.toml import as_toml
 
 SAME = "# The same run, to the bit: linrep run explored.toml"
+STANDS = "# On the page it stands at step {step:,} of {steps:,}; this one goes on to its end."
 BY_HAND = (
     "# Changed by hand on the way, which a config cannot say: it trains by the last values from the start."
 )
@@ -19,7 +20,7 @@ def toml_of(course: Course) -> str:
     """The config of a run as far as it has come, every default filled in.
 
     Args:
-        course: Paused or over; one that is not over is cut where it stands, if its steps are constant.
+        course: Paused or over; one that is not over is cut where it stands, if that makes the same run.
 
     Example:
         >>> from linrep.explore.setting import FIRST, setting_of
@@ -28,12 +29,14 @@ def toml_of(course: Course) -> str:
         >>> print(toml_of(course).splitlines()[0], "steps = 5" in toml_of(course))
         # The same run, to the bit: linrep run explored.toml True
     """
-    config = course.config
-    if not course.over and config.training.schedule == "constant":
+    config, stands = course.config, list[str]()
+    if not course.over and not course.can_be_cut:
+        stands = [STANDS.format(step=course.step, steps=config.training.steps)]
+    elif not course.over:
         cut = config.training.model_copy(update={"steps": course.step})
         config = config.model_copy(update={"training": cut})
     notes = [f"# after step {change.step:,}: {change.what}" for change in course.changes]
-    head = [BY_HAND, *notes] if notes else [SAME]
+    head = [*([BY_HAND, *notes] if notes else [SAME]), *stands]
     return "\n".join([*head, "", as_toml(config.model_dump(mode="json"))])
 
 

@@ -1,12 +1,15 @@
 "use strict";
 // The connection: wishes out as JSON, looks in as bytes (see frames.py), everything else in as JSON.
-const linrepWire = (heard) => {
+const linrepWire = (heard, largest) => {
   const token = new URLSearchParams(location.search).get("token") || "";
   const socket = new WebSocket(`ws://${location.host}/live?token=${encodeURIComponent(token)}`);
   socket.binaryType = "arraybuffer";
   const early = [];
   const send = (wish) => {
-    if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(wish));
+    const text = JSON.stringify(wish), { serial } = wish;
+    if (new TextEncoder().encode(text).length > largest) {  // such a one would end the connection
+      heard({ kind: "refused", do: wish.do, serial, field: "world", says: `too large: at most ${largest.toLocaleString("en-US")} bytes are taken here; use a smaller one` });
+    } else if (socket.readyState === WebSocket.OPEN) socket.send(text);
     else if (socket.readyState === WebSocket.CONNECTING) early.push(wish);
   };
   socket.addEventListener("open", () => early.splice(0).forEach(send));
