@@ -153,7 +153,6 @@ def test_a_budget_of_time_ends_a_stretch() -> None:
         ({}, lambda seen: seen.set_step_size(-1.0), "expected a number above 0, got -1"),
         ({"training": TRAININGS["falling"]}, lambda seen: seen.train_on(), "the schedule ends"),
         ({"model": {"dim": 64}}, lambda seen: seen.add_dimension(), "at most 64"),
-        ({"training": {**GD, "steps": 0}}, lambda seen: seen.train_on(), "there are none to be doubled"),
         (
             {"training": {**GD, "steps": 600_000}},
             lambda seen: seen.train_on(),

@@ -127,7 +127,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     (
         {"world": {"kind": "chain", "concepts": 8}, "model": {"dim": 8}, "training": {"optimizer": "newton"}},
         "training.optimizer",
-        "got 2,048",
+        "2,048 numbers of G",
     ),
     ({"colour": 3}, "", "unknown key 'colour'"),
 ]

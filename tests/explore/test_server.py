@@ -220,10 +220,10 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"do": []}, "", "expected a wish, got []"),
     (
         {"do": "start", "config": SHORT, "edit": {"kind": "rename", "concept": 0, "name": "a\0b"}},
-        "world",
+        "name",
         "cannot name a variable",
     ),
-    ({"do": "start", "config": SHORT, "edit": {"kind": "bif", "text": "("}}, "world", "is this a BIF file"),
+    ({"do": "start", "config": SHORT, "edit": {"kind": "bif", "text": "("}}, "bif", "is this a BIF file"),
     (
         {"do": "start", "config": {**SHORT, "model": {"dim": 0}}},
         "model.dim",

@@ -36,6 +36,8 @@ TOO_MUCH: list[tuple[dict[str, Any], str, str]] = [
     ({"training": {"optimizer": "sgd", "batch_size": 100_000}}, "training.batch_size", "at most 4,096"),
     ({"training": {"samples": 100_000_000}}, "training.samples", "at most 1,048,576"),
     ({"training": {"steps": 10**9}}, "training.steps", "at most 1,000,000 to be watched"),
+    ({"training": {"steps": 0}}, "training.steps", "at least 1 to be watched, got 0"),
+    ({"world": {"network": "asia"}, "training": {"optimizer": "newton"}}, "training.optimizer", "too slow"),
     ({"model": {"dim": 65}}, "model.dim", "at most 64 to be watched, got 65"),
     ({"model": {"encoder": "mlp", "width": 40_000, "layers": 1}}, "model.width", "1,600,000,000"),
     (

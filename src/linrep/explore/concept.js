@@ -10,6 +10,7 @@ const linrepConcept = (place, begun, selected, edit) => {
     element.append(...inside);
     return element;
   };
+  const event = `${names[selected]} = ${states[1]}`;
   const rows = on.map((share, row) => {
     const given = parents.map((parent, n) => {
       const state = Math.floor(row / parents.slice(n + 1).reduce((many, each) => many * concepts[each].states.length, 1)) % concepts[parent].states.length;
@@ -17,12 +18,15 @@ const linrepConcept = (place, begun, selected, edit) => {
     });
     const output = make("output", { textContent: Number(share.toPrecision(3)) });
     const slider = make("input", { type: "range", id: `p-${row}`, min: 0, max: 1, step: 0.01, value: share, disabled: !editable });
-    slider.addEventListener("input", () => { output.textContent = Number(slider.value).toFixed(2); });
+    slider.addEventListener("input", () => { output.textContent = slider.value; });
     slider.addEventListener("change", () => edit({ kind: "probability", concept: selected, row, value: Number(slider.value) }));
-    return make("label", { className: "field" }, make("span", { textContent: `P(${names[selected]} = ${states[1]}${given.length ? ` | ${given.join(", ")}` : ""})` }), slider, output);
+    slider.setAttribute("aria-label", `P(${[event, given.join(", ")].filter(Boolean).join(" | ")})`);
+    return make("label", { className: "field" }, make("span", { textContent: given.length ? given.join(", ") : `P(${event})` }), slider, output);
   });
   const name = make("input", { type: "text", id: "concept-name", value: names[selected], maxLength: 40, disabled: !editable });
   name.addEventListener("change", () => edit({ kind: "rename", concept: selected, name: name.value }));
+  const wrong = make("p", { className: "wrong", role: "alert" });
+  wrong.dataset.field = "name";
   const arrow = (text, wish) => {
     const button = make("button", { type: "button", textContent: text, disabled: !editable });
     button.addEventListener("click", () => edit(wish));
@@ -37,7 +41,8 @@ const linrepConcept = (place, begun, selected, edit) => {
   const group = (title, buttons) => (buttons.length ? [make("p", { className: "buttons" }, `${title} `, ...buttons)] : []);
   place.replaceChildren(
     make("label", { className: "field" }, make("span", { textContent: "Name" }), name),
-    ...rows,
+    wrong,
+    ...(parents.length ? [make("p", { className: "caption", textContent: `P(${event}), given:` }), make("div", { className: "given" }, ...rows)] : rows),
     ...group("Join", joins),
     ...group("Part", parts),
     make("p", { className: "buttons" }, arrow("Remove this concept", { kind: "remove", concept: selected })),

@@ -191,8 +191,6 @@ class Course:
         steps = 2 * training.steps
         if training.schedule != "constant":
             raise InputError("training.steps: the schedule ends with the last step; start again with more")
-        if not training.steps:
-            raise InputError("training.steps: there are none to be doubled; start again with some")
         if steps > MOST_STEPS:
             raise InputError(f"training.steps: expected at most {MOST_STEPS:,}, got {steps:,}; stop here")
         self.config = self._with("training", steps=steps)

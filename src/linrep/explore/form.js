@@ -3,6 +3,7 @@
 const linrepForm = (form, networks, largest, start) => {
   const find = (selector) => form.querySelector(selector);
   const [preset, concepts, kind] = [find("#preset"), find("#concepts"), find("#contexts-kind")];
+  const trained = {};  // by optimiser, as it was last asked for
   let asked = {}, begun = null, timer = null, latest = 0, answered = 0;
   networks.forEach((name) => preset.add(new Option(name, `network:${name}`)));
 
@@ -28,16 +29,21 @@ const linrepForm = (form, networks, largest, start) => {
     asked = { ...rest, ...(contexts ? { contexts: bound ? { kind: "complete" } : contexts } : {}), ...(tokens && !told ? { tokens } : {}) };
   };
 
+  // Networks from elsewhere have rare states: a step size that finds itself, from a wide start, learns them.
+  const published = () => {
+    const { dim, ...model } = asked.model || {};
+    asked = { ...asked, model: { ...model, start: "wide" }, training: { optimizer: "gd", steps: 3000 } };
+  };
   const world = () => {
     const [type, name] = preset.value.split(":");
     if (type === "network") {
       asked = { ...asked, world: { kind: "network", network: name } };
-      const { dim, ...model } = asked.model || {};
-      asked.model = model;
+      published();
     } else if (type !== "own") {
       const many = Number(concepts.value);
       asked = { ...asked, world: { kind: type, concepts: many } };
-      merged("model", { dim: many });
+      const dim = (asked.model || {}).dim || begun.dim;  // as much wider than the world as it was
+      merged("model", { dim: Math.max(1, dim + many - begun.names.length) });
       if (asked.contexts && asked.contexts.at_most > many) merged("contexts", { at_most: many });
     }
     portable();
@@ -51,7 +57,7 @@ const linrepForm = (form, networks, largest, start) => {
   });
   find("#bif").addEventListener("change", async (event) => {
     const [file] = event.target.files;
-    if (file && file.size > largest) refused({ field: "world", says: `${file.name}: at most ${largest.toLocaleString("en-US")} bytes are read here, got ${file.size.toLocaleString("en-US")}; give a smaller network` });
+    if (file && file.size > largest) refused({ field: "bif", says: `${file.name}: at most ${largest.toLocaleString("en-US")} bytes are read here, got ${file.size.toLocaleString("en-US")}; give a smaller network` });
     else if (file) edit({ kind: "bif", text: await file.text() });
     event.target.value = "";
   });
@@ -78,10 +84,12 @@ const linrepForm = (form, networks, largest, start) => {
   find("#fraction").addEventListener("input", contexts);
 
   find("#optimizer").addEventListener("change", (event) => {
-    const { steps, snapshots } = asked.training || {};
-    asked = { ...asked, training: { optimizer: event.target.value, ...(event.target.value === "newton" ? {} : { steps }), ...(snapshots ? { snapshots } : {}) } };
-    if (event.target.value === "gd") asked.training.step_size = 1;
-    if (event.target.value === "sgd") asked.training.stream = "own";
+    const { steps, snapshots } = asked.training || {}, optimizer = event.target.value;
+    trained[begun.config.training.optimizer] = asked.training;
+    const fresh = { optimizer, ...(optimizer === "newton" ? {} : { steps }), ...(snapshots ? { snapshots } : {}) };
+    if (optimizer === "gd") fresh.step_size = 1;
+    if (optimizer === "sgd") fresh.stream = "own";
+    asked = { ...asked, training: trained[optimizer] || fresh };
     const { dtype, ...compute } = asked.compute || {};
     asked.compute = compute;
     ask();
@@ -107,6 +115,7 @@ const linrepForm = (form, networks, largest, start) => {
 
   const edit = (change) => {
     if (["add", "remove", "bif"].includes(change.kind)) portable();
+    if (change.kind === "bif") published();
     ask(change);
   };
   const show = (report) => {
@@ -114,6 +123,7 @@ const linrepForm = (form, networks, largest, start) => {
     const { config } = report, { step_size, steps } = config.training;
     if (!settled(report.serial)) return;
     asked = { ...asked, world: config.world };
+    if (asked.model && asked.model.dim) merged("model", { dim: config.model.dim });
     if (report.changed) {  // by hand, or for longer: what is begun next begins with it
       merged("model", { dim: config.model.dim });
       merged("training", { steps, ...(typeof step_size === "number" ? { step_size } : {}) });
@@ -151,5 +161,5 @@ const linrepForm = (form, networks, largest, start) => {
       || find("#wrong-elsewhere");
     place.textContent = says;
   };
-  return { show, refused, set: (config) => { asked = structuredClone(config); }, edit };
+  return { show, refused, set: (config) => { asked = structuredClone(config); }, get asked() { return asked; }, edit };
 };

@@ -13,12 +13,12 @@ from linrep.laboratory.given import world_fields
 from linrep.worlds.concepts import ConceptModel
 from linrep.worlds.network import parse_bif
 
-EVEN, EDGE = 0.5, 1e-3
+EVEN, EDGE = 0.5, 0.02
 MOST_PARENTS = 3
 """Of one concept: eight rows of probabilities, each a slider."""
-JOINED = 0.35
-"""By so much an arrow that is new raises the child's probability where its parent is on, and lowers it where
-it is off: enough to be seen."""
+JOINED = 0.7
+"""By such a share of what is left to 0 or 1 an arrow that is new raises the child's probability where its
+parent is on, and lowers it where it is off: enough to be seen, and never certain."""
 Variable = dict[str, Any]
 
 
@@ -108,9 +108,10 @@ def _join(variables: list[Variable], parent: int, child: int) -> None:
         raise InputError(f"world: expected at most {MOST_PARENTS} arrows into {down['name']}; take one away")
     down["parents"].append(up["name"])  # the last parent varies fastest
     rows: list[list[float]] = []
-    for _, on in down["table"]:
-        for shift in (-JOINED, JOINED):
-            now = round(min(max(on + shift, EDGE), 1 - EDGE), 12)
+    for _, before in down["table"]:
+        on = min(max(before, EDGE), 1 - EDGE)
+        for sign in (-1, 1):
+            now = round(on + sign * JOINED * min(on, 1 - on), 12)
             rows.append([round(1 - now, 12), now])
     down["table"] = rows
 

@@ -26,7 +26,7 @@
   };
   const runs = [pane(0), pane(1)];
   const charts = data.charts.map((chart) => linrepChart(find(`#chart-${chart.id}`), chart, colour));
-  let target = 0, playing = false, selected = null, story = null;
+  let target = 0, playing = false, selected = null, story = null, added = false;
   window.linrepLive = { runs, look, send: (wish) => wire.send(wish) };  // for whoever tries things out, and for the tests
 
   const wire = linrepWire(heard, data.largest);
@@ -61,14 +61,16 @@
       case "playing": return play(message.playing);
       case "alone": return forget_second();
       case "refused": return refused(message);
-      case "toml": return copied(message.text);
-      case "page": find("#copied").textContent = ""; return save(new Blob([message.text], { type: "text/html" }), "explored.html");
+      case "toml": return copied(message.text, which(message.run));
+      case "page": find("#copied").textContent = `The page${which(message.run)} is saved.`; return save(new Blob([message.text], { type: "text/html" }), "explored.html");
       case "failed": return refused({ ...message, field: "", says: `The laboratory failed, and is paused: ${message.says}` });
       case "closed": play(false); find("#closed").hidden = false; return undefined;
       default: return undefined;
     }
   }
+  const which = (number) => (runs[1].begun ? ` of the ${number ? "second" : "first"} run` : "");
   function refused(message) {
+    added = false;
     const start = message.do === "start" || !message.do;
     if (message.do === "start") runs.forEach((run) => { clearTimeout(run.waiting); if (run.begun && run.frame) steps(run); });
     find("#copied").textContent = "";
@@ -88,8 +90,11 @@
     run.place.querySelector(".facts").textContent = `${message.names.length} concepts, ${message.contexts} contexts${message.dropped ? ` (${message.dropped} cannot occur)` : ""}, ${message.tokens.length} tokens, k = ${message.dim}`;
     run.place.querySelector(".changes").textContent = message.changes.map(({ step, what }) => `after step ${step}: ${what}`).join("; ");
     if (run.number === target) {
+      if (added) selected = message.names.length - 1;
       if (selected !== null && selected >= message.names.length) selected = null;
+      added = false;
       form.show(message);
+      if (!story && run.number === 0) remember(form.asked);
       legend(message);
       draw_graph();
       const constant = message.config.training.schedule === "constant" && typeof message.config.training.step_size === "number";
@@ -205,6 +210,20 @@
       item.querySelector(".said").textContent = text;
     });
   }
+  // What was asked for stands in the address: it survives a reload, and can be given away.
+  function remember(config) {
+    const hash = `#config=${encodeURIComponent(JSON.stringify(config))}`;
+    history.replaceState(null, "", hash.length < 32_000 ? hash : "#");
+  }
+  function open_config() {
+    try {
+      const config = JSON.parse(new URLSearchParams(location.hash.slice(1)).get("config"));
+      if (config === null || typeof config !== "object") return false;
+      form.set(config);
+      begin(0, config);
+      return true;
+    } catch { return false; }
+  }
   function open_story() {
     const name = new URLSearchParams(location.hash.slice(1)).get("story");
     const found = data.stories.find((each) => each.name === name);
@@ -251,15 +270,19 @@
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   };
-  async function copied(text) {
+  async function copied(text, whose) {
     find("#toml").value = text;
     find("#toml").hidden = false;
-    try { await navigator.clipboard.writeText(text); find("#copied").textContent = "Copied."; }
-    catch { find("#toml").select(); find("#copied").textContent = "Select and copy it here."; }
+    try { await navigator.clipboard.writeText(text); find("#copied").textContent = `The config${whose} is copied.`; }
+    catch { find("#toml").select(); find("#copied").textContent = `Select and copy the config${whose} here.`; }
   }
 
   const on = (id, act) => find(id).addEventListener("click", act);
-  on("#play", () => { play(!playing); wire.send({ do: playing ? "play" : "pause" }); });
+  on("#play", () => {
+    const over = runs.filter((run) => run.begun).every((run) => run.ended);
+    if (!playing && over && !find("#train-on").disabled) { find("#train-on").click(); return; }
+    play(!playing); wire.send({ do: playing ? "play" : "pause" });
+  });
   on("#step", () => { play(false); wire.send({ do: "step" }); });
   on("#restart", () => {
     runs.filter((run) => run.begun).forEach((run) => start(run.number, { config: run.begun.config }));
@@ -275,14 +298,16 @@
   on("#compare", () => { if (!runs[0].begun) return; second(runs[0].begun.config); target = 1; find("#which input[value='1']").checked = true; form.set(runs[0].begun.config); });
   on("#alone", () => { close_second(); story = null; form.set(runs[0].begun.config); form.show(runs[0].begun); legend(runs[0].begun); draw_graph(); });
   on("#copy", () => wire.send({ do: "toml", run: target }));
-  on("#save-page", () => { find("#copied").textContent = "The page is being made…"; wire.send({ do: "page", run: target }); });
+  on("#save-page", () => { find("#copied").textContent = `The page${which(target)} is being made…`; wire.send({ do: "page", run: target }); });
   on("#save-figure", () => runs[target].place.querySelector(".cube").toBlob((blob) => save(blob, "cube.png"), "image/png"));
-  on("#add", () => form.edit({ kind: "add" }));
+  on("#add", () => { added = true; form.edit({ kind: "add" }); });
   on("#again", () => location.reload());
+  const dark = () => root.dataset.theme === "dark" || (!root.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
+  const theme = () => { find("#theme").textContent = dark() ? "Light mode" : "Dark mode"; };
+  theme();
   on("#theme", () => {
-    const dark = getComputedStyle(root).colorScheme.includes("dark") && (root.dataset.theme === "dark" || (!root.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches));
-    root.dataset.theme = dark ? "light" : "dark";
-    find("#theme").setAttribute("aria-pressed", String(!dark));
+    root.dataset.theme = dark() ? "light" : "dark";
+    theme();
     known = {};
     paint();
   });
@@ -310,14 +335,14 @@
     event.preventDefault();
     find(act).click();
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { known = {}; paint(); });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { known = {}; theme(); paint(); });
   new ResizeObserver(paint).observe(find("#middle"));
-  addEventListener("hashchange", open_story);
+  addEventListener("hashchange", () => open_story() || open_config());
   document.querySelectorAll("nav a").forEach((link) => {
     link.addEventListener("click", () => { if (link.hash === location.hash) open_story(); });  // told once more
   });
 
   form.set(data.first);
-  if (!open_story()) begin(0, data.first);
+  if (!open_story() && !open_config()) begin(0, data.first);
   root.dataset.ready = "";
 })();

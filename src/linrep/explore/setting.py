@@ -16,8 +16,9 @@ from linrep.worlds.truth import World
 
 MOST_CONCEPTS, MOST_DIM, MOST_STEPS = 8, 64, 1_000_000
 """What is drawn and trained in a tab: the cube of eight concepts has 256 corners."""
-MOST_UNKNOWNS = 1024
-"""Numbers of G that newton moves: with twice as many a step, which nothing interrupts, takes seconds."""
+MOST_UNKNOWNS, MOST_SYSTEMS = 2**10, 2**20
+"""Numbers of G that newton moves, and times all contexts: with twice as many a step, which nothing
+interrupts, takes seconds."""
 MOST_TOKENS, MOST_CONTEXTS, MOST_ENTRIES = 2**10, 2**17, 2**21
 """And contexts × tokens: eight binary concepts have 256 tokens and 6561 contexts."""
 MOST_BATCH, MOST_SAMPLES = 2**12, 2**20
@@ -135,6 +136,8 @@ def _require_watchable(config: Config, network: str | None) -> None:
         raise InputError(
             f"compute.device: tabs share the processor, got {shown(config.compute.device)}; leave it out"
         )
+    if not training.steps:
+        raise InputError("training.steps: expected at least 1 to be watched, got 0; use more")
     for key, got, most in (
         ("world.concepts", getattr(given, "concepts", 1), MOST_CONCEPTS),
         ("model.dim", config.model.dim, MOST_DIM),
@@ -182,10 +185,12 @@ def _require_quick(config: Config, world: World) -> None:
             f"{contexts:,} × {tokens:,}; use fewer contexts, or fewer states of concepts"
         )
     unknowns = tokens * (model.dim or 1)
-    if config.training.optimizer == "newton" and unknowns > MOST_UNKNOWNS:
+    large = unknowns > MOST_UNKNOWNS or contexts * unknowns > MOST_SYSTEMS
+    if config.training.optimizer == "newton" and large:
         raise InputError(
-            f"training.optimizer: expected at most {MOST_UNKNOWNS:,} numbers of G (tokens × k) for newton to "
-            f"be watched, got {unknowns:,}; use fewer concepts, a smaller k, or gd"
+            f"training.optimizer: a step of newton is too slow to be watched with {unknowns:,} numbers of G "
+            f"(tokens × k) and {contexts:,} contexts, expected at most {MOST_UNKNOWNS:,} and "
+            f"{MOST_SYSTEMS // max(unknowns, 1):,}; use fewer concepts or contexts, a smaller k, or gd"
         )
     # A block has twelve matrices of width × width, and meets every concept of a context.
     whole = 12 if model.encoder == "transformer" else 1

@@ -118,7 +118,7 @@ class Tab:
             with enough_memory():
                 act()
         except InputError as error:
-            self._send({"kind": "refused", "field": field_of(error), "says": str(error), **of})
+            self._send({"kind": "refused", "field": _place(error, wish), "says": str(error), **of})
         except KeyboardInterrupt:  # a wide start, or a page, that nobody waits for any more
             pass
         except Exception as error:
@@ -292,6 +292,14 @@ def _number(wish: Wish) -> int:
     if type(number) is not int or number not in (0, 1):
         raise InputError(f"run: expected 0 or 1, got {shown(number)}")
     return number
+
+
+def _place(error: InputError, wish: Wish | None) -> str:
+    """Where to say what is wrong: beside the button, or the name, that asked for a change of the graph."""
+    field, edit = field_of(error), (wish or {}).get("edit")
+    kind = edit.get("kind") if isinstance(edit, Mapping) else None
+    asked = "bif" if kind == "bif" else "name" if kind == "rename" else ""
+    return asked if asked and field.partition(".")[0] in ("", "world") else field
 
 
 def _found(theory: "Future[Ahead]") -> Ahead:

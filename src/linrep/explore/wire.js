@@ -8,7 +8,7 @@ const linrepWire = (heard, largest) => {
   const send = (wish) => {
     const text = JSON.stringify(wish), { serial } = wish;
     if (new TextEncoder().encode(text).length > largest) {  // such a one would end the connection
-      heard({ kind: "refused", do: wish.do, serial, field: "world", says: `too large: at most ${largest.toLocaleString("en-US")} bytes are taken here; use a smaller one` });
+      heard({ kind: "refused", do: wish.do, serial, field: "bif", says: `too large: at most ${largest.toLocaleString("en-US")} bytes are taken here; use a smaller one` });
     } else if (socket.readyState === WebSocket.OPEN) socket.send(text);
     else if (socket.readyState === WebSocket.CONNECTING) early.push(wish);
   };
