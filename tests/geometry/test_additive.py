@@ -62,7 +62,7 @@ def test_anova_by_inclusion_and_exclusion(levels):
 def test_memory_chunks_change_nothing(monkeypatch):
     x = random_table(2, 3, 27, 7)
     whole = geometry.energy_by_degree(x, (3, 3, 3))
-    monkeypatch.setattr("linrep.geometry.additive.CHUNK", 1)
+    monkeypatch.setattr("linrep.geometry.moments.CHUNK", 1)
     torch.testing.assert_close(geometry.energy_by_degree(x, (3, 3, 3)), whole)
 
 

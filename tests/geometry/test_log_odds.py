@@ -67,7 +67,7 @@ def test_streaming_equals_caching(monkeypatch):
     monkeypatch.setattr("linrep.geometry.compatibility.CACHE", 10)
     monkeypatch.setattr("linrep.geometry.compatibility.BLOCK", 7)
     # By module: the package's attribute of that name is the function.
-    monkeypatch.setattr("linrep.geometry.log_odds.CHUNK", 20)
+    monkeypatch.setattr("linrep.geometry.moments.CHUNK", 20)
     streamed = world(False)
     assert cached.cached is not None
     assert streamed.cached is None

@@ -11,7 +11,7 @@ import linrep
 from linrep.errors import DamagedError, InputError
 from linrep.laboratory.build import resolve
 from linrep.laboratory.ruler import BatchRuler
-from linrep.laboratory.shapes import shapes
+from linrep.laboratory.shapes import ShapeRows, shapes
 from linrep.runs import folder
 from linrep.runs.keys import run_key
 from linrep.runs.store import Store
@@ -153,7 +153,7 @@ def test_simplices_of_several_states_are_measured_where_words_tell_them() -> Non
     world = linrep.world(model, tokens=tell(model, merge=[["?1"]], synonyms=[0.5, 0.5]))
     draw = torch.Generator().manual_seed(1)
     f, g = (torch.randn(1, len(rows), 3, generator=draw).double() for rows in (world.codes, world.tokens))
-    found = shapes(world, f, g)
+    found = shapes(ShapeRows.of(world), f, g)
     assert bool(found["simplex_share", "unembedding"][0, 0].isfinite())
 
 

@@ -11,7 +11,7 @@ import linrep
 from linrep.cli import execute
 from linrep.errors import InputError
 from linrep.laboratory.build import worlds
-from linrep.laboratory.shapes import DEVIATION, OVERLAP, SHARE, known_values, shapes
+from linrep.laboratory.shapes import DEVIATION, OVERLAP, SHARE, ShapeRows, known_values, shapes
 from linrep.population.gradient import Population, population_gradient
 from linrep.runs import folder as run_folder
 from linrep.runs.toml import parse
@@ -127,13 +127,13 @@ def planted(one: Any) -> tuple[torch.Tensor, torch.Tensor]:
 def test_planted_shapes_are_found_and_dealt_rows_lose_them() -> None:
     one = world(drawn(0))
     f, g = planted(one)
-    found = shapes(one, f, g)
+    found = shapes(ShapeRows.of(one), f, g)
     for table in ("embedding", "unembedding"):
         assert found[DEVIATION, table][0, 1:].tolist() == pytest.approx([0, 0], abs=1e-6)
         assert found[SHARE, table][0, 1:].tolist() == pytest.approx([1, 1])
         assert float(found[OVERLAP, table][0, 1]) == pytest.approx(0, abs=1e-9)
         assert found[OVERLAP, table][0, [0, 2]].isnan().all()
-    dealt = shapes(one, f, g, shuffle=torch.Generator().manual_seed(1))
+    dealt = shapes(ShapeRows.of(one), f, g, shuffle=torch.Generator().manual_seed(1))
     assert float(dealt[DEVIATION, "unembedding"].nanmean()) > 5
     assert float(dealt[SHARE, "unembedding"].nanmean()) < 0.9
     assert float(dealt[OVERLAP, "unembedding"].nanmean()) > 0.03

@@ -1,7 +1,7 @@
 """How additive a table is: the share of its variation that single concepts account for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import prod
 from typing import Literal
@@ -11,7 +11,7 @@ from jaxtyping import Float, Float64, Int, Int64
 from torch import Tensor
 
 from linrep.errors import InputError, counted
-from linrep.geometry.moments import CHUNK
+from linrep.geometry.moments import chunk
 from linrep.linalg import centre
 
 
@@ -79,7 +79,7 @@ def energy_by_degree(
     degree = _degrees(tuple(levels), table.device)
     energy = torch.zeros(runs, len(levels) + 1, dtype=torch.float64, device=table.device)
     # Columns do not mix: a few at a time keep the working copies small at m = 12.
-    for part in table.split(max(2 * CHUNK // (runs * rows), 1), dim=-1):
+    for part in table.split(max(2 * chunk(table.device) // (runs * rows), 1), dim=-1):
         square = _orthonormal(part.to(torch.float64), levels).square().sum(-1)
         energy.index_add_(1, degree, square)
     return energy / rows
@@ -190,6 +190,13 @@ class Grid:
     basis: Float64[Tensor, "columns parameters"] | None
     """The design times this has orthonormal columns; None where complete."""
 
+    def to(self, device: torch.device | str) -> "Grid":
+        """The same grid on another device."""
+        order, design, basis = (
+            None if each is None else each.to(device) for each in (self.order, self.design, self.basis)
+        )
+        return replace(self, codes=self.codes.to(device), order=order, design=design, basis=basis)
+
 
 def grid(codes: Int[Tensor, "rows concepts"], levels: Sequence[int]) -> Grid:
     """Look through codes before tables of them are measured, maybe many times.
@@ -267,14 +274,20 @@ def _fitting(codes: Tensor, levels: Sequence[int]) -> tuple[Tensor, Tensor]:
 
 
 def _explained(table: Tensor, design: Tensor, basis: Tensor) -> Float64[Tensor, " runs"]:
-    """R² per run."""
-    shares: list[Tensor] = []
-    for rows in table:
-        exact = rows.to(torch.float64)
-        centred = exact - exact.mean(0)
-        explained = (basis.mT @ (design.mT @ centred)).square().sum()
-        shares.append(_ratio(explained, centred.square().sum(), exact.square().sum()))
-    return torch.stack(shares)
+    """R² per run: run by run, or on a card many at once, where calls would take the time."""
+    _, rows, dim = table.shape
+    together = max(1, chunk(table.device) // max(rows * dim, 1))
+    parts = table.unbind() if table.device.type == "cpu" else table.split(together)
+    return torch.cat([_explained_of(part, design, basis).reshape(-1) for part in parts])
+
+
+def _explained_of(
+    table: Float[Tensor, "*runs rows dim"], design: Tensor, basis: Tensor
+) -> Float64[Tensor, "*runs"]:
+    exact = table.to(torch.float64)
+    centred = exact - exact.mean(-2, keepdim=True)
+    explained = (basis.mT @ (design.mT @ centred)).square().sum((-2, -1))
+    return _ratio(explained, centred.square().sum((-2, -1)), exact.square().sum((-2, -1)))
 
 
 def _ratio(part: Tensor, varying: Tensor, total: Tensor) -> Tensor:

@@ -27,6 +27,10 @@ class Block:
     sign: Int64[Tensor, " triples"]
     """+1 where the context says `high` (or leaves it unknown), -1 where it says `low`."""
 
+    def to(self, device: torch.device | str) -> "Block":
+        """The same triples on another device."""
+        return Block(context=self.context.to(device), pair=self.pair.to(device), sign=self.sign.to(device))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Triples:
@@ -60,6 +64,18 @@ class Triples:
     def blocks(self) -> Iterator[Block]:
         """All triples, in blocks of about `BLOCK`; the same ones in the same order every time."""
         return iter(self.cached) if self.cached is not None else _blocks(self)
+
+    def to(self, device: torch.device | str) -> "Triples":
+        """The same triples, handed out, or worked out, on another device."""
+        return replace(
+            self,
+            context_codes=self.context_codes.to(device),
+            token_codes=self.token_codes.to(device),
+            pairs=self.pairs.to(device),
+            concept_of=self.concept_of.to(device),
+            rows=self.rows.to(device),
+            cached=None if self.cached is None else tuple(block.to(device) for block in self.cached),
+        )
 
 
 def triples(

@@ -8,7 +8,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from linrep.geometry.compatibility import Block, Triples
-from linrep.geometry.moments import CHUNK
+from linrep.geometry.moments import chunk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +109,9 @@ def log_odds_gap(
     low, high = (log_p.to(torch.float64)[..., side] for side in (found.pairs.low, found.pairs.high))
     odds = high - low
     total, sample = 0, _Sample(points, generator, found, runs)
-    for block, measured in measured_differences(embedding, unembedding, found):
+    # Points are drawn block by block: of the same blocks, the same points on every device.
+    numbers = chunk(torch.device("cpu") if points else device)
+    for block, measured in measured_differences(embedding, unembedding, found, numbers):
         at = () if odds.dim() == 2 else (torch.searchsorted(found.rows, block.context),)
         true = odds[:, *at, block.pair]
         gap = measured - true
@@ -134,12 +136,13 @@ def measured_differences(
     embedding: Float[Tensor, "runs contexts dim"],
     unembedding: Float[Tensor, "runs tokens dim"],
     found: Triples,
+    numbers: int,
 ) -> Iterator[tuple[Block, Float64[Tensor, "runs some"]]]:
-    """f(d)·Δg_i(c) for every triple, block by block, in float64 and bounded memory."""
+    """f(d)·Δg_i(c) for every triple, in float64, block by block of about so many numbers."""
     high = unembedding[:, found.pairs.high].to(torch.float64)
     steering = high - unembedding[:, found.pairs.low].to(torch.float64)
     runs, _, dim = embedding.shape
-    limit = max(CHUNK // max(runs * dim, 1), 1)
+    limit = max(numbers // max(runs * dim, 1), 1)
     for whole in found.blocks():
         parts = (whole.context.split(limit), whole.pair.split(limit), whole.sign.split(limit))
         for context, pair, sign in zip(*parts, strict=True):
@@ -229,7 +232,7 @@ def margin(
     total = 0
     added = torch.zeros(len(embedding), dtype=torch.float64, device=embedding.device)
     least = torch.full_like(added, torch.inf)
-    for block, measured in measured_differences(embedding, unembedding, found):
+    for block, measured in measured_differences(embedding, unembedding, found, chunk(embedding.device)):
         signed = measured * block.sign
         added += signed.sum(1)
         least = torch.minimum(least, signed.amin(1))

@@ -76,7 +76,8 @@ def measure(
         null: "random pairs" or "shuffled pairs".
 
     Returns:
-        The records. O(number of vectors) time for each draw of the null.
+        The records. O(number of vectors) time for each draw of the null, on the device of the tables, where
+        pairs have to be too; what is returned lies in the host's memory.
 
     Raises:
         InputError: If tables and pairs do not fit, or hold numbers that are not finite.
@@ -95,7 +96,7 @@ def measure(
         docs/theory, section 2.
     """
     tables = sides(embedding, unembedding, embedding_pairs, unembedding_pairs, context_rows, token_rows)
-    values = similarity_values(tables, concept_of)
+    values = similarity_values(tables, concept_of).cpu()
     nulls = _nulls(tables, values, concept_of, kind=null, draws=draws, generator=generator)
     runs = next(len(side.table) for side in tables.values())
     if runs > 1:

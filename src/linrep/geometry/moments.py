@@ -10,8 +10,19 @@ from torch import Tensor
 from linrep.errors import InputError
 from linrep.geometry.pairs import Pairs
 
-CHUNK = 2**20
-"""Numbers per working buffer (8 MiB in float64): fast products, bounded memory."""
+CHUNK, CHUNK_ELSEWHERE = 2**20, 2**25
+"""Numbers per working buffer (8 MiB in float64): fast products, bounded memory; and on a card, where a buffer
+must be so large that the calls that fill it do not count."""
+
+
+def chunk(device: torch.device) -> int:
+    """Numbers per working buffer on a device.
+
+    Example:
+        >>> chunk(torch.device("cpu")) == CHUNK
+        True
+    """
+    return CHUNK if device.type == "cpu" else CHUNK_ELSEWHERE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +109,7 @@ def unit_vectors(
     """
     sizes = counts.tolist()
     starts = counts.cumsum(0) - counts
-    for first, last, start, width in _blocks(sizes, max(CHUNK // max(table.shape[1], 1), 1)):
+    for first, last, start, width in _blocks(sizes, max(chunk(table.device) // max(table.shape[1], 1), 1)):
         column = start + torch.arange(width, device=table.device)
         inside = column < counts[first:last, None]
         at = (starts[first:last, None] + column).clamp(max=len(pairs.low) - 1)

@@ -115,7 +115,7 @@ def regular_deviation(corners: Float64[Tensor, "runs values dim"]) -> Float64[Te
         return corners.new_full((len(corners),), torch.nan)
     length = torch.linalg.vector_norm(corners, dim=-1, keepdim=True)
     unit = corners / torch.where(length > 0, length, torch.nan)
-    low, high = torch.tensor(list(combinations(range(values), 2))).T
+    low, high = torch.tensor(list(combinations(range(values), 2)), device=corners.device).T
     # The chord keeps its digits where arccos of a cosine near -1 would lose half of them.
     angle = 2 * torch.asin((torch.linalg.vector_norm(unit[:, low] - unit[:, high], dim=-1) / 2).clamp(max=1))
     return (angle - math.acos(-1 / (values - 1))).square().mean(1).sqrt().rad2deg()

@@ -110,10 +110,10 @@ class _Groups:
                 continue
             if len(without) < LEAST:
                 return None
-            changes[group] = torch.where(own != 0, (without - on_all) * own, 0.0)
+            changes[group] = torch.where(own != 0, (without - on_all) * own, 0.0).cpu()
         if not changes:
             return None
-        rows = torch.cat([self.rows[group] for group in changes], 1)
+        rows = torch.cat([self.rows[group] for group in changes], 1).cpu()
         return _Influence(changes=changes, shrink=self.shrink, rows=rows)
 
     def variance(self, statistics: list[tuple[Tensor, Tensor]], overall: Overall) -> Variance | None:
@@ -157,7 +157,7 @@ class _Groups:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Influence:
-    """How the mean over concepts changes, to first order, without each vector."""
+    """How the mean over concepts changes, to first order, without each vector: in the host's memory."""
 
     changes: dict[int, Tensor]
     """By group, one for each vector; or a row of them, by the other group."""
@@ -205,7 +205,8 @@ def _overlap_interval(value: float, side: _Groups, overall: Overall) -> Interval
     seen = torch.stack([on_all for on_all, _ in statistics])
     # Every two groups stand in the matrix twice.
     weight = _slopes(statistics, overall) / 2
-    low, high = Folded(seen=seen, spread=spread, weight=weight, half_width=half_width).interval(value)
+    found = Folded(seen=seen.cpu(), spread=spread.cpu(), weight=weight.cpu(), half_width=half_width)
+    low, high = found.interval(value)
     return min(max(low, 0.0), 1.0), max(min(high, 1.0), 0.0)
 
 
@@ -229,13 +230,13 @@ def _some_units(
 ) -> tuple[list[Tensor], list[Int64[Tensor, "2 vectors"]]]:
     """The non-zero unit vectors of each group, all or a random `CAP` of them, and each one's two rows."""
     counts = pairs.counts()
-    keep = torch.ones(len(pairs.group), dtype=torch.bool)
+    keep = torch.ones(len(pairs.group), dtype=torch.bool, device=pairs.group.device)
     for start, count in zip((counts.cumsum(0) - counts).tolist(), counts.tolist(), strict=True):
         if count > CAP:
-            drawn = torch.randperm(count, generator=generator, device=generator.device)[:CAP].cpu()
+            drawn = torch.randperm(count, generator=generator, device=generator.device)[:CAP].to(keep.device)
             keep[start : start + count] = False
             keep[start + drawn] = True
-    at = keep.nonzero()[:, 0].to(pairs.group.device)
+    at = keep.nonzero()[:, 0]
     kept = Pairs(low=pairs.low[at], high=pairs.high[at], group=pairs.group[at], groups=pairs.groups)
     number = kept.counts()
     of_group = torch.stack([kept.low, kept.high]).split(number.tolist(), 1)

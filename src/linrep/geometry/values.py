@@ -1,6 +1,6 @@
 """All similarities of a batch of runs at once, as tensors: what snapshots keep and records are made of."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Float64, Int64
@@ -47,6 +47,14 @@ class Values:
     def per_run(self, key: Key) -> Float64[Tensor, " runs"]:
         """Mean over the concepts that have a value; NaN where none has."""
         return self.concepts[key].nanmean(1)
+
+    def cpu(self) -> "Values":
+        """The same numbers in the host's memory."""
+        return replace(
+            self,
+            concepts={key: numbers.cpu() for key, numbers in self.concepts.items()},
+            matrices={key: numbers.cpu() for key, numbers in self.matrices.items()},
+        )
 
     def mean(self, key: Key) -> float:
         """Mean over concepts, then over runs; NaN where there is none."""

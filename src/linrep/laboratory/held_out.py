@@ -58,13 +58,16 @@ class HeldOut:
     Args:
         worlds: One per run, all with contexts held out.
         config: Of the experiment.
+        device: Where the tables lie.
     """
 
-    def __init__(self, worlds: Sequence[World], config: Config) -> None:
+    def __init__(
+        self, worlds: Sequence[World], config: Config, *, device: torch.device | str = "cpu"
+    ) -> None:
         self.config = config
         self.parts: dict[PartName, Part] = {
-            "training": _part(worlds, [~world.held_out for world in worlds], config),
-            "held_out": _part(worlds, [world.held_out for world in worlds], config),
+            "training": _part(worlds, [~world.held_out for world in worlds], config, device),
+            "held_out": _part(worlds, [world.held_out for world in worlds], config, device),
         }
 
     def observe(self, ruler: BatchRuler, state: State) -> dict[Series, Tensor]:
@@ -119,15 +122,20 @@ class HeldOut:
         )
 
 
-def _part(worlds: Sequence[World], chosen: Sequence[Bool[Tensor, " _"]], config: Config) -> Part:
+def _part(
+    worlds: Sequence[World],
+    chosen: Sequence[Bool[Tensor, " _"]],
+    config: Config,
+    device: torch.device | str,
+) -> Part:
     parts = [part(world, rows) for world, rows in zip(worlds, chosen, strict=True)]
     rows = [each.nonzero()[:, 0] for each in chosen]
     return Part(
-        ruler=BatchRuler(parts, seed=config.seed, settings=config.measure),
-        population=Population.of(parts),
-        rows=torch.nn.utils.rnn.pad_sequence(rows, batch_first=True),
+        ruler=BatchRuler(parts, seed=config.seed, settings=config.measure, device=device),
+        population=Population.of(parts, device=device),
+        rows=torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).to(device),
     )
 
 
 def _excess_loss(part: Part, embedding: Tensor, unembedding: Tensor) -> Float64[Tensor, " runs"]:
-    return population_gradient(part.population, embedding, unembedding).excess_loss
+    return population_gradient(part.population, embedding, unembedding).excess_loss.cpu()

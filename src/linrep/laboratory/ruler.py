@@ -3,6 +3,10 @@
 :class:`BatchRuler` prepares both once; ``observe`` measures a state on the way, ``measured`` of
 :mod:`linrep.laboratory.summary` at the end. Where a run has no value (no counterfactual pair, or it diverged)
 the tensors here hold NaN.
+
+Measuring happens where the tables lie, in float64: on a card neither tables nor anything as long as they are
+copied to the host, but what was measured, a number a run or a run and concept. Nulls and samples are drawn on
+the host, whatever the device: the same everywhere.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +20,7 @@ from linrep import geometry
 from linrep.geometry.additive import Grid, additive_share_on, grid
 from linrep.geometry.record import TABLES, TableName
 from linrep.geometry.values import Values, sides, similarity_values
-from linrep.laboratory.shapes import has_shapes, shapes
+from linrep.laboratory.shapes import ShapeRows, has_shapes, shapes
 from linrep.laboratory.token_pairs import token_log_p, token_pairs, token_triples
 from linrep.linalg import balanced, centre
 from linrep.population.gradient import Method, Population, population_gradient
@@ -42,6 +46,8 @@ class Group:
     runs: Int64[Tensor, " group"]
     world: World
     grids: dict[TableName, Grid]
+    shapes: ShapeRows | None
+    """None where there are none."""
 
 
 class BatchRuler:
@@ -52,6 +58,7 @@ class BatchRuler:
         seed: Of nulls, intervals and samples.
         settings: How many draws of the null.
         balanced: Whether tables of a state are turned to the balanced gauge before they are read.
+        device: Where the tables lie.
     """
 
     def __init__(
@@ -61,16 +68,20 @@ class BatchRuler:
         seed: int,
         settings: MeasureConfig | None = None,
         balanced: bool = False,
+        device: torch.device | str = "cpu",
     ) -> None:
         self.seed = seed
+        self.device = torch.device(device)
         self.balanced = balanced
         self.settings = settings or MeasureConfig()
         self.worlds = tuple(worlds)
         self.names = worlds[0].model.names
-        self.groups = _groups(worlds)
+        self.groups = _groups(worlds, self.device)
+        self._order = torch.cat([group.runs for group in self.groups]).argsort()
         self.contrasts = geometry.contrasts(worlds[0].model.values)
         plain = len(self.contrasts) == len(self.names)
-        self.concept_of = None if plain else torch.tensor([concept for concept, _, _ in self.contrasts])
+        concepts = [concept for concept, _, _ in self.contrasts]
+        self.concept_of = None if plain else torch.tensor(concepts, device=self.device)
         self.context_rows = torch.tensor([len(world.codes) for world in worlds])
         self.token_rows = torch.tensor([len(world.tokens) for world in worlds])
         self.embedding_pairs = self._pairs(len(worlds), int(self.context_rows.max()), "codes")
@@ -89,7 +100,7 @@ class BatchRuler:
                 else token_pairs(world, self.contrasts)
             )
             per_run |= dict.fromkeys(group.runs.tolist(), pairs)
-        return geometry.stack([per_run[run] for run in range(runs)], rows)
+        return geometry.stack([per_run[run] for run in range(runs)], rows).to(self.device)
 
     def triples(self, group: int, *, known: bool, contexts: int) -> geometry.Triples:
         """Triples of a group's world, made once."""
@@ -100,21 +111,20 @@ class BatchRuler:
                 known=known,
                 generator=generator(self.seed, "triples", group),
                 max_contexts=contexts,
-            )
+            ).to(self.device)
         return self._triples[key]
 
     def log_p(self, group: int, contexts: int) -> Tensor:
         """What true log-odds are differences of, of a group's runs; made once."""
         key = (group, contexts)
         if key not in self._log_p:
-            rows = self.triples(group, known=False, contexts=contexts).rows
-            self._log_p[key] = token_log_p([self.worlds[run] for run in self.groups[group].runs], rows)
+            rows = self.triples(group, known=False, contexts=contexts).rows.cpu()
+            worlds = [self.worlds[run] for run in self.groups[group].runs.tolist()]
+            self._log_p[key] = token_log_p(worlds, rows).to(self.device)
         return self._log_p[key]
 
     def tables(self, state: State) -> tuple[Tensor, Tensor]:
-        """Both tables as they are read: on the CPU in float64, diverged runs set to zero: no vector, hence no
-        value.
-        """
+        """Both tables as they are read: in float64, diverged runs set to zero: no vector, hence no value."""
         as_trained = self.as_trained(state)
         return self.turned(*as_trained) if self.balanced else as_trained
 
@@ -136,8 +146,9 @@ class BatchRuler:
 
         An encoder's weights may be finite still when what it makes of them no longer is.
         """
-        tables = [table.detach().to("cpu", torch.float64).contiguous() for table in state.tables]
-        finite = state.alive.cpu() & torch.stack([table.isfinite().all((1, 2)) for table in tables]).all(0)
+        tables = [table.detach().to(self.device, torch.float64).contiguous() for table in state.tables]
+        finite = torch.stack([table.isfinite().all((1, 2)) for table in tables]).all(0)
+        finite &= state.alive.to(self.device)
         embedding, unembedding = (table.masked_fill(~finite[:, None, None], 0.0) for table in tables)
         return embedding, unembedding
 
@@ -174,7 +185,7 @@ class BatchRuler:
         )
         return {
             Series(measure, table, kind): numbers
-            for kind, source in (("value", values), ("null", null))
+            for kind, source in (("value", values.cpu()), ("null", null.cpu()))
             for (measure, table), numbers in source.concepts.items()
         }
 
@@ -188,7 +199,7 @@ class BatchRuler:
             self.context_rows,
             self.token_rows,
         )
-        return similarity_values(both, self.concept_of)
+        return similarity_values(both, self.concept_of).cpu()
 
     def observe(
         self, state: State, loss: Float64[Tensor, " runs"], step_size: Float64[Tensor, " runs"]
@@ -201,7 +212,8 @@ class BatchRuler:
             step_size: Of the step just made, for every run.
 
         Returns:
-            One number per run, or one per run and concept, and all singular values; NaN where there is none.
+            One number per run, or one per run and concept, and all singular values, in the host's memory; NaN
+            where there is none.
         """
         alive, as_trained = state.alive.cpu(), self.as_trained(state)
         found = self.look(*(self.turned(*as_trained) if self.balanced else as_trained), loss, state.step)
@@ -266,6 +278,9 @@ class BatchRuler:
         def joined(field: str) -> Tensor:
             return self._joined([getattr(part, field) for part in parts])
 
+        drawn = [part.points for part in parts]
+        run = [group.runs.cpu()[own.run] for own, group in zip(drawn, self.groups, strict=True)]
+
         return geometry.LogOddsGap(
             rmse=joined("rmse"),
             max=joined("max"),
@@ -276,12 +291,10 @@ class BatchRuler:
             contexts=max(part.contexts for part in parts),
             contexts_available=max(part.contexts_available for part in parts),
             points=geometry.Points(
-                measured=torch.cat([part.points.measured for part in parts]),
-                true=torch.cat([part.points.true for part in parts]),
-                concept=torch.cat([part.points.concept for part in parts]),
-                run=torch.cat(
-                    [group.runs[part.points.run] for part, group in zip(parts, self.groups, strict=True)]
-                ),
+                measured=torch.cat([own.measured for own in drawn]),
+                true=torch.cat([own.true for own in drawn]),
+                concept=torch.cat([own.concept for own in drawn]),
+                run=torch.cat(run),
             ),
         )
 
@@ -335,7 +348,9 @@ class BatchRuler:
     ) -> dict[tuple[str, TableName], Tensor]:
         """Simplices and hierarchies of every run, by measure and table; of dealt rows with ``shuffle``."""
         parts = [
-            shapes(group.world, *self._of(group, embedding, unembedding), shuffle=shuffle)
+            {}
+            if group.shapes is None
+            else shapes(group.shapes, *self._of(group, embedding, unembedding), shuffle=shuffle)
             for group in self.groups
         ]
         return {key: self._joined([part[key] for part in parts]) for key in parts[0]}
@@ -346,8 +361,8 @@ class BatchRuler:
         return embedding[group.runs, :contexts], unembedding[group.runs, :tokens]
 
     def _joined(self, parts: Sequence[Tensor]) -> Tensor:
-        """Results group by group, back in the order of runs."""
-        return torch.cat(list(parts))[torch.cat([group.runs for group in self.groups]).argsort()]
+        """Results group by group, back in the order of runs, in the host's memory."""
+        return torch.cat(list(parts))[self._order].cpu()
 
 
 def excess_loss(population: Population, state: State, method: Method) -> Float64[Tensor, " runs"]:
@@ -373,7 +388,7 @@ def absent_where_dead(
     }
 
 
-def _groups(worlds: Sequence[World]) -> list[Group]:
+def _groups(worlds: Sequence[World], device: torch.device) -> list[Group]:
     members: list[tuple[World, list[int]]] = []
     for run, world in enumerate(worlds):
         for other, runs in members:
@@ -384,12 +399,13 @@ def _groups(worlds: Sequence[World]) -> list[Group]:
             members.append((world, [run]))
     return [
         Group(
-            runs=torch.tensor(runs),
+            runs=torch.tensor(runs, device=device),
             world=world,
             grids={
-                "embedding": grid(world.codes, [size + 1 for size in world.model.sizes]),
-                "unembedding": grid(world.token_codes, _levels(world)),
+                "embedding": grid(world.codes, [size + 1 for size in world.model.sizes]).to(device),
+                "unembedding": grid(world.token_codes, _levels(world)).to(device),
             },
+            shapes=ShapeRows.of(world, device) if has_shapes(world) else None,
         )
         for world, runs in members
     ]

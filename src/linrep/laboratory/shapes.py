@@ -3,6 +3,8 @@
 Geometry is told here which row holds which value; a world of plain binary concepts has no shapes.
 """
 
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Float, Float64, Int64, Integer
 from torch import Tensor
@@ -25,11 +27,41 @@ def has_shapes(world: World) -> bool:
 def known_values(codes: Tensor, world: World) -> Int64[Tensor, "rows concepts"]:
     """The value of every concept in each row; -1 where it is unknown or has none."""
     digits = codes.long()
-    return torch.where(digits < torch.tensor(world.model.values), digits, -1)
+    return torch.where(digits < torch.tensor(world.model.values, device=digits.device), digits, -1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShapeRows:
+    """What the rows of both tables of a world are, looked through once."""
+
+    world: World
+    codes: dict[TableName, Integer[Tensor, "rows concepts"]]
+    pairs: dict[tuple[TableName, int], geometry.Pairs]
+    """Of every contrast of each concept of three or more values."""
+
+    @classmethod
+    def of(cls, world: World, device: torch.device | str = "cpu") -> "ShapeRows":
+        """Made on the host, and kept where the tables lie.
+
+        Args:
+            world: Shared by the runs.
+            device: Of the tables.
+        """
+        pairs: dict[tuple[TableName, int], geometry.Pairs] = {}
+        for concept, values in enumerate(world.model.values):
+            if values > 2:
+                wanted = [(concept, low, high) for _, low, high in geometry.contrasts([values])]
+                pairs["embedding", concept] = geometry.contrast_pairs(world.codes, wanted).to(device)
+                pairs["unembedding", concept] = token_pairs(world, wanted).to(device)
+        codes: dict[TableName, Tensor] = {
+            "embedding": world.codes.to(device),
+            "unembedding": world.token_codes.to(device),
+        }
+        return cls(world=world, codes=codes, pairs=pairs)
 
 
 def shapes(
-    world: World,
+    of: ShapeRows,
     embedding: Float[Tensor, "runs contexts dim"],
     unembedding: Float[Tensor, "runs tokens dim"],
     *,
@@ -44,7 +76,7 @@ def shapes(
       nested concept; it stands under the child.
 
     Args:
-        world: Whose contexts and tokens the rows are, shared by the runs.
+        of: What the rows are.
         embedding: The f(d) of each run.
         unembedding: The g(c).
         shuffle: For the null: deals the rows of each table anew.
@@ -53,16 +85,15 @@ def shapes(
         By measure and table, runs × concepts; NaN where it does not exist. Empty without shapes.
     """
     found: dict[Key, Tensor] = {}
-    if not has_shapes(world):
+    if not has_shapes(of.world):
         return found
-    sides = ((embedding, world.codes), (unembedding, world.token_codes))
-    for name, (table, codes) in zip(TABLES, sides, strict=True):
+    for name, table in zip(TABLES, (embedding, unembedding), strict=True):
         if shuffle is not None:
-            table = table[:, torch.randperm(table.shape[1], generator=shuffle)]
-        if max(world.model.values) > 2:
-            found[DEVIATION, name], found[SHARE, name] = _simplices(world, name, table, codes)
-        if world.model.nests:
-            found[OVERLAP, name] = hierarchies(world, table, codes)
+            table = table[:, torch.randperm(table.shape[1], generator=shuffle).to(table.device)]
+        if of.pairs:
+            found[DEVIATION, name], found[SHARE, name] = _simplices(of, name, table)
+        if of.world.model.nests:
+            found[OVERLAP, name] = hierarchies(of.world, table, of.codes[name])
     return found
 
 
@@ -76,8 +107,7 @@ def hierarchies(
         table: Representations, for each run.
         codes: What its rows are.
     """
-    value = known_values(codes, world)
-    overlap = torch.full((len(table), world.model.concepts), torch.nan, dtype=torch.float64)
+    value, overlap = known_values(codes, world), _absent(world, table)
     for parent, state, child in world.model.nests:
         cosines = geometry.child_overlap(
             table, value[:, parent], state, value[:, child], world.model.values[child]
@@ -86,19 +116,17 @@ def hierarchies(
     return overlap
 
 
-def _simplices(world: World, name: TableName, table: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
-    value = known_values(codes, world)
-    deviation = torch.full((len(table), world.model.concepts), torch.nan, dtype=torch.float64)
-    share = deviation.clone()
-    for concept, values in enumerate(world.model.values):
+def _simplices(of: ShapeRows, name: TableName, table: Tensor) -> tuple[Tensor, Tensor]:
+    value = known_values(of.codes[name], of.world)
+    deviation, share = _absent(of.world, table), _absent(of.world, table)
+    for concept, values in enumerate(of.world.model.values):
         if values > 2:
             corners = geometry.vertices(table, value[:, concept], values)
             deviation[:, concept] = geometry.regular_deviation(corners)
-            wanted = [(concept, low, high) for _, low, high in geometry.contrasts([values])]
-            pairs = (
-                token_pairs(world, wanted)
-                if name == "unembedding"
-                else geometry.contrast_pairs(codes, wanted)
-            )
-            share[:, concept] = geometry.span_share(table, pairs, values - 1)
+            share[:, concept] = geometry.span_share(table, of.pairs[name, concept], values - 1)
     return deviation, share
+
+
+def _absent(world: World, table: Tensor) -> Float64[Tensor, "runs concepts"]:
+    shape = (len(table), world.model.concepts)
+    return torch.full(shape, torch.nan, dtype=torch.float64, device=table.device)

@@ -51,11 +51,15 @@ def stages_of(config: Config, built: tuple[World, ...], team: Team = ALONE) -> l
     found: list[Stage] = []
     for until, worlds in parts:
         population = Population.of(worlds, dtype=dtype, device=device, team=team)
-        ruler = None
+        ruler = apart = None
         if team.rank == 0:
+            # Where the tables lie, but where those of several processes are put together.
+            there = device if team.ranks == 1 else "cpu"
             turns = not keeps_gauge(config)
-            ruler = BatchRuler(worlds, seed=config.seed, settings=config.measure, balanced=turns)
-        apart = HeldOut(worlds, config) if ruler is not None and config.contexts.held_out else None
+            ruler = BatchRuler(
+                worlds, seed=config.seed, settings=config.measure, balanced=turns, device=there
+            )
+            apart = HeldOut(worlds, config, device=there) if config.contexts.held_out else None
         dataset = _dataset(config, population)
         found.append(
             Stage(

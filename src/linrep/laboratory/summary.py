@@ -266,7 +266,7 @@ def additive_null(
     drawn: list[float] = []
     for _ in counted(range(draws), "additive share: draws"):
         shuffled = table.clone()
-        shuffled[:, :rows] = table[:, torch.randperm(rows, generator=draw)]
+        shuffled[:, :rows] = table[:, torch.randperm(rows, generator=draw).to(table.device)]
         drawn.append(float(share_of(shuffled).share[alive].nanmean()))
     return drawn
 

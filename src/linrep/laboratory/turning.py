@@ -17,7 +17,10 @@ MEASURE = "turn_degrees"
 
 
 def directions(ruler: BatchRuler, state: State) -> Float64[Tensor, "runs tables concepts dim"]:
-    """Each concept's mean of unit steering vectors, of embedding and unembedding, as trained."""
+    """Each concept's mean of unit steering vectors, of embedding and unembedding, as trained.
+
+    In the host's memory.
+    """
     pairs = (ruler.embedding_pairs, ruler.unembedding_pairs)
     found = [
         geometry.steering_moments(table.flatten(0, 1), own, second=False).direction.unflatten(
@@ -25,7 +28,7 @@ def directions(ruler: BatchRuler, state: State) -> Float64[Tensor, "runs tables 
         )
         for table, own in zip(ruler.as_trained(state), pairs, strict=True)
     ]
-    return torch.stack(found, 1)
+    return torch.stack(found, 1).cpu()
 
 
 def turns(
