@@ -87,6 +87,19 @@ def test_the_config_of_a_run_under_way_says_what_it_makes(name: str) -> None:
     assert torch.equal(linrep.run(tomllib.loads(text), progress=False).unembedding[0], seen.tables[1])
 
 
+@pytest.mark.parametrize("name", TRAININGS)
+def test_single_steps_anywhere_are_single_and_change_no_bit(name: str) -> None:
+    training = {key: value for key, value in TRAININGS[name].items() if key != "until_excess"}
+    seen = course(training=training)
+    seen.advance(training["steps"] // 3)
+    before = seen.step
+    for more in (1, 2, 3):
+        seen.advance(before + more, stride=1)
+        assert seen.step == before + more
+    to_the_end(seen, 1.5)
+    assert torch.equal(seen.tables[1], linrep.run(seen.config, progress=False).unembedding[0])
+
+
 def test_a_wide_start_is_that_of_a_run() -> None:
     seen = course(model={"dim": 3, "start": "wide"}, training={**GD, "steps": 20})
     to_the_end(seen, 2)
@@ -153,6 +166,11 @@ def test_a_budget_of_time_ends_a_stretch() -> None:
         ({}, lambda seen: seen.set_step_size(-1.0), "expected a number above 0, got -1"),
         ({"training": TRAININGS["falling"]}, lambda seen: seen.train_on(), "the schedule ends"),
         ({"model": {"dim": 64}}, lambda seen: seen.add_dimension(), "at most 64"),
+        (
+            {"training": {**GD, "until_excess": 10.0}},
+            lambda seen: (to_the_end(seen, 9), seen.train_on()),
+            "the run ended at step",
+        ),
         (
             {"training": {**GD, "steps": 600_000}},
             lambda seen: seen.train_on(),

@@ -42,6 +42,18 @@ def test_joining_makes_dependence_and_parting_gives_back_what_was_before() -> No
     torch.testing.assert_close(parted.joint(), COINS.joint())
 
 
+def test_arrows_never_make_certain_and_what_was_before_is_their_mean() -> None:
+    five = linrep.independent(5, probabilities=[0.5, 0.5, 0.5, 0.5, 0.3])
+    for parent in range(3):
+        five = model(edited(five, {"kind": "join", "parent": parent, "child": 4}))
+    on = five.tables[4][..., 1]
+    assert 0.005 < on.min() < on.max() < 0.995
+    torch.testing.assert_close(on.mean(), torch.tensor(0.3, dtype=on.dtype))
+    sure = model(edited(COINS, {"kind": "probability", "concept": 2, "row": 0, "value": 0}))
+    joined = model(edited(sure, {"kind": "join", "parent": 0, "child": 2}))
+    assert joined.tables[2][1, 1] > joined.tables[2][0, 1] > 0
+
+
 def test_parting_takes_the_mean_over_the_parent_that_goes() -> None:
     cancer = CANCER.names.index("Cancer")
     parent = CANCER.parents[cancer][0]

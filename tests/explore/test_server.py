@@ -1,11 +1,13 @@
 """The server: who may ask, what a tab is told, and that a closed tab trains no more."""
 
 import contextlib
+import itertools
 import json
 import queue
 import socket
 import threading
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -16,8 +18,10 @@ import torch
 import linrep
 from linrep.explore import share
 from linrep.explore.frames import Frame, unpacked
+from linrep.explore.report import begun_report
 from linrep.explore.setting import FIRST, setting_of
 from linrep.explore.turns import Turns
+from linrep.explore.view import View
 
 pytest.importorskip("starlette")
 from starlette.testclient import TestClient
@@ -164,8 +168,6 @@ def test_a_run_is_played_to_its_end_and_its_toml_is_the_same_run(client: TestCli
     assert steps[0] == 0
     assert steps[-1] == 400
     assert len(steps) > 20
-    import tomllib
-
     whole = linrep.run(tomllib.loads(text), progress=False)
     last = whole.trace[whole.trace["step"] == 400]
     for name, found in frames[-1].measures.items():
@@ -350,6 +352,89 @@ def test_the_second_run_goes_and_nothing_of_it_comes_after(client: TestClient, s
         assert not message["playing"]  # at its end
 
 
+def told_by(tab: Tab, told: "queue.SimpleQueue[Any]", **wish: Any) -> list[Any]:
+    """Everything said up to the answer to a wish that nobody knows."""
+    tab.do(wish)
+    tab.do({"do": "mark"})
+    found: list[Any] = []
+    while not found or not isinstance(found[-1], dict) or "'mark'" not in found[-1].get("says", ""):
+        message = told.get(timeout=60)
+        found.append(unpacked(message) if isinstance(message, bytes) else message)
+    return [each for each in found[:-1] if isinstance(each, Frame) or each["kind"] != "theory"]
+
+
+def test_a_slow_pace_stays_slow_and_a_step_is_one_step_wherever_it_is_made() -> None:
+    told: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    config = {**SHORT, "training": {"optimizer": "gd", "step_size": 0.1, "steps": 3000}}
+    with ThreadPoolExecutor(1) as theorist:
+        tab = Tab(Turns(1), theorist, told.put)
+        for wish in ({"do": "start", "config": config}, {"do": "pace", "pace": "slow"}, {"do": "play"}):
+            tab.do(wish)
+        steps: list[int] = []
+        while not steps or steps[-1] < 400:
+            if isinstance(message := told.get(timeout=60), bytes):
+                steps.append(unpacked(message).step)
+                tab.do({"do": "seen"})
+        strides = [after - before for before, after in itertools.pairwise(steps)]
+        assert max(strides) == 5  # 600 looks of 3000 steps; fewer where these take their time
+        assert sum(step % 5 == 0 for step in steps) > 0.6 * len(steps)
+        told_by(tab, told, do="pause")
+        at = [each.step for each in told_by(tab, told, do="contexts", shown=False) if isinstance(each, Frame)]
+        for more in (1, 2, 3, 4):  # none is held back, though the tab has not drawn the last ones
+            (frame,) = (each for each in told_by(tab, told, do="step") if isinstance(each, Frame))
+            assert frame.step == at[-1] + more
+        tab.close()
+        tab.thread.join(5)
+
+
+def test_what_is_taken_away_says_of_which_run_it_is_and_what_was_done_by_hand() -> None:
+    told: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    with ThreadPoolExecutor(1) as theorist:
+        tab = Tab(Turns(1), theorist, told.put)
+        told_by(tab, told, do="start", config=SHORT)
+        (alone,) = told_by(tab, told, do="toml")
+        told_by(tab, told, do="start", run=1, config=SHORT)
+        (first,), (second,) = (told_by(tab, told, do="toml", run=run) for run in (0, 1))
+        told_by(tab, told, do="step")
+        told_by(tab, told, do="dimension", run=1)
+        (page,) = told_by(tab, told, do="page", run=1)
+        tab.close()
+        tab.thread.join(5)
+    assert alone["text"].startswith(share.SAME)
+    assert [each["text"].splitlines()[0] for each in (first, second)] == [
+        "# Of the first run.",
+        "# Of the second run.",
+    ]
+    assert first["text"].splitlines()[1] == share.SAME
+    assert "model.dim 3 → 4" in page["text"]
+    assert "After step 1" in page["text"]
+
+
+@pytest.mark.parametrize(("dim", "add", "remove"), [(3, 4, 2), (6, 7, 5), (1, 2, 1), (None, 4, 2)])
+def test_a_concept_more_or_less_keeps_the_room_beside(dim: int | None, add: int, remove: int) -> None:
+    told: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    config = {**SHORT, "model": {} if dim is None else {"dim": dim}}
+    with ThreadPoolExecutor(1) as theorist:
+        tab = Tab(Turns(1), theorist, told.put)
+        for edit, width in (({"kind": "add"}, add), ({"kind": "remove", "concept": 0}, remove)):
+            begun = told_by(tab, told, do="start", config=config, edit=edit)[0]
+            assert begun["dim"] == width
+        told_by(tab, told, do="start", config={**config, "model": {"dim": 2, "start": "wide"}})
+        tab.close()
+        tab.thread.join(5)
+
+
+def test_what_went_before_step_0_is_said() -> None:
+    for model, words in (
+        ({"dim": 3}, ""),
+        ({"dim": 3, "start": "wide"}, "for 300 steps at width 6, then cut"),
+    ):
+        course = share.Course(setting_of({**SHORT, "model": model}))
+        note = begun_report(0, course, View(course.world))["note"]
+        assert words in note
+        assert bool(words) == bool(note)
+
+
 def test_no_more_wishes_wait_than_a_page_has() -> None:
     with ThreadPoolExecutor(1) as theorist:
         tab = Tab(Turns(1), theorist, lambda _: None)
@@ -401,7 +486,8 @@ def test_ten_tabs_share_two_places_alike() -> None:
 def test_the_page_of_a_run_is_that_of_the_run_or_of_the_tables_as_they_stand() -> None:
     course = share.Course(setting_of({**SHORT, "training": {**SHORT["training"], "steps": 20}}))
     course.advance(7)
-    assert "<!doctype html>" in share.page_of(course)[:20]
+    text = share.page_of(course)
+    assert linrep.run(tomllib.loads(share.toml_of(course)), progress=False).key in text
     course.advance(20)
     whole = linrep.run(course.config, progress=False)
     assert torch.equal(whole.unembedding[0], course.tables[1])

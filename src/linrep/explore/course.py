@@ -4,7 +4,7 @@ Who only looks changes nothing: stops, pauses and looks leave every bit of the t
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -29,6 +29,8 @@ from linrep.training.state import State
 
 EVERY_STEP, GROWTH = 200, 1.01
 """Up to here each step may be looked at, from here on steps so much further in proportion."""
+STRIDES = 1000
+"""So many are prepared where they are asked for."""
 Row = dict[Series, Tensor]
 
 
@@ -114,15 +116,20 @@ class Course:
         """F and G, [contexts, dim] and [tokens, dim], as ``linrep.run`` would return them."""
         return self.state.embedding[0].detach(), self.state.unembedding[0]
 
-    def advance(self, step: int, *, seconds: float = float("inf")) -> None:
+    def advance(self, step: int, *, seconds: float = float("inf"), stride: int = 0) -> None:
         """Train up to a step, or a little beyond it where steps are taken together; less if time is up.
 
         Args:
             step: How many in all.
             seconds: After so many no more steps are begun.
+            stride: Stop at that very step, and ready to at every so many from there; a run that looks may end
+                cannot.
         """
         until = time.monotonic() + seconds
         with threads(self.config.compute.threads):
+            if stride and step not in self._places and not self._ends_at_looks:
+                last = self.config.training.steps
+                self._go_on([*range(step, min(last, step + STRIDES * stride) + 1, stride), last])
             while self.step < step and not self.over:
                 if next(self._steps, None) is None:
                     self._ended = True
@@ -185,10 +192,16 @@ class Course:
         """Twice as many steps in all; no change by hand, for a config can say it.
 
         Raises:
-            InputError: A schedule that ends with the last step, or more steps than are watched.
+            InputError: A run that ended where it was to, a schedule that ends with the last step, or more
+                steps than are watched.
         """
         training = self.config.training
         steps = 2 * training.steps
+        if self.state.over:
+            raise InputError(
+                f"training.steps: the run ended at step {self.step:,}, where it was asked to; start again "
+                "with a smaller training.until_excess or training.until_gradient"
+            )
         if training.schedule != "constant":
             raise InputError("training.steps: the schedule ends with the last step; start again with more")
         if steps > MOST_STEPS:
@@ -252,8 +265,12 @@ class Course:
         wanted = training.until_excess is not None or training.until_gradient is not None
         return wanted and isinstance(training.step_size, float)
 
-    def _go_on(self) -> None:
-        """From where the state stands, by the config as it is."""
+    def _go_on(self, wanted: Sequence[int] | None = None) -> None:
+        """From where the state stands, by the config as it is.
+
+        Args:
+            wanted: Where it may be looked at, beside the snapshots.
+        """
         self.stage: Stage = replace(self.stage, until=self.config.training.steps)
         self._ended = self.step >= self.config.training.steps or self.state.over
         self._snapshots = frozenset(
@@ -261,8 +278,11 @@ class Course:
         )
         self.__dict__.pop("_rate", None)
         # Looks of our own would end a run elsewhere than those of ``linrep run``.
-        stops = sorted(self._snapshots) if self._ends_at_looks else places(self.config.training.steps)
-        self._steps: Iterator[Stage] = under_way(self.config, [self.stage], self.state, self._rate, stops)
+        more = () if self._ends_at_looks else wanted or places(self.config.training.steps)
+        self._places = {*self._snapshots, *more}
+        self._steps: Iterator[Stage] = under_way(
+            self.config, [self.stage], self.state, self._rate, sorted(self._places)
+        )
 
     @cached_property
     def _rate(self) -> Callable[[int], float]:

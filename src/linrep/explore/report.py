@@ -7,6 +7,7 @@ from linrep.explore.course import Course
 from linrep.explore.measures import Ahead
 from linrep.explore.view import View
 from linrep.page.graph import place
+from linrep.training.wide import STEPS, TIMES_AS_WIDE
 
 LABELLED = 16
 """Tokens up to which each corner is named in the picture."""
@@ -27,6 +28,7 @@ def begun_report(number: int, course: Course, view: View, *, changed: bool = Fal
     binary = set(model.sizes) == {2}
     return {
         "kind": "begun",
+        "note": _note(course),
         "run": number,
         "changed": changed,
         "config": config.model_dump(mode="json", exclude_none=True),
@@ -52,6 +54,23 @@ def begun_report(number: int, course: Course, view: View, *, changed: bool = Fal
         "steps": config.training.steps,
         "span": world.span,
     }
+
+
+def _note(course: Course) -> str:
+    """What is not seen otherwise, in a sentence or two; "" where there is nothing."""
+    model, said = course.config.model, list[str]()
+    if model.start == "wide":
+        tried = f" each of {model.starts} times, the best kept" if model.starts > 1 else ""
+        said.append(
+            f"Before step 0 it was trained for {STEPS} steps at width "
+            f"{TIMES_AS_WIDE * (model.dim or 1)}{tried}, then cut to {model.dim}."
+        )
+    if set(course.world.model.sizes) != {2}:
+        said.append(
+            "Concepts of more than two states are trained and drawn, not edited; a measure for which no "
+            "concept has two edges to compare stands at –."
+        )
+    return " ".join(said)
 
 
 def theory_report(number: int, found: Ahead) -> dict[str, Any]:

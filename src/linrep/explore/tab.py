@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
 from typing import Any
 
 from linrep.errors import InputError, shown
@@ -20,11 +19,12 @@ from linrep.explore.frames import Frame, packed
 from linrep.explore.graph import edited
 from linrep.explore.measures import Ahead, ahead, measured
 from linrep.explore.report import begun_report, end_report, theory_report
-from linrep.explore.setting import FIRST, Setting, field_of, setting_of
+from linrep.explore.setting import FIRST, Setting, setting_of
 from linrep.explore.share import page_of, toml_of
 from linrep.explore.turns import SLICE, Turns
 from linrep.explore.view import View
-from linrep.explore.wishes import Wish, Wishes
+from linrep.explore.watched import Watched, found_of
+from linrep.explore.wishes import Wish, Wishes, as_much_wider, number_of, place_of
 from linrep.laboratory.machine import enough_memory
 
 Send = Callable[[bytes | dict[str, Any]], None]
@@ -34,27 +34,12 @@ MOST_WISHES = 10_000
 """That wait: more no page asks for."""
 PATIENCE = 1.0
 """Seconds after which a tab that draws nothing, because nobody sees it, no longer holds its run up."""
-PACES = {"slow": 1.004, "normal": 1.02, "fast": 1.1, "full": float("inf")}
+SLOW_LOOKS = 600
+"""Looks of a whole run at the slow pace, which stays the same."""
+GROWTH = {"normal": 1.02, "fast": 1.1}
 """By which factor a look lies further on than the last one."""
-
-
-@dataclass(slots=True)
-class Watched:
-    """A run in a tab."""
-
-    number: int
-    course: Course
-    view: View
-    theory: "Future[Ahead]"
-    told_theory: bool = False
-    told_end: bool = False
-
-    @property
-    def untold(self) -> bool:
-        """Whether there is something to be said of it."""
-        if self.told_theory:
-            return self.course.over and not self.told_end
-        return self.theory.done()
+PACES = ("slow", *GROWTH, "full")
+ORDINALS = ("first", "second")
 
 
 class Tab:
@@ -118,7 +103,7 @@ class Tab:
             with enough_memory():
                 act()
         except InputError as error:
-            self._send({"kind": "refused", "field": _place(error, wish), "says": str(error), **of})
+            self._send({"kind": "refused", "field": place_of(error, wish), "says": str(error), **of})
         except KeyboardInterrupt:  # a wide start, or a page, that nobody waits for any more
             pass
         except Exception as error:
@@ -161,6 +146,7 @@ class Tab:
                 self._send({"kind": "alone"})
             case "play" | "pause" as which:
                 self._play(which == "play")
+                self._look_again(stale=True)
             case "seen":
                 self._unseen = max(self._unseen - 1, 0)
             case "pace":
@@ -175,7 +161,8 @@ class Tab:
                 self._play(False)
                 for each in self._runs.values():
                     if not each.course.over:
-                        self._onward(each, each.course.step + 1)
+                        self._onward(each, each.course.step + 1, 1)
+                self._look_again(stale=True)
             case "step size" | "dimension" | "train on" | "toml" | "page":
                 self._of_run(wish)
             case "nothing":
@@ -185,7 +172,7 @@ class Tab:
 
     def _of_run(self, wish: Mapping[str, Any]) -> None:
         """Wishes that concern one run, by default the first."""
-        number = _number(wish)
+        number = number_of(wish)
         if (each := self._runs.get(number)) is None:
             raise InputError("run: there is none yet; start one")
         course = each.course
@@ -201,11 +188,12 @@ class Tab:
             case "train on":
                 course.train_on()
             case "toml":
-                self._send({"kind": "toml", "run": each.number, "text": toml_of(course)})
+                whose = ORDINALS[number] if len(self._runs) > 1 else ""
+                self._send({"kind": "toml", "run": number, "text": toml_of(course, whose)})
                 return
             case _:
                 text = page_of(course, stop=lambda: self._unwanted(number))
-                self._send({"kind": "page", "run": each.number, "text": text})
+                self._send({"kind": "page", "run": number, "text": text})
                 return
         each.told_end = False
         self._ask_theory(each)
@@ -213,7 +201,7 @@ class Tab:
         self._look(each)
 
     def _start(self, wish: Wish) -> None:
-        number, asked, edit = _number(wish), wish.get("config", FIRST), wish.get("edit")
+        number, asked, edit = number_of(wish), wish.get("config", FIRST), wish.get("edit")
         if not isinstance(asked, Mapping):
             raise InputError(f"start: expected a config, got {shown(asked)}")
         if not isinstance(edit, Mapping | None):
@@ -221,7 +209,8 @@ class Tab:
         given = setting_of(asked, network=self._network)
         if edit is not None:
             world = edited(given.world.model, edit)
-            given = setting_of({**asked, "world": world}, network=self._network)
+            model = as_much_wider(asked.get("model"), given.world.model.concepts, len(world["variables"]))
+            given = setting_of({**asked, **model, "world": world}, network=self._network)
         course = Course(given, stop=lambda: self._unwanted(number))
         if number in self._runs:
             self._runs[number].theory.cancel()
@@ -252,59 +241,45 @@ class Tab:
         for each in self._runs.values():
             if not each.told_theory and each.theory.done():
                 each.told_theory = True
-                self._send(theory_report(each.number, _found(each.theory)))
+                self._send(theory_report(each.number, found_of(each.theory)))
             if each.told_theory and each.course.over and not each.told_end:
                 each.told_end = True
-                self._send(end_report(each.number, each.course, _found(each.theory)))
+                self._send(end_report(each.number, each.course, found_of(each.theory)))
 
     def _train(self) -> None:
         for each in list(self._runs.values()):
             if each.course.over:
                 continue
-            factor = PACES[self._pace]
-            step = each.course.step
-            goal = 2**62 if factor == float("inf") else max(step + 1, int(step * factor))
-            self._onward(each, goal)
+            self._onward(each, *self._goal(each.course))
         if all(each.course.over for each in self._runs.values()):
             self._play(False)
 
-    def _onward(self, each: Watched, goal: int) -> None:
+    def _goal(self, course: Course) -> tuple[int, int]:
+        """The step at which the next look is wanted, and the stride where it is wanted at that very step."""
+        match self._pace:
+            case "full":
+                return 2**62, 0
+            case "slow":
+                stride = max(1, course.config.training.steps // SLOW_LOOKS)
+                return (course.step // stride + 1) * stride, stride
+            case pace:
+                return max(course.step + 1, int(course.step * GROWTH[pace])), 0
+
+    def _onward(self, each: Watched, goal: int, stride: int) -> None:
         with self._turns.turn():
-            each.course.advance(goal, seconds=SLICE)
+            each.course.advance(goal, seconds=SLICE, stride=stride)
             if not self._behind or time.monotonic() > self._sent_at + PATIENCE or each.course.over:
                 self._look(each)
 
-    def _look_again(self) -> None:
+    def _look_again(self, *, stale: bool = False) -> None:
+        """At every run, or at those that have gone on since, for the tab was behind."""
         for each in self._runs.values():
-            self._look(each)
+            if not stale or each.told_step != each.course.step:
+                self._look(each)
 
     def _look(self, each: Watched) -> None:
-        course = each.course
+        course, each.told_step = each.course, each.course.step
         picture = each.view.picture(*course.tables, contexts=self._contexts)
         frame = Frame(run=each.number, step=course.step, picture=picture, measures=measured(course.look()))
         self._unseen, self._sent_at = self._unseen + 1, time.monotonic()
         self._send(packed(frame))
-
-
-def _number(wish: Wish) -> int:
-    """Of the run that a wish is about, by default the first."""
-    number = wish.get("run", 0)
-    if type(number) is not int or number not in (0, 1):
-        raise InputError(f"run: expected 0 or 1, got {shown(number)}")
-    return number
-
-
-def _place(error: InputError, wish: Wish | None) -> str:
-    """Where to say what is wrong: beside the button, or the name, that asked for a change of the graph."""
-    field, edit = field_of(error), (wish or {}).get("edit")
-    kind = edit.get("kind") if isinstance(edit, Mapping) else None
-    asked = "bif" if kind == "bif" else "name" if kind == "rename" else ""
-    return asked if asked and field.partition(".")[0] in ("", "world") else field
-
-
-def _found(theory: "Future[Ahead]") -> Ahead:
-    """What theory says; where it broke down, that it did."""
-    if (error := theory.exception()) is None:
-        return theory.result()
-    logging.getLogger(__name__).error("the prediction failed", exc_info=error)
-    return Ahead(status="", reason="the prediction failed", no_price="the prediction failed")

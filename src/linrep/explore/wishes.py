@@ -6,6 +6,9 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+from linrep.errors import InputError, shown
+from linrep.explore.setting import field_of
+
 Wish = Mapping[str, Any]
 
 
@@ -64,3 +67,27 @@ class Wishes:
 
     def _starts(self, run: object) -> bool:
         return any(each.get("do") == "start" and each.get("run", 0) == run for each in self._waiting)
+
+
+def number_of(wish: Wish) -> int:
+    """Of the run that a wish is about, by default the first."""
+    number = wish.get("run", 0)
+    if type(number) is not int or number not in (0, 1):
+        raise InputError(f"run: expected 0 or 1, got {shown(number)}")
+    return number
+
+
+def as_much_wider(model: object, before: int, after: int) -> dict[str, Any]:
+    """The width of a world that has another number of concepts; nothing where none is set."""
+    dim = model.get("dim") if isinstance(model, Mapping) else None
+    if not isinstance(model, Mapping) or not isinstance(dim, int):
+        return {}
+    return {"model": {**model, "dim": max(1, dim + after - before)}}
+
+
+def place_of(error: InputError, wish: Wish | None) -> str:
+    """Where to say what is wrong: beside the button, or the name, that asked for a change of the graph."""
+    field, edit = field_of(error), (wish or {}).get("edit")
+    kind = edit.get("kind") if isinstance(edit, Mapping) else None
+    asked = "bif" if kind == "bif" else "name" if kind == "rename" else ""
+    return asked if asked and field.partition(".")[0] in ("", "world") else field
