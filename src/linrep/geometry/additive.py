@@ -79,7 +79,8 @@ def energy_by_degree(
     degree = _degrees(tuple(levels), table.device)
     energy = torch.zeros(runs, len(levels) + 1, dtype=torch.float64, device=table.device)
     # Columns do not mix: a few at a time keep the working copies small at m = 12.
-    for part in table.split(max(2 * chunk(table.device) // (runs * rows), 1), dim=-1):
+    few = max(2 * chunk(table.device) // (runs * rows), 1)
+    for part in table.split(few, dim=-1) if few < table.shape[-1] else (table,):
         square = _orthonormal(part.to(torch.float64), levels).square().sum(-1)
         energy.index_add_(1, degree, square)
     return energy / rows

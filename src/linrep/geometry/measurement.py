@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from jaxtyping import Float, Float64, Int64
@@ -11,7 +12,7 @@ from linrep.geometry.pairs import Pairs
 from linrep.geometry.record import MEAN_DIRECTIONS, RMS, Null, Orthogonality, Similarity, TableName
 from linrep.geometry.recording import null_record, similarity_record
 from linrep.geometry.uncertainty import intervals_over_vectors
-from linrep.geometry.values import Key, Side, Values, sides, similarity_values
+from linrep.geometry.values import Key, Side, Values, draws_at_once, sides, similarity_values
 from linrep.intervals import mean_interval
 from linrep.progress import counted
 
@@ -157,7 +158,11 @@ def snapshot(
     """
     tables = sides(embedding, unembedding, embedding_pairs, unembedding_pairs, context_rows, token_rows)
     drawn: dict[TableName, Side] = {name: side.null(null, generator) for name, side in tables.items()}
-    return similarity_values(tables, concept_of), similarity_values(drawn, concept_of)
+    if draws_at_once(tables, concept_of) < 2:
+        return similarity_values(tables, concept_of), similarity_values(drawn, concept_of)
+    both: dict[TableName, Side] = {name: side.beside(drawn[name]) for name, side in tables.items()}
+    found, runs = similarity_values(both, concept_of), next(side.runs for side in tables.values())
+    return found.of(slice(runs)), found.of(slice(runs, None))
 
 
 def _nulls(
@@ -171,8 +176,14 @@ def _nulls(
 ) -> dict[Key, Null | None]:
     """Mean and 95 % quantile of every measure over draws of pairs that mean nothing."""
     means: dict[Key, list[float]] = {key: [] for key in values.concepts}
-    for _ in counted(range(draws), "null: draws"):
-        drawn = similarity_values({name: tables[name].null(kind, generator) for name in tables}, concept_of)
+    most = draws_at_once(tables, concept_of)
+    noises = ({name: side.noise(kind, generator) for name, side in tables.items()} for _ in range(draws))
+    for _ in counted(range(0, draws, most), "null: draws"):
+        some = [*islice(noises, most)]
+        drawn = similarity_values(
+            {name: side.nulls(kind, [noise[name] for noise in some]) for name, side in tables.items()},
+            concept_of,
+        )
         for key in means:
-            means[key].append(drawn.mean(key))
+            means[key] += drawn.per_run(key).unflatten(0, (len(some), -1)).nanmean(1).tolist()
     return {key: null_record(found, kind) for key, found in means.items()}

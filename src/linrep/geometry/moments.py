@@ -1,6 +1,6 @@
 """First and second moments of unit steering vectors: all that the similarities need, in O(N)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -45,6 +45,8 @@ class Moments:
     """N: how many non-zero steering vectors each group has."""
     zero: Int64[Tensor, " groups"]
     """How many differences were exactly zero: they have no direction and were dropped."""
+    draws: int = 1
+    """As the pairs had."""
 
 
 def steering_moments(table: Float[Tensor, "rows dim"], pairs: Pairs, *, second: bool = True) -> Moments:
@@ -79,13 +81,18 @@ def steering_moments(table: Float[Tensor, "rows dim"], pairs: Pairs, *, second: 
     number = torch.zeros(pairs.groups, dtype=torch.int64, device=device)
     outer = total.new_zeros(pairs.groups, dim, dim) if second and not keep_units else None
     units = total.new_zeros(pairs.groups, most, dim) if keep_units else None
+
+    def of(every: Tensor, first: int, last: int) -> Tensor:
+        """The part of a result that a block of groups has, in every draw."""
+        return every.unflatten(0, (pairs.draws, -1))[:, first:last]
+
     for first, last, start, unit, usable in unit_vectors(table, pairs, counts):
-        total[first:last] += unit.sum(1)
-        number[first:last] += usable.sum(1)
+        of(total, first, last).add_(unit.sum(2))
+        of(number, first, last).add_(usable.sum(2))
         if outer is not None:
-            outer[first:last] += unit.mT @ unit
+            of(outer, first, last).add_(draw_by_draw(_outer, pairs.draws, unit))
         if units is not None:
-            units[first:last, start : start + unit.shape[1]] = unit
+            of(units, first, last)[:, :, start : start + unit.shape[2]] = unit
     if not bool(torch.isfinite(total).all()):
         raise InputError("table: expected finite numbers in the rows that pairs use, got NaN or infinity")
     divisor = number.clamp(min=1).to(torch.float64)
@@ -95,24 +102,50 @@ def steering_moments(table: Float[Tensor, "rows dim"], pairs: Pairs, *, second: 
         units=None if units is None else units / divisor.sqrt()[:, None, None],
         count=number,
         zero=counts - number,
+        draws=pairs.draws,
     )
+
+
+def _outer(vectors: Float64[Tensor, "*batch some dim"]) -> Float64[Tensor, "*batch dim dim"]:
+    return vectors.mT @ vectors
+
+
+def draw_by_draw(product: Callable[..., Tensor], draws: int, *factors: Tensor) -> Tensor:
+    """A product of matrices of several draws, to the bit what each draw would have by itself.
+
+    The last bit of a product depends on where in memory its matrices begin.
+
+    Args:
+        product: Of tensors whose first axis counts draws, or runs of draws one behind the other.
+        draws: How many.
+        factors: Its arguments.
+
+    Example:
+        >>> draw_by_draw(torch.mul, 2, torch.tensor([1, 2]), torch.tensor([3, 4]))
+        tensor([3, 8])
+    """
+    if draws == 1:
+        return product(*factors)
+    each = zip(*(factor.chunk(draws) for factor in factors), strict=True)
+    return torch.cat([product(*(part.clone() for part in parts)) for parts in each])
 
 
 def unit_vectors(
     table: Float[Tensor, "rows dim"], pairs: Pairs, counts: Int64[Tensor, " groups"]
-) -> Iterator[tuple[int, int, int, Float64[Tensor, "some most dim"], Bool[Tensor, "some most"]]]:
-    """Unit steering vectors in blocks of at most about `CHUNK` numbers.
+) -> Iterator[tuple[int, int, int, Float64[Tensor, "draws some most dim"], Bool[Tensor, "draws some most"]]]:
+    """Unit steering vectors in blocks of at most about `CHUNK` numbers of a draw, the same blocks in each.
 
     Yields:
-        (first group, last group (excluded), position within the groups, vectors, which of them exist).
-        Padding and differences of exactly zero are zero vectors that do not exist.
+        (first group, last group (excluded), position within the groups, vectors, which of them exist); groups
+        as counted in each draw. Padding and differences of exactly zero are zero vectors that do not exist.
     """
-    sizes = counts.tolist()
-    starts = counts.cumsum(0) - counts
-    for first, last, start, width in _blocks(sizes, max(chunk(table.device) // max(table.shape[1], 1), 1)):
+    counts = counts.view(pairs.draws, -1)
+    starts = counts.flatten().cumsum(0).view_as(counts) - counts
+    most = max(chunk(table.device) // max(table.shape[1], 1), 1)
+    for first, last, start, width in _blocks(counts[0].tolist(), most):
         column = start + torch.arange(width, device=table.device)
-        inside = column < counts[first:last, None]
-        at = (starts[first:last, None] + column).clamp(max=len(pairs.low) - 1)
+        inside = column < counts[:, first:last, None]
+        at = (starts[:, first:last, None] + column).clamp(max=len(pairs.low) - 1)
         # index_select is the fast gather; converting after it keeps a half-precision table half-size.
         high = table.index_select(0, pairs.high[at].flatten()).to(torch.float64)
         difference = high.sub_(table.index_select(0, pairs.low[at].flatten()))
@@ -120,7 +153,7 @@ def unit_vectors(
         usable = inside.flatten() & (length != 0)
         # Division by infinity makes the padding zero, and keeps NaN where the table has it.
         unit = difference.div_(length.masked_fill_(~usable, torch.inf)[:, None])
-        shape = (last - first, width)
+        shape = (pairs.draws, last - first, width)
         yield first, last, start, unit.reshape(*shape, table.shape[1]), usable.reshape(shape)
 
 

@@ -83,6 +83,8 @@ class Pairs:
     """The group of each pair, ascending."""
     groups: int
     """How many groups there are, those without a pair included."""
+    draws: int = 1
+    """Of so many sets of groups, one behind the other: each has the counts of the first."""
 
     def counts(self) -> Int64[Tensor, " groups"]:
         """The number of pairs in each group."""
@@ -95,6 +97,7 @@ class Pairs:
             high=self.high.to(device),
             group=self.group.to(device),
             groups=self.groups,
+            draws=self.draws,
         )
 
 
@@ -300,14 +303,25 @@ def random_pairs(
         >>> sorted(drawn.low.tolist() + drawn.high.tolist())
         [0, 1, 2, 3]
     """
-    device = pairs.group.device
-    key = torch.rand(len(rows), stride, dtype=torch.float64, generator=generator, device=generator.device)
-    key = key.to(device)
+    return pairs_of_dealt_rows(pairs, uniform(len(rows), stride, generator=generator)[None], rows=rows)
+
+
+def pairs_of_dealt_rows(
+    pairs: Pairs, noise: Float64[Tensor, "draws runs stride"], *, rows: Int64[Tensor, " runs"]
+) -> Pairs:
+    """:func:`random_pairs` of several draws.
+
+    Args:
+        pairs: As there.
+        noise: By which the rows of each run are sorted.
+        rows: As there.
+    """
+    device, (_, runs, stride) = pairs.group.device, noise.shape
     # Padding keeps its place behind the real rows, whose random keys are below 1.
     position = torch.arange(stride, device=device)
-    key = torch.where(position < rows.to(device)[:, None], key, 1.0 + position)
-    dealt = (key.argsort(1) + stride * torch.arange(len(rows), device=device)[:, None]).flatten()
-    return Pairs(low=dealt[pairs.low], high=dealt[pairs.high], group=pairs.group, groups=pairs.groups)
+    key = torch.where(position < rows.to(device)[:, None], noise.to(device), 1.0 + position)
+    dealt = (key.argsort(2) + stride * torch.arange(runs, device=device)[:, None]).flatten(1)
+    return _drawn(pairs, dealt[:, pairs.low], dealt[:, pairs.high])
 
 
 def shuffled_pairs(pairs: Pairs, *, generator: torch.Generator) -> Pairs:
@@ -321,8 +335,52 @@ def shuffled_pairs(pairs: Pairs, *, generator: torch.Generator) -> Pairs:
         >>> sorted(shuffled_pairs(pairs, generator=torch.Generator()).high.tolist())
         [1, 3]
     """
-    noise = torch.rand(len(pairs.group), dtype=torch.float64, generator=generator, device=generator.device)
+    return pairs_of_dealt_ends(pairs, uniform(len(pairs.group), generator=generator)[None])
+
+
+def pairs_of_dealt_ends(pairs: Pairs, noise: Float64[Tensor, "draws pairs"]) -> Pairs:
+    """:func:`shuffled_pairs` of several draws.
+
+    Args:
+        pairs: As there.
+        noise: By which the high rows of each group are sorted.
+    """
     # Group first, noise second: two stable sorts.
-    order = torch.argsort(noise.to(pairs.group.device))
-    order = order[torch.argsort(pairs.group[order], stable=True)]
-    return Pairs(low=pairs.low, high=pairs.high[order], group=pairs.group, groups=pairs.groups)
+    order = torch.argsort(noise.to(pairs.group.device), dim=1)
+    order = order.gather(1, torch.argsort(pairs.group[order], dim=1, stable=True))
+    return _drawn(pairs, pairs.low.expand(len(noise), -1), pairs.high[order])
+
+
+def uniform(*shape: int, generator: torch.Generator) -> Float64[Tensor, "..."]:
+    """Random numbers in [0, 1), where the generator draws."""
+    return torch.rand(*shape, dtype=torch.float64, generator=generator, device=generator.device)
+
+
+def _drawn(pairs: Pairs, low: Int64[Tensor, "draws pairs"], high: Int64[Tensor, "draws pairs"]) -> Pairs:
+    draws = len(low)
+    offset = pairs.groups * torch.arange(draws, device=low.device)[:, None]
+    return Pairs(
+        low=low.flatten(),
+        high=high.flatten(),
+        group=(pairs.group + offset).flatten(),
+        groups=draws * pairs.groups,
+        draws=draws,
+    )
+
+
+def side_by_side(first: Pairs, second: Pairs) -> Pairs:
+    """Two sets of pairs of the same counts, as two draws.
+
+    Example:
+        >>> one = pairs_from_lists([[(0, 1)], [(0, 2)]])
+        >>> both = side_by_side(one, one)
+        >>> both.group.tolist(), both.draws
+        ([0, 1, 2, 3], 2)
+    """
+    return Pairs(
+        low=torch.cat([first.low, second.low]),
+        high=torch.cat([first.high, second.high]),
+        group=torch.cat([first.group, second.group + first.groups]),
+        groups=first.groups + second.groups,
+        draws=first.draws + second.draws,
+    )

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from linrep.geometry.moments import Moments
+from linrep.geometry.moments import Moments, draw_by_draw
 from linrep.geometry.pairs import Pairs
 
 
@@ -134,7 +134,8 @@ def alignment_matrix(
         tensor([[[1., 0.],
                  [0., 1.]]], dtype=torch.float64)
     """
-    value = _by_run(embedding.direction, runs) @ _by_run(unembedding.direction, runs).mT
+    directions = (_by_run(side.direction, runs) for side in (embedding, unembedding))
+    value = draw_by_draw(_products, embedding.draws, *directions)
     return _where_present(value.clamp(-1, 1), embedding.count > 0, unembedding.count > 0)
 
 
@@ -192,7 +193,8 @@ def orthogonality_mean(moments: Moments, runs: int = 1) -> Float64[Tensor, "runs
     length = torch.linalg.vector_norm(moments.direction, dim=-1)
     present = (moments.count > 0) & (length > NO_DIRECTION)
     unit = _by_run(moments.direction / length.clamp(min=NO_DIRECTION)[:, None], runs)
-    return _where_present((unit @ unit.mT).abs().clamp(max=1), present, present)
+    cosines = draw_by_draw(_gram, moments.draws, unit)
+    return _where_present(cosines.abs().clamp(max=1), present, present)
 
 
 def orthogonality_rms(moments: Moments, runs: int = 1) -> Float64[Tensor, "runs concepts concepts"]:
@@ -217,10 +219,9 @@ def orthogonality_rms(moments: Moments, runs: int = 1) -> Float64[Tensor, "runs 
     """
     present = moments.count > 0
     if moments.second is not None:
-        flat = _by_run(moments.second.flatten(1), runs)
-        square = flat @ flat.mT
+        square = draw_by_draw(_gram, moments.draws, _by_run(moments.second.flatten(1), runs))
     elif moments.units is not None:
-        square = _gram_square(_by_run(moments.units, runs))
+        square = draw_by_draw(_gram_square, moments.draws, _by_run(moments.units, runs))
     else:
         raise ValueError("moments: expected second moments, got none; call steering_moments with second=True")
     return _where_present(square.clamp(0, 1).sqrt(), present, present)
@@ -236,6 +237,16 @@ def off_diagonal(matrix: Float64[Tensor, "runs concepts concepts"]) -> Float64[T
     """
     diagonal = torch.eye(matrix.shape[-1], dtype=torch.bool, device=matrix.device)
     return matrix.masked_fill(diagonal, torch.nan).nanmean(-1)
+
+
+def _products(
+    left: Float64[Tensor, "runs some dim"], right: Float64[Tensor, "runs others dim"]
+) -> Float64[Tensor, "runs some others"]:
+    return left @ right.mT
+
+
+def _gram(vectors: Float64[Tensor, "runs some dim"]) -> Float64[Tensor, "runs some some"]:
+    return _products(vectors, vectors)
 
 
 def _gram_square(

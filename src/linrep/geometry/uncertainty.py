@@ -242,7 +242,7 @@ def _some_units(
     of_group = torch.stack([kept.low, kept.high]).split(number.tolist(), 1)
     units = [table.new_zeros(0, table.shape[1], dtype=torch.float64) for _ in range(pairs.groups)]
     present = [kept.low.new_zeros(0, dtype=torch.bool) for _ in range(pairs.groups)]
-    for first, last, _, block, exists in unit_vectors(table, kept, number):
+    for first, last, _, (block,), (exists,) in unit_vectors(table, kept, number):
         for group in range(first, last):
             inside = exists[group - first]
             units[group] = torch.cat([units[group], block[group - first][inside]])

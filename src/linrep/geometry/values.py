@@ -1,5 +1,6 @@
 """All similarities of a batch of runs at once, as tensors: what snapshots keep and records are made of."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -8,7 +9,15 @@ from torch import Tensor
 
 from linrep.errors import InputError
 from linrep.geometry.moments import Moments, steering_moments
-from linrep.geometry.pairs import Pairs, matrix_over_contrasts, over_contrasts, random_pairs, shuffled_pairs
+from linrep.geometry.pairs import (
+    Pairs,
+    matrix_over_contrasts,
+    over_contrasts,
+    pairs_of_dealt_ends,
+    pairs_of_dealt_rows,
+    side_by_side,
+    uniform,
+)
 from linrep.geometry.record import MEAN_DIRECTIONS, RMS, TABLES, TableName
 from linrep.geometry.similarity import (
     alignment_matrix,
@@ -18,6 +27,8 @@ from linrep.geometry.similarity import (
     orthogonality_rms,
 )
 
+RANDOM, SHUFFLED = "random pairs", "shuffled pairs"
+"""Nulls: rows dealt anew to pairs, or one end of each."""
 Key = tuple[str, str]
 """(measure, table): ("linearity", "embedding"), ("alignment", ""), ("orthogonality.rms", "unembedding"), …"""
 
@@ -39,10 +50,21 @@ class Values:
     """One number per concept; for orthogonality, the mean over the other concepts."""
     matrices: dict[Key, Float64[Tensor, "runs concepts concepts"]]
     """Concept × concept, for orthogonality and alignment (rows: embedding, columns: unembedding)."""
-    pairs: dict[Key, int]
-    """How many steering vectors were used, over all runs and both tables where both enter."""
-    zero: dict[str, int]
+    used: dict[str, Int64[Tensor, " runs"]]
+    """By table: how many steering vectors there were."""
+    dropped: dict[str, Int64[Tensor, " runs"]]
     """By table: how many pairs were dropped because both rows are equal."""
+
+    @property
+    def pairs(self) -> dict[Key, int]:
+        """How many steering vectors were used, over all runs and both tables where both enter."""
+        used = {table: int(each.sum()) for table, each in self.used.items()}
+        return {key: used[key[1]] if key[1] else sum(used.values()) for key in self.concepts}
+
+    @property
+    def zero(self) -> dict[str, int]:
+        """By table: how many pairs were dropped, over all runs."""
+        return {table: int(each.sum()) for table, each in self.dropped.items()}
 
     def per_run(self, key: Key) -> Float64[Tensor, " runs"]:
         """Mean over the concepts that have a value; NaN where none has."""
@@ -60,6 +82,15 @@ class Values:
         """Mean over concepts, then over runs; NaN where there is none."""
         return float(self.per_run(key).nanmean())
 
+    def of(self, runs: slice) -> "Values":
+        """Those of some runs."""
+        return Values(
+            concepts={key: each[runs] for key, each in self.concepts.items()},
+            matrices={key: each[runs] for key, each in self.matrices.items()},
+            used={table: each[runs] for table, each in self.used.items()},
+            dropped={table: each[runs] for table, each in self.dropped.items()},
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
@@ -67,22 +98,52 @@ class Side:
 
     table: Float[Tensor, "runs rows dim"]
     pairs: Pairs
-    """Pairs of rows of ``table.flatten(0, 1)``; group = run · concepts + concept."""
+    """Pairs of rows of ``table.flatten(0, 1)``; group = run · concepts + concept, of each draw."""
     rows: Int64[Tensor, " runs"]
     """How many rows of each run are real: the first ones."""
 
+    @property
+    def runs(self) -> int:
+        """Of every draw."""
+        return self.pairs.draws * len(self.table)
+
+    @property
+    def numbers(self) -> int:
+        """In its steering vectors, about."""
+        return len(self.pairs.group) * self.table.shape[2]
+
     def null(self, kind: str, generator: torch.Generator) -> "Side":
         """The same table with pairs that mean nothing."""
-        if kind == "random pairs":
-            drawn = random_pairs(self.pairs, rows=self.rows, stride=self.table.shape[1], generator=generator)
-        elif kind == "shuffled pairs":
-            drawn = shuffled_pairs(self.pairs, generator=generator)
+        return self.nulls(kind, [self.noise(kind, generator)])
+
+    def noise(self, kind: str, generator: torch.Generator) -> Float64[Tensor, "..."]:
+        """What a draw of a null takes from a generator."""
+        _require_null(kind)
+        if kind == RANDOM:
+            return uniform(len(self.rows), self.table.shape[1], generator=generator)
+        return uniform(len(self.pairs.group), generator=generator)
+
+    def nulls(self, kind: str, noise: Sequence[Tensor]) -> "Side":
+        """Several draws of :meth:`null`, given the noise of each."""
+        _require_null(kind)
+        every = torch.stack([*noise])
+        if kind == RANDOM:
+            drawn = pairs_of_dealt_rows(self.pairs, every, rows=self.rows)
         else:
-            raise InputError(f'null: expected "random pairs" or "shuffled pairs", got "{kind}"; choose one')
+            drawn = pairs_of_dealt_ends(self.pairs, every)
         return Side(table=self.table, pairs=drawn, rows=self.rows)
+
+    def beside(self, other: "Side") -> "Side":
+        """Another side's pairs, of the same table and counts, behind its own."""
+        return Side(table=self.table, pairs=side_by_side(self.pairs, other.pairs), rows=self.rows)
 
     def moments(self) -> Moments:
         return steering_moments(self.table.flatten(0, 1), self.pairs)
+
+
+def _require_null(kind: str) -> None:
+    if kind not in (RANDOM, SHUFFLED):
+        raise InputError(f'null: expected "{RANDOM}" or "{SHUFFLED}", got "{kind}"; choose one')
 
 
 def sides(
@@ -142,30 +203,48 @@ def similarity_values(
 ) -> Values:
     """Every similarity of the given tables: one pass over their vectors, no loop over runs or concepts.
 
+    Of sides with several draws of pairs each draw comes behind the last, as if it were more runs.
+
     Args:
-        tables: "embedding" and/or "unembedding".
+        tables: "embedding" and/or "unembedding", of as many draws.
         concept_of: The concept of each group of a run, where groups are contrasts; None = each is its own.
     """
     concepts: dict[Key, Tensor] = {}
     matrices: dict[Key, Tensor] = {}
-    pairs: dict[Key, int] = {}
-    zero: dict[str, int] = {}
     moments = {name: side.moments() for name, side in tables.items()}
-    runs = next(len(side.table) for side in tables.values())
+    runs = next(side.runs for side in tables.values())
     for name, side in moments.items():
         concepts["linearity", name] = over_contrasts(linearity(side).unflatten(0, (runs, -1)), concept_of)
         matrices[MEAN_DIRECTIONS, name] = matrix_over_contrasts(orthogonality_mean(side, runs), concept_of)
         matrices[RMS, name] = matrix_over_contrasts(orthogonality_rms(side, runs), concept_of, squared=True)
-        number = int(side.count.sum())
-        for measure in ("linearity", MEAN_DIRECTIONS, RMS):
-            pairs[measure, name] = number
         for measure in (MEAN_DIRECTIONS, RMS):
             concepts[measure, name] = off_diagonal(matrices[measure, name])
-        zero[name] = int(side.zero.sum())
     if len(moments) == 2:
         matrices["alignment", ""] = matrix_over_contrasts(
             alignment_matrix(moments["embedding"], moments["unembedding"], runs), concept_of
         )
         concepts["alignment", ""] = matrices["alignment", ""].diagonal(dim1=1, dim2=2)
-        pairs["alignment", ""] = pairs["linearity", "embedding"] + pairs["linearity", "unembedding"]
-    return Values(concepts=concepts, matrices=matrices, pairs=pairs, zero=zero)
+    return Values(
+        concepts=concepts,
+        matrices=matrices,
+        used={name: side.count.unflatten(0, (runs, -1)).sum(1) for name, side in moments.items()},
+        dropped={name: side.zero.unflatten(0, (runs, -1)).sum(1) for name, side in moments.items()},
+    )
+
+
+AT_ONCE = 2**15
+"""Numbers in the vectors of draws that are measured at once: so few take longer to begin than to do."""
+
+
+def draws_at_once(tables: dict[TableName, Side], concept_of: Int64[Tensor, " contrasts"] | None) -> int:
+    """How many draws of a null to measure in one go.
+
+    Larger ones one by one, for memory's sake; contrasts too, because products over all runs of them round
+    otherwise when there are more runs: values are the same to the bit however many are drawn at once.
+
+    Args:
+        tables: As of :func:`similarity_values`.
+        concept_of: As there.
+    """
+    most = max(side.numbers for side in tables.values())
+    return 1 if concept_of is not None else max(1, AT_ONCE // max(1, most))

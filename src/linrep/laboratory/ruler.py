@@ -103,7 +103,8 @@ class BatchRuler:
         return geometry.stack([per_run[run] for run in range(runs)], rows).to(self.device)
 
     def triples(self, group: int, *, known: bool, contexts: int) -> geometry.Triples:
-        """Triples of a group's world, made once."""
+        """Triples of a group's world, made once; with all contexts once for the way and for the end."""
+        contexts = min(contexts, len(self.groups[group].world.codes))
         key = (group, known, contexts)
         if key not in self._triples:
             self._triples[key] = token_triples(
@@ -116,6 +117,7 @@ class BatchRuler:
 
     def log_p(self, group: int, contexts: int) -> Tensor:
         """What true log-odds are differences of, of a group's runs; made once."""
+        contexts = min(contexts, len(self.groups[group].world.codes))
         key = (group, contexts)
         if key not in self._log_p:
             rows = self.triples(group, known=False, contexts=contexts).rows.cpu()
@@ -362,7 +364,7 @@ class BatchRuler:
 
     def _joined(self, parts: Sequence[Tensor]) -> Tensor:
         """Results group by group, back in the order of runs, in the host's memory."""
-        return torch.cat(list(parts))[self._order].cpu()
+        return (parts[0] if len(parts) == 1 else torch.cat(list(parts))[self._order]).cpu()
 
 
 def excess_loss(population: Population, state: State, method: Method) -> Float64[Tensor, " runs"]:

@@ -263,10 +263,11 @@ def additive_null(
         draws: How many.
     """
     draw = generator(seed, "null", TABLES.index(name), 1)
+    rest = torch.arange(rows, table.shape[1])
     drawn: list[float] = []
     for _ in counted(range(draws), "additive share: draws"):
-        shuffled = table.clone()
-        shuffled[:, :rows] = table[:, torch.randperm(rows, generator=draw).to(table.device)]
+        order = torch.cat([torch.randperm(rows, generator=draw), rest])
+        shuffled = table.index_select(1, order.to(table.device))
         drawn.append(float(share_of(shuffled).share[alive].nanmean()))
     return drawn
 

@@ -89,19 +89,20 @@ def trace_frame(
     def words(which: Callable[[tuple[Series, str]], str]) -> NDArray[np.object_]:
         return np.repeat(np.array([which(label) for label, _ in columns], dtype=object), rows)
 
+    values = np.concatenate([values.reshape(-1).numpy() for _, values in columns])
+    there = ~np.isnan(values)
     # Column by column: a frame for each series, put together, takes longer than training a small world.
-    frame = pd.DataFrame(
+    return pd.DataFrame(
         {
-            "step": np.tile(np.repeat(np.asarray(steps, dtype=np.int64), runs), len(columns)),
-            "run": np.tile(np.arange(runs, dtype=np.int32), len(steps) * len(columns)),
-            "measure": words(lambda label: label[0].measure),
-            "table": words(lambda label: label[0].table),
-            "concept": words(lambda label: label[1]),
-            "kind": words(lambda label: label[0].kind),
-            "value": np.concatenate([values.reshape(-1).numpy() for _, values in columns]),
+            "step": np.tile(np.repeat(np.asarray(steps, dtype=np.int64), runs), len(columns))[there],
+            "run": np.tile(np.arange(runs, dtype=np.int32), len(steps) * len(columns))[there],
+            "measure": words(lambda label: label[0].measure)[there],
+            "table": words(lambda label: label[0].table)[there],
+            "concept": words(lambda label: label[1])[there],
+            "kind": words(lambda label: label[0].kind)[there],
+            "value": values[there],
         }
     )
-    return frame.dropna(subset=["value"]).reset_index(drop=True)
 
 
 def _columns(
