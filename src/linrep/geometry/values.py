@@ -126,7 +126,7 @@ class Side:
     def nulls(self, kind: str, noise: Sequence[Tensor]) -> "Side":
         """Several draws of :meth:`null`, given the noise of each."""
         _require_null(kind)
-        every = torch.stack([*noise])
+        every = torch.stack([each.to(self.table.device) for each in noise])
         if kind == RANDOM:
             drawn = pairs_of_dealt_rows(self.pairs, every, rows=self.rows)
         else:

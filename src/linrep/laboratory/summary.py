@@ -263,11 +263,11 @@ def additive_null(
         draws: How many.
     """
     draw = generator(seed, "null", TABLES.index(name), 1)
-    rest = torch.arange(rows, table.shape[1])
+    rest = torch.arange(rows, table.shape[1], device=table.device)
     drawn: list[float] = []
     for _ in counted(range(draws), "additive share: draws"):
-        order = torch.cat([torch.randperm(rows, generator=draw), rest])
-        shuffled = table.index_select(1, order.to(table.device))
+        order = torch.cat([torch.randperm(rows, generator=draw).to(table.device), rest])
+        shuffled = table.index_select(1, order)
         drawn.append(float(share_of(shuffled).share[alive].nanmean()))
     return drawn
 
