@@ -40,6 +40,34 @@ def test_random_corners_have_arrows_of_many_directions() -> None:
     assert np.abs(arrows - arrows[:, :1]).max() > 0.5
 
 
+def test_arrows_keep_their_angles_of_all_dimensions() -> None:
+    table = torch.randn(8, 6, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    view = View(THREE)
+    picture = view.picture(torch.zeros(27, 6), table)
+    for concept, ends in enumerate(view.edges):
+        steering = table.numpy()[ends[:, 1]] - table.numpy()[ends[:, 0]]
+        steering /= np.linalg.norm(steering, axis=1, keepdims=True)
+        mean = steering.mean(axis=0) / np.linalg.norm(steering.mean(axis=0))
+        truth = np.degrees(np.arccos(steering @ mean))
+        arrows = picture.arrows.reshape(3, 4, 3)[concept]
+        np.testing.assert_allclose(np.linalg.norm(arrows, axis=1), 1.0, atol=1e-6)
+        # The one axis that all leave by these angles is of length 1, four equations in three unknowns.
+        axis, misfit, *_ = np.linalg.lstsq(arrows.astype(np.float64), steering @ mean, rcond=None)
+        assert np.linalg.norm(axis) == pytest.approx(1.0, abs=1e-5)
+        assert misfit.sum() < 1e-10
+        assert picture.angles[concept] == pytest.approx(truth.mean())
+
+
+def test_in_three_dimensions_arrows_are_the_projection() -> None:
+    table = torch.randn(8, 3, generator=torch.Generator().manual_seed(5))
+    view = View(THREE)
+    picture = view.picture(torch.zeros(27, 3), table)
+    ends = np.concatenate(view.edges)
+    seen = picture.corners[ends[:, 1]] - picture.corners[ends[:, 0]]
+    seen /= np.linalg.norm(seen, axis=1, keepdims=True)
+    np.testing.assert_allclose(picture.arrows, seen, atol=1e-5)
+
+
 def test_the_view_turns_a_little_at_a_time_and_comes_to_rest() -> None:
     view = View(THREE)
     other = torch.randn(8, 5, generator=torch.Generator().manual_seed(7))
@@ -72,11 +100,12 @@ def test_a_frame_goes_over_the_wire_to_a_thousandth() -> None:
     sent = Frame(
         run=1,
         step=12345,
-        picture=Picture(corners=points[0], arrows=points[1], contexts=points[2], shown=0.875),
+        picture=Picture(corners=points[0], arrows=points[1], contexts=points[2], shown=0.875, angles=(1.5, None)),
         measures={"alignment": Measured(value=0.25, null=None)},
     )
     got = unpacked(packed(sent))
     assert (got.run, got.step, got.picture.shown, got.measures) == (1, 12345, 0.875, sent.measures)
+    assert got.picture.angles == (1.5, None)
     reach = max(np.abs(points[0]).max(), np.abs(points[2]).max())
     np.testing.assert_allclose(got.picture.corners, points[0], atol=reach / 1000)
     np.testing.assert_allclose(got.picture.arrows, points[1], atol=1 / 1000)

@@ -3,7 +3,7 @@ r"""The wire: one look as bytes, a line of JSON and after it the points in whole
 .. code-block:: text
 
     uint32  length of the JSON, little-endian, padded with spaces to a multiple of four
-    JSON    {"run", "step", "scale", "sizes": [corners, arrows, contexts], "shown", "measures"}
+    JSON    {"run", "step", "scale", "sizes": [corners, arrows, contexts], "shown", "angles", "measures"}
     int16   x, y, z of every corner, arrow and context: thousandths of scale, arrows of 1
 """
 
@@ -49,6 +49,7 @@ def packed(frame: Frame) -> bytes:
             "scale": scale,
             "sizes": [len(part) for part in parts],
             "shown": picture.shown,
+            "angles": picture.angles,
             "measures": {name: [each.value, each.null] for name, each in frame.measures.items()},
         },
         allow_nan=False,
@@ -77,6 +78,12 @@ def unpacked(content: bytes) -> Frame:
     return Frame(
         run=head["run"],
         step=head["step"],
-        picture=Picture(corners=sized(corners), arrows=arrows, contexts=sized(contexts), shown=head["shown"]),
+        picture=Picture(
+            corners=sized(corners),
+            arrows=arrows,
+            contexts=sized(contexts),
+            shown=head["shown"],
+            angles=tuple(head["angles"]),
+        ),
         measures={name: Measured(value=value, null=null) for name, (value, null) in head["measures"].items()},
     )

@@ -8,24 +8,27 @@
   const probe = document.body.appendChild(document.createElement("span"));
   probe.hidden = true;
   const resolved = (name) => { probe.style.color = `var(${name})`; return getComputedStyle(probe).color; };
+  colour.sans = getComputedStyle(root).getPropertyValue("--sans");
+  const on_paper = (name) => { probe.style.colorScheme = "light"; const found = resolved(name); probe.style.colorScheme = ""; return found; };
 
   const look = {
-    yaw: 0.24, pitch: 0.17, hidden: new Set(),
+    yaw: 0.24, pitch: 0.17, hidden: new Set(), at: null,
+    point: (step) => { look.at = step; paint(); },
     turn: (across, up) => {
       look.yaw += across;
       look.pitch = Math.min(Math.max(look.pitch + up, -Math.PI / 2), Math.PI / 2);
       paint();
     },
   };
-  const empty = () => ({ steps: [], values: {}, nulls: {} });
+  const shapes = linrepShapes(look);
   const pane = (number) => {
     const place = find(`#run-${number}`);
-    const cube = linrepSolid(place.querySelector(".cube"), look, colour);
-    const arrows = linrepSolid(place.querySelector(".arrows"), look, colour);
-    return { number, place, cube: cube.cube, arrows: arrows.arrows, begun: null, frame: null, theory: null, ended: null, curves: empty(), count: 0 };
+    const shown = (name) => linrepSolid(place.querySelector(`.${name}`), look, shapes[name], colour);
+    return { number, place, cube: shown("cube"), arrows: shown("arrows"), begun: null, frame: null, theory: null, ended: null, curves: linrepCurves(), count: 0 };
   };
   const runs = [pane(0), pane(1)];
-  const charts = data.charts.map((chart) => linrepChart(find(`#chart-${chart.id}`), chart, colour));
+  const charts = data.charts.map((chart) => linrepChart(find(`#chart-${chart.id}`), chart, look, colour));
+  const words = linrepWords(runs);
   let target = 0, playing = false, selected = null, story = null, added = false;
   window.linrepLive = { runs, look, send: (wish) => wire.send(wish) };  // for whoever tries things out, and for the tests
 
@@ -42,7 +45,7 @@
     story = number === 0 && story && JSON.stringify(config) === JSON.stringify(story.config) ? story : null;
     start(number, { config, serial, ...(edit ? { edit } : {}) });
     if (playing) wire.send({ do: "play" });
-    tell();
+    words.tell(story);
   }
   function play(wanted) {
     playing = wanted;
@@ -56,8 +59,8 @@
     switch (message.kind) {
       case "frame": return framed(run, message);
       case "begun": return begun(run, message);
-      case "theory": run.theory = message; theory(); return paint();
-      case "ended": run.ended = message; ended(); return tell();
+      case "theory": run.theory = message; words.theory(); return paint();
+      case "ended": run.ended = message; ended(); return words.tell(story);
       case "playing": return play(message.playing);
       case "alone": return forget_second();
       case "refused": return refused(message);
@@ -82,7 +85,7 @@
     find("#wrong-here").textContent = find("#copied").textContent = "";
     run.begun = message;
     run.ended = null;
-    if (!message.changed) { run.curves = empty(); run.frame = null; run.theory = null; run.count = 0; }
+    if (!message.changed) { run.curves = linrepCurves(); run.frame = null; run.theory = null; run.count = 0; }
     run.place.hidden = false;
     runs.forEach((each) => {
       each.place.querySelector(".which").textContent = runs[1].begun ? (each.number ? "Second run" : "First run") : "The run";
@@ -101,29 +104,17 @@
       find("#smaller").disabled = find("#larger").disabled = !constant;
     }
     ended();
-    theory();
+    words.theory();
   }
   function framed(run, message) {
     if (run.begun && message.corners.length === 3 * run.begun.tokens.length) {
       run.frame = message;
       run.count += 1;
-      note(run.curves, message);
+      run.curves.note(message);
       if (playing && !still.matches && find("#turning").checked) look.yaw += 0.006;
       paint();
     }
     wire.send({ do: "seen" });
-  }
-  function note(curves, { step, measures }) {
-    if (curves.steps.at(-1) === step) return;
-    curves.steps.push(step);
-    for (const [name, [value, nothing]] of Object.entries(measures)) {
-      (curves.values[name] ??= []).push(value);
-      (curves.nulls[name] ??= []).push(nothing);
-    }
-    if (curves.steps.length <= 3000) return;
-    const thin = (list) => list.filter((_, i) => i % 2 === 0 || i > list.length - 200);
-    curves.steps = thin(curves.steps);
-    for (const kind of ["values", "nulls"]) for (const name of Object.keys(curves[kind])) curves[kind][name] = thin(curves[kind][name]);
   }
   function paint() {
     runs.forEach((run) => {
@@ -131,10 +122,12 @@
       run.cube(run);
       run.arrows(run);
       steps(run);
-      run.place.querySelector(".shown").textContent = `${Math.round(100 * run.frame.shown)} % of the variance is seen`;
+      words.vitals(run);
+      words.captions(run);
     });
     charts.forEach((chart) => chart(runs));
-    tell();
+    find("#when").textContent = look.at === null ? "now" : `at step ${Math.round(look.at).toLocaleString("en-US")}`;
+    words.tell(story);
   }
 
   function steps(run) {
@@ -170,46 +163,12 @@
   }
   function choose(concept) { selected = concept; draw_graph(); }
 
-  function theory() {
-    find("#theory").replaceChildren(...runs.filter((run) => run.begun).flatMap((run) => {
-      const who = runs[1].begun ? (run.number ? "Second run: " : "First run: ") : "";
-      if (!run.theory) return [paragraph(`${who}the prediction is being worked out.`)];
-      const { status, reason, price, no_price } = run.theory;
-      const cost = price === null ? `The price of linearity is not known: ${no_price}.` : `The price of linearity is ${price < 1e-9 ? "0" : price.toPrecision(3)} nats: no exactly linear tables have less excess loss.`;
-      return [paragraph(`${who}${status ? `${status}: ` : ""}${reason}. ${cost}`)];
-    }));
-  }
   function ended() {
-    find("#ended").replaceChildren(...runs.filter((run) => run.ended).map((run) => {
-      const { word, step, excess, target: goal, advice } = run.ended;
-      const who = runs[1].begun ? (run.number ? "Second run: " : "First run: ") : "";
-      const numbers = excess === null ? advice : `excess loss ${excess.toPrecision(3)} nats, converged up to ${goal.toPrecision(2)}`;
-      return paragraph(`${who}${word} at step ${step.toLocaleString("en-US")}: ${numbers}.`, word === "converged" ? "yes" : word === "unfinished" ? "undecided" : "no");
-    }));
+    words.ended();
+    words.theory();
     find("#train-on").disabled = !runs[0].ended || runs[0].begun.config.training.schedule !== "constant" || runs[0].ended.word === "diverged";
   }
-  function paragraph(text, kind) {
-    const found = document.createElement("p");
-    found.textContent = text;
-    if (kind) found.className = kind;
-    return found;
-  }
 
-  // Stories: each sentence says which number on screen it is about, and whether it is so now.
-  function tell() {
-    const place = find("#story");
-    place.hidden = !story;
-    if (!story) return;
-    place.querySelector("h2").textContent = story.title;
-    place.querySelectorAll("li").forEach((item, i) => {
-      const { text, run, measure, at_least, at_most } = story.sentences[i];
-      const value = (runs[run].curves.values[measure] || []).at(-1), over = runs[run].ended;
-      const holds = value !== undefined && value !== null && value >= (at_least ?? -Infinity) && value <= (at_most ?? Infinity);
-      item.className = holds ? "holds" : over ? "fails" : "undecided";
-      item.querySelector(".standing").textContent = holds ? "true now" : over ? "not so" : "not yet";
-      item.querySelector(".said").textContent = text;
-    });
-  }
   // What was asked for stands in the address: it survives a reload, and can be given away.
   function remember(config) {
     const hash = `#config=${encodeURIComponent(JSON.stringify(config))}`;
@@ -255,11 +214,11 @@
   // When the laboratory says so: until then something of it may be on the way.
   function forget_second() {
     clearTimeout(runs[1].waiting);
-    Object.assign(runs[1], { begun: null, frame: null, theory: null, ended: null, curves: empty() });
+    Object.assign(runs[1], { begun: null, frame: null, theory: null, ended: null, curves: linrepCurves() });
     runs[1].place.hidden = true;
     runs[0].place.querySelector(".which").textContent = "The run";
     ended();
-    theory();
+    words.theory();
     paint();
   }
 
@@ -299,7 +258,10 @@
   on("#alone", () => { close_second(); story = null; form.set(runs[0].begun.config); form.show(runs[0].begun); legend(runs[0].begun); draw_graph(); });
   on("#copy", () => wire.send({ do: "toml", run: target }));
   on("#save-page", () => { find("#copied").textContent = `The page${which(target)} is being made…`; wire.send({ do: "page", run: target }); });
-  on("#save-figure", () => runs[target].place.querySelector(".cube").toBlob((blob) => save(blob, "cube.png"), "image/png"));
+  on("#save-figure", () => {
+    const text = linrepFigure(runs.filter((run) => run.begun && run.frame), shapes, on_paper);
+    save(new Blob([text], { type: "image/svg+xml" }), "explored.svg");
+  });
   on("#add", () => { added = true; form.edit({ kind: "add" }); });
   on("#again", () => location.reload());
   const dark = () => root.dataset.theme === "dark" || (!root.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);

@@ -12,40 +12,40 @@ from linrep.geometry.record import MEAN_DIRECTIONS
 from linrep.page import palette
 from linrep.worlds.network_file import NETWORKS
 
-SCRIPTS = ("wire.js", "solid.js", "chart.js", "graph.js", "concept.js", "form.js", "live.js")
+SCRIPTS = ("wire.js", "solid.js", "figure.js", "chart.js", "words.js", "graph.js", "concept.js", "form.js", "live.js")
 CHARTS: tuple[dict[str, Any], ...] = (
     {
         "id": "linearity",
         "title": "Linearity",
-        "range": [-0.2, 1],
+        "cosine": True,
         "lines": [
-            {"name": "linearity.unembedding", "label": "G", "ink": "--unembedding"},
-            {"name": "linearity.embedding", "label": "F", "ink": "--embedding"},
+            {"name": "linearity.unembedding", "label": "Linearity of g", "ink": "--unembedding"},
+            {"name": "linearity.embedding", "label": "Linearity of f", "ink": "--embedding"},
         ],
     },
     {
         "id": "alignment",
-        "title": "Alignment of F and G",
-        "range": [-0.2, 1],
-        "lines": [{"name": "alignment", "label": "", "ink": "--both"}],
+        "title": "Alignment",
+        "cosine": True,
+        "lines": [{"name": "alignment", "label": "Alignment", "ink": "--both"}],
     },
     {
         "id": "overlap",
-        "title": "Overlap of concepts in G",
-        "range": [0, 1],
-        "lines": [{"name": f"{MEAN_DIRECTIONS}.unembedding", "label": "", "ink": "--unembedding"}],
+        "title": "Overlap",
+        "most": 1,
+        "lines": [{"name": f"{MEAN_DIRECTIONS}.unembedding", "label": "Overlap in g", "ink": "--unembedding"}],
     },
     {
         "id": "odds",
-        "title": "Log-odds gap, nats",
-        "lines": [{"name": "log_odds_gap_nats", "label": "", "ink": "--both"}],
+        "title": "Log-odds gap",
+        "lines": [{"name": "log_odds_gap_nats", "label": "Log-odds gap", "ink": "--both"}],
     },
     {
         "id": "excess",
-        "title": "Excess loss, nats",
+        "title": "Excess loss",
         "log": True,
         "price": True,
-        "lines": [{"name": "excess_loss_nats", "label": "", "ink": "--both"}],
+        "lines": [{"name": "excess_loss_nats", "label": "Excess loss", "ink": "--both"}],
     },
 )
 """What stands on the right; names are those of :data:`linrep.explore.measures.CURVES`."""

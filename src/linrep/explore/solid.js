@@ -1,20 +1,10 @@
 "use strict";
-// A canvas of the live cube, or of its arrows from one origin: orthographic, drawn back to front.
-const linrepSolid = (canvas, look, colour) => {
-  const pen = canvas.getContext("2d");
+// The cube, and its arrows from one origin: orthographic, back to front, on a canvas or on paper (figure.js).
+const linrepShapes = (look) => {
   const FEW = 40;  // corners up to which every edge stands out
   const dashes = [[], [9, 6], [2, 4], [9, 4, 2, 4]];
+  const style = (concept, colour) => [colour(`--concept-${concept % 10}`), dashes[Math.floor(concept / 10) % 4]];
 
-  const sheet = () => {
-    const width = canvas.clientWidth, height = canvas.clientHeight, ratio = window.devicePixelRatio || 1;
-    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
-      canvas.width = Math.round(width * ratio);
-      canvas.height = Math.round(height * ratio);
-    }
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    pen.clearRect(0, 0, width, height);
-    return [width, height];
-  };
   const turned = (points) => {
     const [cy, sy, cp, sp] = [Math.cos(look.yaw), Math.sin(look.yaw), Math.cos(look.pitch), Math.sin(look.pitch)];
     const found = new Float32Array(points.length);
@@ -27,35 +17,34 @@ const linrepSolid = (canvas, look, colour) => {
     }
     return found;
   };
-  const line = (x, y, u, v, style, thick, alpha, dash) => {
+  const line = (pen, x, y, u, v, ink, thick, alpha, dash) => {
     pen.beginPath();
     pen.moveTo(x, y);
     pen.lineTo(u, v);
     pen.setLineDash(dash);
-    pen.strokeStyle = style;
+    pen.strokeStyle = ink;
     pen.lineWidth = thick;
     pen.globalAlpha = alpha;
     pen.stroke();
     pen.globalAlpha = 1;
     pen.setLineDash([]);
   };
-  const style = (concept) => [colour(`--concept-${concept % 10}`), dashes[Math.floor(concept / 10) % 4]];
+  const disc = (pen, x, y, radius) => {
+    pen.beginPath();
+    pen.arc(x, y, radius, 0, 2 * Math.PI);
+    pen.fill();
+  };
 
-  const cube = (run) => {
-    const [width, height] = sheet();
-    if (!width || !run.frame) return;
-    const points = turned(run.frame.corners), zoom = Math.min(width, height) / 2 - 26;
+  const cube = (pen, width, height, run, colour) => {
+    const points = turned(run.frame.corners), zoom = Math.min(width, height) / 2 - 24;
     const x = (i) => width / 2 + zoom * points[3 * i], y = (i) => height / 2 - zoom * points[3 * i + 1];
     const depth = (i) => points[3 * i + 2];
     const count = points.length / 3, few = count <= FEW;
-    canvas.points = points;
     if (run.frame.contexts.length) {
       const faint = turned(run.frame.contexts);
-      pen.fillStyle = colour("--embedding");
-      pen.globalAlpha = 0.35;
-      for (let i = 0; i < faint.length; i += 3) {
-        pen.fillRect(width / 2 + zoom * faint[i] - 1.5, height / 2 - zoom * faint[i + 1] - 1.5, 3, 3);
-      }
+      pen.fillStyle = colour("--muted");
+      pen.globalAlpha = faint.length > 1500 ? 0.3 : 0.5;
+      for (let i = 0; i < faint.length; i += 3) pen.fillRect(width / 2 + zoom * faint[i] - 1.5, height / 2 - zoom * faint[i + 1] - 1.5, 3, 3);
       pen.globalAlpha = 1;
     }
     const edges = [];
@@ -66,32 +55,25 @@ const linrepSolid = (canvas, look, colour) => {
     edges.sort((one, two) => one[0] - two[0]);
     const ground = colour("--surface");
     for (const [far, concept, a, b] of edges) {
-      const near = Math.min(Math.max(0.5 + far / 4, 0), 1), [ink, dash] = style(concept);
-      if (few) line(x(a), y(a), x(b), y(b), ground, 6, 1, []);
-      line(x(a), y(a), x(b), y(b), ink, few ? 2 + 1.5 * near : 1, few ? 0.55 + 0.45 * near : 0.2 + 0.35 * near, dash);
+      const near = Math.min(Math.max(0.5 + far / 4, 0), 1), [ink, dash] = style(concept, colour);
+      if (few) line(pen, x(a), y(a), x(b), y(b), ground, 6, 1, []);
+      line(pen, x(a), y(a), x(b), y(b), ink, few ? 2 + 1.5 * near : 1, few ? 0.55 + 0.45 * near : 0.2 + 0.35 * near, dash);
     }
     pen.fillStyle = colour("--ink");
-    for (let i = 0; i < count; i += 1) {
-      pen.beginPath();
-      pen.arc(x(i), y(i), few ? 4 : 2, 0, 2 * Math.PI);
-      pen.fill();
-    }
-    if (!run.begun.labelled) return;
-    pen.font = `600 12px ${getComputedStyle(document.documentElement).getPropertyValue("--sans")}`;
+    for (let i = 0; i < count; i += 1) disc(pen, x(i), y(i), few ? 4 : 2);
+    if (!run.begun.labelled || run.frame.shown === 0) return;
+    pen.font = `600 ${count > 8 ? 11 : 12}px ${colour.sans}`;
     pen.textAlign = "center";
     pen.textBaseline = "middle";
     run.begun.codes.forEach((code, i) => {
       const across = x(i) - width / 2, up = y(i) - height / 2, far = Math.hypot(across, up) || 1;
-      pen.fillText(code, x(i) + (15 * across) / far, y(i) + (15 * up) / far);
+      pen.fillText(code, x(i) + (16 * across) / far, y(i) + (14 * up) / far);
     });
   };
 
-  const arrows = (run) => {
-    const [width, height] = sheet();
-    if (!width || !run.frame) return;
+  const arrows = (pen, width, height, run, colour) => {
     const points = turned(run.frame.arrows), zoom = Math.min(width, height) / 2 - 12;
     const [ox, oy] = [width / 2, height / 2];
-    canvas.points = points;
     pen.beginPath();
     pen.arc(ox, oy, zoom, 0, 2 * Math.PI);
     pen.strokeStyle = colour("--line");
@@ -99,25 +81,30 @@ const linrepSolid = (canvas, look, colour) => {
     pen.stroke();
     let at = 0;
     run.begun.edges.forEach((ends, concept) => {
-      const many = ends.length / 2, [ink, dash] = style(concept);
+      const many = ends.length / 2, [ink, dash] = style(concept, colour);
       for (let e = 0; e < many; e += 1, at += 3) {
         if (look.hidden.has(concept)) continue;
         const [x, y] = [ox + zoom * points[at], oy - zoom * points[at + 1]];
         const alpha = many > 16 ? 0.35 : 0.75;
-        line(ox, oy, x, y, ink, 1.6, alpha, dash);
+        line(pen, ox, oy, x, y, ink, 1.6, alpha, dash);
         pen.globalAlpha = alpha;
         pen.fillStyle = ink;
-        const back = Math.atan2(y - oy, x - ox);
+        const back = Math.atan2(y - oy, x - ox), tip = Math.min(8, Math.hypot(x - ox, y - oy));
         pen.beginPath();
         pen.moveTo(x, y);
-        pen.lineTo(x - 8 * Math.cos(back - 0.4), y - 8 * Math.sin(back - 0.4));
-        pen.lineTo(x - 8 * Math.cos(back + 0.4), y - 8 * Math.sin(back + 0.4));
+        pen.lineTo(x - tip * Math.cos(back - 0.4), y - tip * Math.sin(back - 0.4));
+        pen.lineTo(x - tip * Math.cos(back + 0.4), y - tip * Math.sin(back + 0.4));
         pen.fill();
         pen.globalAlpha = 1;
       }
     });
   };
+  return { cube, arrows };
+};
 
+// One of the two on a canvas that pointers and arrow keys turn.
+const linrepSolid = (canvas, look, shape, colour) => {
+  const pen = canvas.getContext("2d");
   let last = null;
   canvas.addEventListener("pointerdown", (event) => {
     last = [event.clientX, event.clientY];
@@ -136,5 +123,15 @@ const linrepSolid = (canvas, look, colour) => {
     event.preventDefault();
     look.turn(...keys[event.key]);
   });
-  return { cube, arrows };
+  return (run) => {
+    const width = canvas.clientWidth, height = canvas.clientHeight, ratio = window.devicePixelRatio || 1;
+    if (!width || !run.frame) return;
+    if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
+      canvas.width = Math.round(width * ratio);
+      canvas.height = Math.round(height * ratio);
+    }
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    pen.clearRect(0, 0, width, height);
+    shape(pen, width, height, run, colour);
+  };
 };
