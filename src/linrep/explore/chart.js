@@ -16,7 +16,17 @@ const linrepNumber = (value, fine = false) => {
 // The curves of a run: values, and what chance gives, as the middle nine tenths of the last draws of the null.
 const linrepCurves = () => {
   const LAST = 20, MOST = 3000, KEPT = 200;
-  const curves = { steps: [], values: {}, chance: {} }, draws = {};
+  const curves = { steps: [], values: {}, chance: {}, reach: {} }, draws = {};
+  // The least, the largest and the least above zero of all that was ever drawn.
+  const reached = (name, values) => {
+    const reach = (curves.reach[name] ??= [Infinity, -Infinity, Infinity]);
+    for (const value of values) {
+      if (value === null) continue;
+      reach[0] = Math.min(reach[0], value);
+      reach[1] = Math.max(reach[1], value);
+      if (value > 0) reach[2] = Math.min(reach[2], value);
+    }
+  };
   const noted = (name, drawn) => {
     const list = (draws[name] ??= []);
     if (drawn !== null) list.push(drawn);
@@ -28,8 +38,10 @@ const linrepCurves = () => {
     if (curves.steps.at(-1) === step) return;
     curves.steps.push(step);
     for (const [name, [value, nothing]] of Object.entries(measures)) {
+      const chance = noted(name, nothing);
       (curves.values[name] ??= []).push(value);
-      (curves.chance[name] ??= []).push(noted(name, nothing));
+      (curves.chance[name] ??= []).push(chance);
+      reached(name, [value, ...(chance || [])]);
     }
     if (curves.steps.length <= MOST) return;
     const thin = (list) => list.filter((_, i) => i % 2 === 0 || i > list.length - KEPT);
@@ -44,18 +56,18 @@ const linrepChart = (figure, chart, look, colour) => {
   const place = { left: 38, right: 10, top: 6, bottom: 18 };
   const [LEAST, STEP] = [0.25, 0.25];  // of the axis of a cosine, below zero
 
-  const every = (runs, kind) => runs.flatMap((run) => chart.lines.flatMap(({ name }) => run.curves[kind][name] || []));
   const price = (run) => (chart.price && run.theory && run.theory.price > 1e-9 ? run.theory.price : null);
   const range = (runs) => {
-    const values = every(runs, "values").filter((value) => value !== null);
+    const reach = runs.flatMap((run) => chart.lines.map(({ name }) => run.curves.reach[name] || [Infinity, -Infinity, Infinity]));
+    const prices = runs.map(price).filter((value) => value !== null);
+    const high = Math.max(...reach.map((each) => each[1]), ...prices);
     if (chart.log) {
-      const seen = [...values, ...runs.map(price)].filter((value) => value > 0);
-      const low = Math.floor(Math.log10(Math.min(...seen))), high = Math.ceil(Math.log10(Math.max(...seen)));
-      return seen.length ? [low, Math.max(high, low + 1)] : [-4, 1];
+      const low = Math.min(...reach.map((each) => each[2]), ...prices);
+      if (!Number.isFinite(low) || high <= 0) return [-4, 1];
+      return [Math.floor(Math.log10(low)), Math.max(Math.ceil(Math.log10(high)), Math.floor(Math.log10(low)) + 1)];
     }
-    const all = [...values, ...every(runs, "chance").filter(Boolean).flat()];
-    if (chart.cosine) return [Math.max(-1, Math.floor(Math.min(-LEAST, ...all) / STEP) * STEP), 1];
-    return [0, chart.most || Math.max(...all, 0) * 1.05 || 1];
+    if (chart.cosine) return [Math.max(-1, Math.floor(Math.min(-LEAST, ...reach.map((each) => each[0])) / STEP) * STEP), 1];
+    return [0, chart.most || (high > 0 ? 1.05 * high : 1)];
   };
   const ticks = (low, high) => {
     if (chart.log) {
