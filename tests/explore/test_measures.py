@@ -100,7 +100,9 @@ def test_a_frame_goes_over_the_wire_to_a_thousandth() -> None:
     sent = Frame(
         run=1,
         step=12345,
-        picture=Picture(corners=points[0], arrows=points[1], contexts=points[2], shown=0.875, angles=(1.5, None)),
+        picture=Picture(
+            corners=points[0], arrows=points[1], contexts=points[2], shown=0.875, angles=(1.5, None)
+        ),
         measures={"alignment": Measured(value=0.25, null=None)},
     )
     got = unpacked(packed(sent))

@@ -12,7 +12,17 @@ from linrep.geometry.record import MEAN_DIRECTIONS
 from linrep.page import palette
 from linrep.worlds.network_file import NETWORKS
 
-SCRIPTS = ("wire.js", "solid.js", "figure.js", "chart.js", "words.js", "graph.js", "concept.js", "form.js", "live.js")
+SCRIPTS = (
+    "wire.js",
+    "solid.js",
+    "figure.js",
+    "chart.js",
+    "words.js",
+    "graph.js",
+    "concept.js",
+    "form.js",
+    "live.js",
+)
 CHARTS: tuple[dict[str, Any], ...] = (
     {
         "id": "linearity",
@@ -33,7 +43,7 @@ CHARTS: tuple[dict[str, Any], ...] = (
         "id": "overlap",
         "title": "Overlap",
         "most": 1,
-        "lines": [{"name": f"{MEAN_DIRECTIONS}.unembedding", "label": "Overlap in g", "ink": "--unembedding"}],
+        "lines": [{"name": f"{MEAN_DIRECTIONS}.unembedding", "label": "Overlap", "ink": "--unembedding"}],
     },
     {
         "id": "odds",

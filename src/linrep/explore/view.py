@@ -7,6 +7,7 @@ That holds for corners. Arrows are bent open instead: in more than three dimensi
 them where they agree, so each is drawn at its true angle from its concept's mean direction.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,8 @@ from linrep.worlds.truth import World
 FOLLOW = 0.25
 """Share of the new view in the next one."""
 TINY, HUGE = 1e-12, 1e30
+GOLDEN = math.pi * (3 - math.sqrt(5))
+"""An angle whose multiples never meet."""
 UNSEEN = 1e-9
 """Length up to which a projection has no direction."""
 Points = NDArray[np.float32]
@@ -31,8 +34,8 @@ class Picture:
     corners: Points
     """[tokens, 3]: G."""
     arrows: Points
-    """[edges, 3]: every steering vector of G at length 1, at its true angle from its concept's mean direction,
-    concept by concept."""
+    """[edges, 3]: every steering vector of G at length 1, concept by concept, each at its true angle from its
+    concept's mean direction."""
     contexts: Points
     """[contexts, 3]: F, as long as the corners reach; empty where they are not asked for."""
     shown: float
@@ -125,9 +128,9 @@ def _fan(
 
 def _around(axis: NDArray[np.float64], many: int) -> NDArray[np.float64]:
     """Directions at right angles to an axis, spread by the golden angle: for what leaves it unseen."""
-    first = _unit(np.cross(axis, np.eye(3)[np.abs(axis).argmin()]))
-    turns = np.arange(many)[:, None] * np.pi * (3 - np.sqrt(5))
-    return np.cos(turns) * first + np.sin(turns) * np.cross(axis, first)
+    first, second = np.linalg.svd(axis[None])[2][1:]
+    turns = np.arange(many)[:, None] * GOLDEN
+    return np.cos(turns) * first + np.sin(turns) * second
 
 
 def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
