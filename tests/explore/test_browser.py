@@ -74,7 +74,7 @@ def test_a_run_converges_and_its_toml_gives_the_numbers_on_screen(tab: Tab) -> N
     tab.page.click("#play")
     tab.until("linrepLive.runs[0].ended !== null")
     assert "converged at step 2,000" in tab.page.text_content("#ended")
-    assert tab.page.locator("#chart-linearity .ahead").all_text_contents() == ["1.00", "1.00"]
+    assert tab.page.locator("#chart-linearity .ahead").all_text_contents() == ["(1.00)", "(1.00)"]
     assert tab.page.evaluate("linrepLive.runs[0].count") > 20
     tab.page.click("#copy")
     tab.until("document.querySelector('#toml').value !== ''")

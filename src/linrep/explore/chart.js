@@ -98,9 +98,9 @@ const linrepChart = (figure, chart, look, colour) => {
     axes(width, height, low, high, last, x, y);
     shown.forEach((run) => chart.lines.forEach(({ name }) => band(run.curves.steps, run.curves.chance[name] || [], x, y)));
     shown.forEach((run) => {
-      const dash = run.number === 1 ? [7, 4] : [];
+      const dash = run.number === 1 ? [7, 4] : [], faint = proven(run) ? 1 : 0.5;
       const levels = chart.lines.map(({ name }) => run.theory && run.theory.limits[name]);
-      [...new Set(levels)].forEach((value) => level(value, width, y, dash));
+      [...new Set(levels)].forEach((value) => level(value, width, y, dash, "", faint));
       level(price(run), width, y, dash, run.number ? "" : "price of linearity");
       chart.lines.forEach(({ name, ink }) => path(run.curves.steps, run.curves.values[name] || [], x, y, colour(ink), dash));
       run.begun.changes.forEach(({ step }) => stroke([[x(step), place.top], [x(step), height - place.bottom]], colour("--muted"), 1, [1, 3]));
@@ -124,19 +124,23 @@ const linrepChart = (figure, chart, look, colour) => {
       const [from, to] = (chance || []).map((value) => linrepNumber(value));
       cells[2].textContent = !chance ? "" : from === to ? from : `${from} … ${to}`;
       const known = limit !== undefined && limit !== null;
-      cells[3].textContent = known ? linrepNumber(limit) : price(run) === null ? "" : linrepNumber(price(run), true);
+      cells[3].textContent = known ? in_brackets(run, linrepNumber(limit)) : price(run) === null ? "" : linrepNumber(price(run), true);
       cells[3].title = known ? run.theory.status : price(run) === null ? "" : "price of linearity";
     });
   };
+  const proven = (run) => run.theory && run.theory.status === "optimal";
+  const in_brackets = (run, text) => (proven(run) ? text : `(${text})`);
   const place_of = (steps) => {
     if (look.at === null) return steps.length - 1;
     const after = steps.findIndex((step) => step > look.at);
     return after < 0 ? steps.length - 1 : Math.max(after - 1, 0);
   };
 
-  const level = (value, width, y, dash, name = "") => {
+  const level = (value, width, y, dash, name = "", alpha = 1) => {
     if (value === undefined || value === null) return;
+    pen.globalAlpha = alpha;
     stroke([[place.left, y(value)], [width - place.right, y(value)]], colour("--predicted"), 1.5, dash);
+    pen.globalAlpha = 1;
     if (!name) return;
     Object.assign(pen, { fillStyle: colour("--predicted"), textAlign: "left", textBaseline: "bottom" });
     pen.fillText(name, place.left + 4, y(value) - 1);
