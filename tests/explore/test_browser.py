@@ -129,6 +129,79 @@ def test_the_graph_is_edited_by_keyboard(tab: Tab) -> None:
     tab.until("linrepLive.runs[0].frame?.contexts.length === 3 * 81")
 
 
+def focused(tab: Tab) -> str:
+    return tab.page.evaluate("document.activeElement.id || document.activeElement.dataset.concept || ''")
+
+
+def test_who_has_no_mouse_keeps_the_place(tab: Tab) -> None:
+    tab.page.focus("#add")
+    tab.page.keyboard.press("Enter")
+    tab.until("linrepLive.runs[0].begun.names.length === 4 && !document.querySelector('#concept').hidden")
+    assert tab.page.input_value("#concept-name") == "C4"  # what is new is chosen
+    assert tab.page.evaluate("linrepLive.runs[0].begun.dim") == 4
+    tab.page.locator("#concept button", has_text="→ C1").focus()
+    tab.page.keyboard.press("Enter")
+    tab.until("linrepLive.runs[0].begun.graph.arrows.length === 1")
+    assert focused(tab) == "3"
+    tab.page.focus("#concept-name")
+    tab.page.keyboard.press("Escape")
+    assert (focused(tab), tab.page.is_hidden("#concept")) == ("3", True)
+    tab.page.keyboard.press("Enter")
+    tab.page.locator("#concept button", has_text="Remove").focus()
+    tab.page.keyboard.press("Enter")
+    tab.until("linrepLive.runs[0].begun.names.length === 3")
+    assert focused(tab) == "add"
+
+
+def test_fields_are_not_set_back_while_they_are_moved(tab: Tab) -> None:
+    tab.page.focus("#dim")
+    for press in range(24):
+        tab.page.keyboard.press("ArrowLeft" if press % 3 == 2 else "ArrowRight")
+        tab.page.wait_for_timeout(30 + 150 * (press % 4 == 3))
+    tab.until("linrepLive.runs[0].begun.dim === 11 && document.querySelector('#dim').value === '11'")
+    tab.page.click("#larger")
+    tab.until("linrepLive.runs[0].begun.changes.length === 1")
+    tab.page.fill("#seed", "7")
+    tab.page.press("#seed", "Tab")
+    tab.until("linrepLive.runs[0].begun.config.seed === 7")
+    training = tab.page.evaluate("linrepLive.runs[0].begun.config.training")
+    assert training["step_size"] == 2.0  # as it stands in its field
+
+
+def test_what_comes_late_of_a_second_run_is_not_shown(tab: Tab) -> None:
+    for _ in range(3):
+        tab.page.click("#compare")
+        tab.page.click("#alone")
+    tab.page.click("#play")
+    tab.until("linrepLive.runs[0].count > 3")
+    assert tab.page.evaluate("linrepLive.runs[1].begun === null && linrepLive.runs[1].ended === null")
+    assert tab.page.is_hidden("#run-1")
+
+
+@pytest.mark.parametrize("config", ["{}", '{"world":{"kind":"chain","concepts":99}}', "[1]"])
+def test_an_address_that_cannot_be_opened_is_said_and_the_page_opens(tab: Tab, config: str) -> None:
+    tab.page.evaluate(f"location.hash = {json.dumps('config=' + config)}")
+    tab.page.reload()
+    tab.until("window.linrepLive && linrepLive.runs[0].frame !== null")
+    assert "in the address cannot be used" in tab.page.text_content("#wrong-here")
+
+
+def test_settings_survive_a_reload_and_a_story_is_told_again(tab: Tab) -> None:
+    tab.page.focus("#dim")
+    tab.page.keyboard.press("ArrowRight")
+    tab.until("linrepLive.runs[0].begun.dim === 4")
+    tab.page.reload()
+    tab.until("window.linrepLive && linrepLive.runs[0].begun !== null")
+    assert tab.page.evaluate("linrepLive.runs[0].begun.dim") == 4
+    story = tab.page.locator("a[href='#story=cube']")
+    for _ in range(2):
+        story.click()
+        tab.until("linrepLive.runs[0].begun.dim === 3 && !document.querySelector('#story').hidden")
+        tab.page.focus("#dim")
+        tab.page.keyboard.press("ArrowRight")
+        tab.until("linrepLive.runs[0].begun.dim === 4 && document.querySelector('#story').hidden")
+
+
 def test_a_story_is_true_of_the_numbers_on_screen(tab: Tab) -> None:
     tab.page.evaluate("location.hash = 'story=wider'")
     tab.until("linrepLive.runs[0].ended !== null && linrepLive.runs[1].ended !== null", 120)

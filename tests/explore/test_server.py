@@ -424,6 +424,16 @@ def test_a_concept_more_or_less_keeps_the_room_beside(dim: int | None, add: int,
         tab.thread.join(5)
 
 
+def test_names_are_shown_cut_and_kept_whole() -> None:
+    long = "x" * 2000
+    world = {"kind": "tables", "variables": [{"name": long, "table": [[0.5, 0.5]]}]}
+    course = share.Course(setting_of({"world": world, "training": {"optimizer": "gd", "steps": 1}}))
+    report = begun_report(0, course, View(course.world))
+    assert report["names"] == ["x" * 39 + "…"]
+    assert report["config"]["world"]["variables"][0]["name"] == long
+    assert long in share.toml_of(course)
+
+
 def test_what_went_before_step_0_is_said() -> None:
     for model, words in (
         ({"dim": 3}, ""),

@@ -29,7 +29,7 @@
   const runs = [pane(0), pane(1)];
   const charts = data.charts.map((chart) => linrepChart(find(`#chart-${chart.id}`), chart, look, colour));
   const words = linrepWords(runs);
-  let target = 0, playing = false, selected = null, story = null, added = false;
+  let target = 0, playing = false, selected = null, story = null, added = false, lost = "";
   window.linrepLive = { runs, look, send: (wish) => wire.send(wish) };  // for whoever tries things out, and for the tests
 
   const wire = linrepWire(heard, data.largest);
@@ -77,12 +77,17 @@
     const start = message.do === "start" || !message.do;
     if (message.do === "start") runs.forEach((run) => { clearTimeout(run.waiting); if (run.begun && run.frame) steps(run); });
     find("#copied").textContent = "";
-    if (start) form.refused(message);
+    if (message.do === "start" && !runs[0].begun && !lost) {  // an address that cannot be opened
+      lost = `The settings in the address cannot be used: ${message.says}`;
+      form.set(data.first);
+      begin(0, data.first);
+    } else if (start) form.refused(message);
     else find("#wrong-here").textContent = message.says;
   }
   function begun(run, message) {
     clearTimeout(run.waiting);
-    find("#wrong-here").textContent = find("#copied").textContent = "";
+    find("#wrong-here").textContent = lost;
+    find("#copied").textContent = lost = "";
     run.begun = message;
     run.ended = null;
     if (!message.changed) { run.curves = linrepCurves(); run.frame = null; run.theory = null; run.count = 0; }
@@ -94,7 +99,6 @@
     run.place.querySelector(".changes").textContent = message.changes.map(({ step, what }) => `after step ${step}: ${what}`).join("; ");
     if (run.number === target) {
       if (added) selected = message.names.length - 1;
-      if (selected !== null && selected >= message.names.length) selected = null;
       added = false;
       form.show(message);
       if (!story && run.number === 0) remember(form.asked);
@@ -152,6 +156,7 @@
   }
   function draw_graph() {
     const message = runs[target].begun, held = find("#settings").contains(document.activeElement);
+    if (selected >= message.names.length) selected = null;
     graph(message, selected);
     linrepConcept(find("#concept"), message, selected, (edit) => {
       if (edit.kind === "remove") selected = null;
@@ -159,7 +164,7 @@
     });
     find("#add").disabled = !message.editable;
     // What had the focus may be gone: who has no mouse goes on from where he was.
-    if (held && document.activeElement === document.body) (find(`[data-concept="${selected}"]`) || find("#add")).focus();
+    if (held && (document.activeElement === document.body || document.activeElement.closest("[hidden]"))) (find(`[data-concept="${selected}"]`) || find("#add")).focus();
   }
   function choose(concept) { selected = concept; draw_graph(); }
 

@@ -9,6 +9,8 @@ from linrep.explore.view import View
 from linrep.page.graph import place
 from linrep.training.wide import STEPS, TIMES_AS_WIDE
 
+LONGEST = 40
+"""Characters of a name that are shown; the config has all of them."""
 LABELLED = 16
 """Tokens up to which each corner is named in the picture."""
 
@@ -33,10 +35,10 @@ def begun_report(number: int, course: Course, view: View, *, changed: bool = Fal
         "changed": changed,
         "config": config.model_dump(mode="json", exclude_none=True),
         "changes": [{"step": each.step, "what": each.what} for each in course.changes],
-        "names": list(model.names),
+        "names": [_cut(name) for name in model.names],
         "concepts": [
             {
-                "states": list(model.states[concept]),
+                "states": [_cut(state) for state in model.states[concept]],
                 "parents": list(model.parents[concept]),
                 "on": model.tables[concept].reshape(-1, model.sizes[concept])[:, 1].tolist(),
             }
@@ -45,7 +47,7 @@ def begun_report(number: int, course: Course, view: View, *, changed: bool = Fal
         "editable": binary and not model.nests,
         "graph": {"nodes": nodes, "arrows": arrows, "paths": paths},
         "edges": [ends.ravel().tolist() for ends in view.edges],
-        "tokens": list(world.token_labels()),
+        "tokens": [_cut(label, 10 * LONGEST) for label in world.token_labels()],
         "codes": ["".join(map(str, row)) for row in view.codes.tolist()],
         "labelled": len(view.codes) <= LABELLED and binary,
         "contexts": len(world.codes),
@@ -54,6 +56,10 @@ def begun_report(number: int, course: Course, view: View, *, changed: bool = Fal
         "steps": config.training.steps,
         "span": world.span,
     }
+
+
+def _cut(text: str, longest: int = LONGEST) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def _note(course: Course) -> str:
