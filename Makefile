@@ -21,11 +21,13 @@ quick: $(VENV)/.installed
 docs: $(VENV)/.installed-dev
 	$(BIN)/python -m sphinx -q -E -W --keep-going -b html docs build/docs -d build/doctrees
 
-# The pictures of the README and of the site's front page, from the demo's page and the gallery; they need a Chromium.
+# The pictures of the README and of the site's front page, from the demo's page, the gallery and the live laboratory; they need
+# a Chromium.
 picture: $(VENV)/.installed-dev
 	$(BIN)/python docs/picture.py docs/images/page.png
 	$(BIN)/linrep gallery --from docs/results --out gallery
 	$(BIN)/python docs/picture.py docs/images/gallery.png --page gallery/index.html
+	$(BIN)/python docs/picture.py docs/images/explore.png --story wider
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

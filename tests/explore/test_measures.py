@@ -108,7 +108,7 @@ def test_a_frame_goes_over_the_wire_to_a_thousandth() -> None:
     got = unpacked(packed(sent))
     assert (got.run, got.step, got.picture.shown, got.measures) == (1, 12345, 0.875, sent.measures)
     assert got.picture.angles == (1.5, None)
-    reach = max(np.abs(points[0]).max(), np.abs(points[2]).max())
+    reach = max(np.linalg.norm(part, axis=1).max() for part in (points[0], points[2]))
     np.testing.assert_allclose(got.picture.corners, points[0], atol=reach / 1000)
     np.testing.assert_allclose(got.picture.arrows, points[1], atol=1 / 1000)
     np.testing.assert_allclose(got.picture.contexts, points[2], atol=reach / 1000)

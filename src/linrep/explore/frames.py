@@ -4,7 +4,8 @@ r"""The wire: one look as bytes, a line of JSON and after it the points in whole
 
     uint32  length of the JSON, little-endian, padded with spaces to a multiple of four
     JSON    {"run", "step", "scale", "sizes": [corners, arrows, contexts], "shown", "angles", "measures"}
-    int16   x, y, z of every corner, arrow and context: thousandths of scale, arrows of 1
+    int16   x, y, z of every corner, arrow and context: thousandths of scale, which is the
+            largest distance from the centre; of arrows, of 1
 """
 
 import json
@@ -40,7 +41,9 @@ def packed(frame: Frame) -> bytes:
         What :func:`unpacked`, and explore.js, read.
     """
     picture = frame.picture
-    scale = float(max(np.abs(picture.corners).max(initial=0), np.abs(picture.contexts).max(initial=0), 1e-9))
+    # The farthest point from the centre, so that nothing leaves the picture however it is turned.
+    both = np.concatenate([picture.corners, picture.contexts]).astype(np.float64)
+    scale = float(np.linalg.norm(both, axis=1).max(initial=1e-9))
     parts = [picture.corners / scale, picture.arrows, picture.contexts / scale]
     head = json.dumps(
         {
