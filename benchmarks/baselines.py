@@ -47,13 +47,20 @@ def population_loss(population: Population) -> Callable[[torch.Tensor, torch.Ten
 
 
 def jax_gradient(population: Population, f: torch.Tensor, g: torch.Tensor) -> Callable[[], object] | None:
-    """The same loss under ``jax.jit(jax.grad(...))``, on as many threads; None where there is no JAX."""
+    """The same loss under ``jax.jit(jax.grad(...))``, at full precision, on as many threads, or on a card.
+
+    None where there is no JAX, or none that knows the card.
+    """
     if importlib.util.find_spec("jax") is None:
         return None
     for name in ("NPROC", "PJRT_NPROC"):
         os.environ[name] = str(torch.get_num_threads())
+    # Else it takes most of a card's memory at once.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     import jax
 
+    if (f.device.type == "cuda") != (jax.default_backend() == "gpu"):
+        return None
     target, weights, embedding, unembedding = (
         jax.numpy.asarray(each.float().cpu().numpy())
         for each in (population.conditional, population.weights, f, g)
@@ -61,7 +68,8 @@ def jax_gradient(population: Population, f: torch.Tensor, g: torch.Tensor) -> Ca
 
     # Targets are arguments: a constant of this size would be folded into the program.
     def loss(f, g, target, weights):
-        log_prediction = jax.nn.log_softmax(f @ g.swapaxes(-1, -2), axis=-1)
+        logits = jax.numpy.matmul(f, g.swapaxes(-1, -2), precision="highest")
+        log_prediction = jax.nn.log_softmax(logits, axis=-1)
         return -(weights * (target * log_prediction).sum(-1)).sum()
 
     gradient = jax.jit(jax.grad(loss, argnums=(0, 1)))

@@ -8,6 +8,7 @@ import torch
 
 from benchmarks import baselines, options, timing, worlds
 from benchmarks.records import Row, aim, shown, span, table
+from linrep.population import card
 from linrep.population.gradient import quickest, table_gradients
 from linrep.training.replayed import Replayed
 
@@ -23,8 +24,8 @@ STANDARD = (
 )
 BASELINES = ("autograd", "jax", "plain")
 FORMS = (*BASELINES, "dense", "fused", "floor")
-ON_CARD = ("kernels", "plain, graph")
-"""On a card beside them: both as a CUDA graph."""
+ON_CARD = ("kernels", "plain, graph", "plain, compiled")
+"""On a card beside them: the first two as a CUDA graph, the third by ``torch.compile``."""
 MANY = 100
 """Runs from which the aim for many at once is meant."""
 
@@ -57,7 +58,7 @@ def rows(given: argparse.Namespace) -> Iterator[Row]:
             for floor in ("floor", "floor_exp2")
         }
         if "kernels" in times:
-            others = [times[form] for form in (*BASELINES, "plain, graph") if form in times]
+            others = [times[form] for form in (*BASELINES, *ON_CARD[1:]) if form in times]
             ratios |= {"best/kernels": min(others) / times["kernels"]} if others else {}
         yield {**case, **times, **ratios, **over_floor}
 
@@ -74,11 +75,12 @@ def measure(concepts: int, runs: int, kind: str, dim: int, repeats: int, device:
         calls["autograd"] = baselines.autograd(population, f, g)
         jitted = baselines.jax_gradient(population, f, g)
         calls |= {"jax": jitted} if jitted else {}
-    if device != "cpu":
+    if card.usable(population, dim):
         # As a training step sees it: without a call from Python for each launch.
-        calls["kernels"] = Replayed(lambda: table_gradients(population, f, g), torch.device(device))
+        calls["kernels"] = Replayed(lambda: table_gradients(population, f, g), population.device)
         if "plain" in calls:
-            calls["plain, graph"] = Replayed(calls["plain"], torch.device(device))
+            calls["plain, graph"] = Replayed(calls["plain"], population.device)
+            calls["plain, compiled"] = torch.compile(calls["plain"])
     times = timing.medians(calls, repeats, device=device)
     chosen = "kernels" if "kernels" in times else quickest(runs, f.shape[1], g.shape[1], f.dtype)
     floors = timing.take_floors(times, logits, dim, device)
@@ -104,7 +106,10 @@ hold all logits several times.
 """
     ]
     if any("kernels" in row for row in found):
-        parts += ["On a card *kernels* and *plain, graph* stand beside them, both as CUDA graphs.\n"]
+        parts += [
+            "On a card *kernels* and *plain, graph* stand beside them, both as CUDA graphs, and *plain,\n"
+            "compiled*, by `torch.compile`.\n"
+        ]
     if lone:
         parts += ["Milliseconds.\n", _table(lone, 1e-3, "fused"), _lone_aims(lone), ""]
     if many:
@@ -149,14 +154,14 @@ def _numbers(found: list[Row], column: str) -> list[float]:
 def _table(found: list[Row], unit: float, ours: str) -> str:
     ratios = [f"{form}/{ours}" for form in BASELINES]
     over = [f"{ours}/{floor}" for floor in ("floor", "floor_exp2")]
-    card = [*ON_CARD, "best/kernels"] if any("kernels" in row for row in found) else []
+    here = [*ON_CARD, "best/kernels"] if any("kernels" in row for row in found) else []
     lines = [
         _line(row, unit, ratios, over)
-        + [shown(row, form, ".4f", unit * int(row["runs"])) for form in card[:-1]]
-        + [shown(row, form, ".1f") for form in card[-1:]]
+        + [shown(row, form, ".4f", unit * int(row["runs"])) for form in here[:-1]]
+        + [shown(row, form, ".1f") for form in here[-1:]]
         for row in found
     ]
-    return table(["world", *FORMS, *ratios, *over, *card], lines) + "\n"
+    return table(["world", *FORMS, *ratios, *over, *here], lines) + "\n"
 
 
 def _line(row: Row, unit: float, ratios: list[str], over: list[str]) -> list[str]:

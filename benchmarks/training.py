@@ -8,9 +8,11 @@ import torch
 
 from benchmarks import baselines, options, timing, worlds
 from benchmarks.records import Row, aim, shown, table
+from linrep.population import card
 from linrep.population.gradient import Population, table_gradients
 from linrep.seeds import key
 from linrep.training.minibatches import CHUNK
+from linrep.training.replayed import Replayed
 from linrep.training.schedule import schedule
 from linrep.training.state import Optimizer, State, start
 from linrep.training.training import steps_between_looks, train
@@ -18,6 +20,8 @@ from linrep.training.training import steps_between_looks, train
 OPTIMIZERS = ("gd", "adam", "sgd")
 OWN = "sgd, own stream"
 BATCH = 100
+ENDLESS = 2**40
+"""Steps: more than are ever timed."""
 STEP_SIZE = 1e-6
 """So small that the tables stay as they are, however often a step is timed."""
 
@@ -71,14 +75,19 @@ def measure(population: Population, dim: int, repeats: int, device: str) -> dict
     f, g = worlds.tables(population, dim, trained=False)
     # As training lays its tables in memory, so that only the step itself tells the two apart.
     laid_f, laid_g = _start(population, dim, "gd").tables
+
+    def gradient() -> object:
+        return table_gradients(population, laid_f, laid_g)
+
     calls = timing.rates(device) | {
-        "exact": lambda: table_gradients(population, laid_f, laid_g),
+        # On a card as a step takes it.
+        "exact": Replayed(gradient, population.device) if card.usable(population, dim) else gradient,
         "sampled": baselines.sampled_gradient(population, f, g, BATCH),
     }
     steps = {}
     for optimizer in OPTIMIZERS:
         # Whole chunks of sgd and whole looks of the others, so that drawing and looking are in the price.
-        steps[optimizer] = CHUNK if optimizer == "sgd" else _between_looks(population, optimizer)
+        steps[optimizer] = CHUNK if optimizer == "sgd" else _between_looks(population, dim, optimizer)
         calls[optimizer] = _steps(population, dim, optimizer, steps[optimizer])
         if optimizer == "sgd":
             steps[OWN] = CHUNK
@@ -89,8 +98,9 @@ def measure(population: Population, dim: int, repeats: int, device: str) -> dict
     return {name: each / steps.get(name, 1) for name, each in times.items()}
 
 
-def _between_looks(population: Population, optimizer: Optimizer) -> int:
-    return steps_between_looks(population, optimizer, kernels=population.device.type != "cpu")
+def _between_looks(population: Population, dim: int, optimizer: Optimizer) -> int:
+    kernels = card.usable(population, dim)
+    return steps_between_looks(population, optimizer, kernels=kernels)
 
 
 def section(found: list[Row]) -> str:
@@ -133,7 +143,7 @@ def _start(population: Population, dim: int, optimizer: str) -> State:
         init_scale=0.1,
         optimizer=optimizer,
         generators=[torch.Generator().manual_seed(run) for run in range(population.runs)],
-        order=torch.Generator(population.device).manual_seed(0),
+        order=torch.Generator().manual_seed(0),
     )
 
 
@@ -143,14 +153,19 @@ def _aimed(row: Row) -> bool:
 
 
 def _steps(population: Population, dim: int, optimizer: str, steps: int, *, own: bool = False) -> timing.Call:
-    state = _start(population, dim, optimizer)
-    rate = schedule("constant", STEP_SIZE, steps)
-    given = {"optimizer": optimizer, "schedule": rate, "steps": steps, "batch_size": BATCH}
-    keys = [key(0, "order", run) for run in range(population.runs)] if own else None
+    """So many steps more of one training, whose beginning is over: a graph, on a card, is made but once."""
+    trained = train(
+        population,
+        _start(population, dim, optimizer),
+        optimizer=optimizer,
+        schedule=schedule("constant", STEP_SIZE, ENDLESS),
+        steps=ENDLESS,
+        batch_size=BATCH,
+        keys=[key(0, "order", run) for run in range(population.runs)] if own else None,
+    )
 
     def call() -> None:
-        state.step = 0
-        for _ in train(population, state, keys=keys, **given):
+        while next(trained).step % steps:
             pass
 
     return call

@@ -12,7 +12,7 @@ pytest.importorskip("triton")
 
 ROOT = Path(__file__).parents[2]
 MOST_SHARED = 99 * 1024
-"""Bytes that a processor has on the smallest cards with such tensor cores."""
+"""Bytes that a program may have on the smallest cards with such tensor cores; on an H100 it is 227 kB."""
 SPILLED = {
     ("large", "context_side"): 0,
     ("large", "token_side"): 0,
@@ -27,6 +27,22 @@ SPILLED = {
     ("judged", "add_parts"): 0,
     ("sgd", "draw"): 0,
     ("sgd", "sample"): 320,
+    ("targets, 14", "target_mean"): 16,
+    ("targets, 14", "target_total"): 0,
+    ("targets, 14 wide", "target_mean"): 0,
+    ("targets, 14 wide", "target_total"): 0,
+    # Of the largest sizes that are taken, whose tiles are nowhere all registers.
+    ("large, most", "context_side"): 640,
+    ("large, most", "token_side"): 0,
+    ("large, most", "lay_keys"): 0,
+    ("large, most", "add_shares"): 0,
+    ("tile, widest", "tile_gradient"): 512,
+    ("tile, widest", "add_parts"): 0,
+    ("adam, most", "descend"): 2048,
+    ("sgd, most", "draw"): 16,
+    ("sgd, most", "sample"): 2560,
+    ("judged, wide", "judged_gradient"): 2560,
+    ("judged, wide", "add_parts"): 0,
 }
 """Bytes a thread: what does not fit into its 255 registers goes through the first cache."""
 
@@ -45,5 +61,7 @@ def test_registers_spills_and_shared_memory_stay_within_bounds(tmp_path):
     spilled = {(each["call"], each["kernel"]): each["spilled"] for each in found}
     assert {**spilled, **SPILLED}.keys() == SPILLED.keys() <= spilled.keys()
     assert {name: most for name, most in spilled.items() if most > SPILLED[name]} == {}
-    assert max(each["shared"] for each in found) <= MOST_SHARED
+    shared = {(each["call"], each["kernel"]): each["shared"] for each in found}
+    assert {name: most for name, most in shared.items() if most > MOST_SHARED} == {}
+    assert max(shared.values()) > MOST_SHARED / 2  # of the largest it is nearly all
     assert max(each["registers"] for each in found) <= 255

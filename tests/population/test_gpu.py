@@ -11,6 +11,7 @@ from linrep.population.excess_loss import accurate_excess_loss
 from linrep.population.gradient import Population, population_gradient, table_gradients
 from linrep.seeds import generator
 from linrep.training.encoder import encoder
+from linrep.training.monotone import Monotone
 from linrep.training.schedule import schedule
 from linrep.training.state import start
 from linrep.training.training import train
@@ -66,27 +67,50 @@ def test_kernels_are_within_their_budget(sizes, dim, case, spread):
 
 
 @pytest.mark.parametrize("optimizer", ["gd", "adam", "sgd"])
-@pytest.mark.parametrize(("concepts", "runs"), [(3, 7), (5, 40), (7, 1), (7, 300), (8, 2)])
+@pytest.mark.parametrize(("concepts", "runs"), [(3, 7), (5, 40), (7, 1), (7, 300), (8, 2), (9, 1)])
 def test_steps_by_kernels_end_where_float64_does(concepts, runs, optimizer):
     one = random_population((2,) * concepts)
-    population = one.select(torch.zeros(runs, dtype=torch.int64))
+    require_equal_ends(one.select(torch.zeros(runs, dtype=torch.int64)), concepts, optimizer)
+
+
+@pytest.mark.parametrize("optimizer", ["gd", "adam", "sgd", "judged"])
+@pytest.mark.parametrize(
+    ("sizes", "case"),
+    [
+        ((2,) * 7, {"runs": 3, "zeros": 0.3, "fewer_tokens": 5, "fewer_contexts": 9}),
+        ((2,) * 9, {"runs": 2, "zeros": 0.1, "fewer_tokens": 50, "fewer_contexts": 99}),
+        ((3, 2, 4, 3, 5, 2), {"runs": 2, "fewer_tokens": 5}),
+    ],
+)
+def test_so_do_they_in_worlds_that_are_not_complete(sizes, case, optimizer):
+    require_equal_ends(random_population(sizes, **case), 7, optimizer)
+
+
+def require_equal_ends(population, dim, optimizer):
+    """Forty steps in float64, in float32 as PyTorch takes them, and on a card."""
+    runs, narrow = population.runs, population.to(dtype=torch.float32)
     rate = schedule("geometric", 0.02 if optimizer == "adam" else 1.0, 40, 0.01)
-    keys = [run + 2**63 for run in range(runs)] if optimizer == "sgd" else None
+    kind = "gd" if optimizer == "judged" else optimizer
     ends = []
-    for moved in (population, population.to(dtype=torch.float32, device="cuda")):
+    for moved in (population, narrow, narrow.to(device="cuda")):
         state = start(
             moved,
-            concepts,
+            dim,
             init_scale=0.1,
-            optimizer=optimizer,
+            optimizer=kind,
             generators=[generator(0, "start", each) for each in range(runs)],
             order=generator(0, "order"),
         )
-        for _ in train(moved, state, optimizer=optimizer, schedule=rate, steps=40, batch_size=100, keys=keys):
+        if optimizer == "judged":
+            state.adaptive = Monotone.fresh(runs, moved.device)
+        keys = [run + 2**63 for run in range(runs)] if kind == "sgd" else None
+        for _ in train(moved, state, optimizer=kind, schedule=rate, steps=40, batch_size=100, keys=keys):
             pass
         ends.append([each.cpu().double() for each in state.trained])
-    for found, expected in zip(ends[1], ends[0], strict=True):
-        assert (found - expected).norm() < 2e-6 * expected.norm()
+    for expected, plain, found in zip(*ends, strict=True):
+        # Adam makes much of little: where a gradient is rounding, so is its step. That, plain float32 shows.
+        allowed = 2e-6 * expected.norm() + 3 * (plain - expected).norm()
+        assert (found - expected).norm() < allowed < 1e-3 * expected.norm()
 
 
 def test_the_accurate_loss_is_the_cpus():

@@ -1,7 +1,9 @@
 """The kernels under Triton's interpreter: gradients are the float64 oracle's, to the bit every time."""
 
 import os
+import warnings
 from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 import torch
@@ -118,23 +120,66 @@ def test_kernels_asked_for_where_there_are_none_are_refused(monkeypatch):
         table_gradients(population, *random_tables(population, 3), method="kernels")
 
 
-def test_what_does_not_compile_is_said_once_and_left_to_pytorch(monkeypatch):
+@pytest.fixture
+def a_card(monkeypatch):
+    """PyTorch says that one is here, and nobody asks for the interpreter."""
+    monkeypatch.delenv("TRITON_INTERPRET")
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    monkeypatch.setattr(card, "current", lambda device: nullcontext())
+    plain = launches.probe
+    monkeypatch.setattr(launches, "probe", lambda device: plain(torch.device("cpu")))
+    card.known_to_triton.cache_clear()
+    yield torch.device("cuda")
+    card.known_to_triton.cache_clear()
+
+
+def test_a_card_that_compiles_is_known(a_card, monkeypatch):
+    assert card.known_to_triton(a_card)
+    assert not card.known_to_triton(torch.device("cpu"))
+    card.known_to_triton.cache_clear()
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    assert not card.known_to_triton(a_card)
+
+
+def test_the_interpreter_takes_no_cards_place_where_one_is(a_card, monkeypatch):
+    monkeypatch.setenv("TRITON_INTERPRET", "1")
+    assert not card.known_to_triton(a_card)
+    monkeypatch.setenv("TRITON_INTERPRET", "0")
+    card.known_to_triton.cache_clear()
+    assert card.known_to_triton(a_card)
+
+
+def test_what_does_not_compile_is_said_once_and_left_to_pytorch(a_card, monkeypatch):
     def broken(device):
         raise RuntimeError("Failed to find C compiler.\nPlease specify one")
 
-    monkeypatch.setattr(torch.version, "cuda", "13.0")
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     monkeypatch.setattr(launches, "probe", broken)
-    monkeypatch.setattr(card, "current", lambda device: nullcontext())
-    card.known_to_triton.cache_clear()
-    try:
-        with pytest.warns(UserWarning, match=r"compiled here \(Failed to find C compiler\.\)"):
-            assert not card.known_to_triton(torch.device("cuda"))
-        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
-        card.known_to_triton.cache_clear()
-        assert not card.known_to_triton(torch.device("cuda"))
-    finally:
-        card.known_to_triton.cache_clear()
+    with pytest.warns(UserWarning, match=r"compiled here \(Failed to find C compiler\.\)"):
+        assert not card.known_to_triton(a_card)
+    with warnings.catch_warnings(action="error"):
+        assert not card.known_to_triton(a_card)
+
+
+def test_a_triton_without_products_in_float64_is_too_old(a_card, monkeypatch):
+    monkeypatch.setattr(launches.triton, "__version__", "3.4.1")
+    with pytest.warns(UserWarning, match=r"Triton 3\.4\.1 is older than 3\.5"):
+        assert not card.known_to_triton(a_card)
+
+
+def test_more_runs_than_a_launch_has_rows_and_more_numbers_than_32_bits_are_left_to_pytorch():
+    one = random_population((2,), dtype=torch.float32)
+    most = one.select(torch.zeros(2**16 - 1, dtype=torch.int64))
+    assert card.fits(most, 2)
+    assert not card.fits(one.select(torch.zeros(2**16, dtype=torch.int64)), 2)
+
+    def of(contexts):
+        fields = ("context_index", "weights", "normaliser", "entropy")
+        return replace(one, **{name: getattr(one, name)[:, :1].expand(1, contexts) for name in fields})
+
+    assert card.fits(of(2**27 - 64), 15)
+    assert not card.fits(of(2**27 - 64), 16)
+    assert not card.fits(of(2**27 - 63), 15)  # filled up to whole blocks
 
 
 def test_the_probe_runs():

@@ -120,6 +120,19 @@ def judged(sizes, dim, **case):
     CardResiduals(Packed.of(population), dim).gradient(*random_tables(population, dim))
 
 
+def targets(concepts, dim):
+    """Sums over compatible pairs of a complete binary world, which need not be here: nothing is launched."""
+    from linrep.population.kernels.launches import Subsets
+    from linrep.population.packed import Packed
+    from tests.support.populations import random_population, random_tables
+
+    population = random_population((2,) * 3, dtype=torch.float32)
+    f, g = random_tables(population, dim)
+    subsets = Subsets(Packed.of(population), concepts, dim)
+    subsets.mean(g, torch.empty_like(f))
+    subsets.total(f, torch.empty_like(g))
+
+
 CALLS = {
     "judged": lambda: judged((2,) * 5, 5),
     "judged, 64": lambda: judged((2,) * 6, 6),
@@ -138,11 +151,18 @@ CALLS = {
     "gd, 128": lambda: steps((2,) * 7, 7),
     "gd, wide": lambda: steps((2,) * 5, 32),
     "adam, masked": lambda: steps((3, 2, 4), 20, moments=True, fewer_tokens=2),
-    "adam, 128 wide": lambda: steps((2,) * 7, 64, moments=True),
     "sgd": lambda: sampled((2,) * 5, 5),
     "sgd, 128": lambda: sampled((2,) * 7, 7),
     "sgd, wide": lambda: sampled((2,) * 5, 64),
     "sgd, several": lambda: sampled((3, 2, 4), 5),
+    "targets, 10": lambda: targets(10, 64),
+    "targets, 14": lambda: targets(14, 14),
+    "targets, 14 wide": lambda: targets(14, 64),
+    # What takes most of a processor's shared memory, of each kind.
+    "large, most": lambda: gradient((2,) * 6, 64, 2, fewer_tokens=3, large=True),
+    "tile, widest": lambda: gradient((2,) * 8, 64),
+    "adam, most": lambda: steps((2,) * 7, 64, moments=True),
+    "sgd, most": lambda: sampled((2,) * 7, 64, batch=128),
     "tile, masked": lambda: gradient((2,) * 5, 24, 2, fewer_tokens=3),
 }
 

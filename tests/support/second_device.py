@@ -15,9 +15,11 @@ from torch.utils._pytree import tree_leaves, tree_map
 HOST, DEVICE = torch.device("cpu"), torch.device("xpu", 0)
 """Of a kind for which there are no kernels: what runs is PyTorch's own form."""
 SHAPES_ALONE = ("expand_as", "view_as", "reshape_as")
-ACROSS = (*SHAPES_ALONE, "copy_", "to")
+"""What takes a second tensor for its shape."""
+ACROSS = ("copy_", "to")
 """What takes tensors of two devices."""
 CROSSING = ("to", "cpu")
+SENT = ("to", "tensor", "as_tensor", "from_numpy")
 WAITED_FOR = ("item", "tolist", "__bool__", "__int__", "__float__", "__index__", "equal")
 """What hands numbers to Python, which has to wait for them."""
 
@@ -38,6 +40,8 @@ class SecondDevice(TorchFunctionMode):
     """How often tensors of each shape were copied to the host."""
     made: list = field(default_factory=list)
     """Of every tensor worked out on the host: by what, its numbers, and whether they were drawn."""
+    sent: int = 0
+    """How often the host's numbers were copied there."""
     waits: int = 0
     """How often the host asked for a number."""
 
@@ -51,14 +55,21 @@ class SecondDevice(TorchFunctionMode):
         """Write down from here on."""
         self.back.clear()
         self.made.clear()
-        self.waits = 0
+        self.sent = self.waits = 0
+
+    def crossings(self):
+        """Of all kinds: what a card cannot do while it takes down what is to be replayed."""
+        return self.waits + self.sent + self.back.total()
 
 
 def called(func, args, kwargs, log):
     """What a call of PyTorch gives, of tensors on either device."""
     if func is torch.device:  # which modes see too
         return func(*args, **kwargs)
-    name, tensors = func.__name__, [each for each in tree_leaves((args, kwargs)) if _is_tensor(each)]
+    name = func.__name__
+    tensors = [each for each in tree_leaves((args, kwargs)) if _is_tensor(each)]
+    if name in SHAPES_ALONE:
+        tensors = tensors[:1]
     there = any(isinstance(each, There) for each in tensors)
     if name in ("__get__", "__set__"):
         return _attribute(func, args, kwargs)
@@ -68,8 +79,9 @@ def called(func, args, kwargs, log):
     plain_args, plain_kwargs = tree_map(_plain, (args, kwargs))
     with torch._C.DisableTorchFunction():
         found = func(*plain_args, **plain_kwargs)
-    if log is not None and there and name in WAITED_FOR:
-        log.waits += 1
+    if log is not None:
+        log.waits += there and name in WAITED_FOR
+        log.sent += to_there and name in SENT and not isinstance(args[0], There)
 
     def settled(each):
         if not _is_tensor(each):

@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 
 MOST_OF_A_TILE = 256
 """Tokens up to which they are one tile: beyond, its numbers no longer fit the registers."""
-WIDEST, MOST_NUMBERS = 64, 2**31
-"""k and numbers of a run's table of halves that the kernels are made for."""
+WIDEST, MOST_NUMBERS, MOST_RUNS = 64, 2**31, 2**16 - 1
+"""k, numbers of a run's table of halves, and runs that the kernels are made for: places within a run have 32
+bits, and a launch has no more rows of programs."""
+BLOCK = 64
+"""Contexts to a multiple of which those tables are filled up."""
 INTERPRETED = "TRITON_INTERPRET"
 """In the environment where Triton's interpreter takes the place of a card."""
 OLDEST = (8, 0)
@@ -50,7 +53,7 @@ def require(population: Population, dim: int) -> None:
     Raises:
         InputError: Neither a card that Triton knows nor its interpreter, float64, or too wide a table.
     """
-    if fits(population, dim) and (known_to_triton(population.device) or INTERPRETED in os.environ):
+    if fits(population, dim) and (known_to_triton(population.device) or interpreted()):
         return
     raise InputError(
         f"method: 'kernels' takes float32 tables up to k = {WIDEST} on a card that Triton knows, got "
@@ -67,7 +70,7 @@ def known_to_triton(device: torch.device) -> bool:
     """
     if device.type != "cuda" or torch.version.cuda is None or importlib.util.find_spec("triton") is None:
         return False
-    if torch.cuda.get_device_capability(device) < OLDEST:
+    if interpreted() or torch.cuda.get_device_capability(device) < OLDEST:
         return False
     from linrep.population.kernels import launches
 
@@ -81,6 +84,11 @@ def known_to_triton(device: torch.device) -> bool:
     return True
 
 
+def interpreted() -> bool:
+    """Whether the environment asks for Triton's interpreter, which is slower than all else."""
+    return os.environ.get(INTERPRETED, "").lower() in ("1", "true", "yes", "on", "y")
+
+
 def current(device: torch.device) -> contextlib.AbstractContextManager[object]:
     """Where kernels are launched, which is a matter of the process: that card for a while."""
     return torch.cuda.device(device) if device.type == "cuda" else contextlib.nullcontext()
@@ -89,8 +97,10 @@ def current(device: torch.device) -> contextlib.AbstractContextManager[object]:
 def fits(population: Population, dim: int) -> bool:
     """Whether the kernels are made for tables like these, wherever they are."""
     wide = 128 if dim == 64 else 64 if dim > 31 else 32 if dim > 15 else 16
-    contexts = population.weights.shape[1]
-    return population.dtype == torch.float32 and dim <= WIDEST and contexts * wide < MOST_NUMBERS
+    runs, contexts = population.weights.shape
+    held = (contexts + -contexts % BLOCK) * wide
+    narrow = population.dtype == torch.float32 and dim <= WIDEST
+    return narrow and held < MOST_NUMBERS and runs <= MOST_RUNS
 
 
 class CardGradient:

@@ -37,6 +37,7 @@ class CardResiduals:
             dim: k.
         """
         small = population.token_index.shape[1] <= MOST_TOKENS and dim <= card.WIDEST
+        small &= population.runs <= card.MOST_RUNS
         if not small or population.shard.team.ranks > 1 or not card.known_to_triton(population.device):
             return None
         packed = Packed.of(population.to(dtype=torch.float64))

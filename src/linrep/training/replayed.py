@@ -45,6 +45,7 @@ class Replayed:
             return
         with torch.cuda.device(self.device):
             self.graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.graph):
+            # Other threads may go on asking their own cards for memory.
+            with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):
                 self.call()
         self.graph.replay()

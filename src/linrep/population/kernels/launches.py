@@ -11,6 +11,8 @@ from torch import Tensor
 from linrep.population.kernels import sides, subsets, tile
 from linrep.population.packed import Packed, power_above
 
+OLDEST = (3, 5)
+"""The first Triton that has products in float64, and with which all kernels were compiled."""
 INTERPRETED = not isinstance(tile.tile_gradient, triton.JITFunction)
 """Whether Triton's interpreter runs them, on the CPU."""
 WIDE = 64
@@ -38,6 +40,8 @@ def processors(device: torch.device) -> int:
 
 def probe(device: torch.device) -> None:
     """Run the smallest of them, which raises whatever keeps kernels from being compiled and launched here."""
+    if tuple(int(part) for part in triton.__version__.split(".")[:2]) < OLDEST:
+        raise RuntimeError(f"Triton {triton.__version__} is older than {'.'.join(map(str, OLDEST))}")
     numbers = torch.ones(2, dtype=torch.float32, device=device)
     out = torch.empty(1, dtype=torch.float32, device=device)
     tile.add_parts[(1, 1)](numbers, out, 2, 1, 1, 16, 16, **OPTIONS)
@@ -149,7 +153,8 @@ class Subsets:
 
     def __init__(self, packed: Packed, concepts: int, dim: int, low: int | None = None) -> None:
         self.packed = packed
-        self.low = min(concepts, low or (4 if concepts < 11 else 5))
+        # The product of five takes more registers than there are where tables are wide.
+        self.low = min(concepts, low or (5 if concepts >= 11 and padded(dim) == 16 else 4))
         self.high = concepts - self.low
         self.over = (packed.weights * packed.inverse_normaliser).contiguous()
         self.shape: dict[str, Any] = {
