@@ -1,5 +1,6 @@
 """BIF in and out: round trips to the bit, which state is 1, and one line for whatever is malformed."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,21 @@ def test_pgmpy_reads_what_we_write(name: str, tmp_path: Path) -> None:
         for c in oracles.vectors([2] * len(cpd.variables)):
             named = {n: cpd.state_names[n][k] for n, k in zip(cpd.variables, c, strict=True)}
             assert found.get_value(**named) == cpd.to_factor().get_value(**named)
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "copy.bif"
+    write_bif(load_network("asia"), path)
+    before = path.read_text()
+
+    def full(self: Path, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(InputError, match="cannot be written"):
+        write_bif(load_network("cancer"), path)
+    assert [each.name for each in tmp_path.iterdir()] == ["copy.bif"]
+    assert path.read_text() == before
 
 
 def test_published_numbers() -> None:

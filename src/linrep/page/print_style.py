@@ -2,8 +2,11 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
+
+from linrep.files import make_folder, write_file
 
 STYLE: Any = {
     "font.family": "sans-serif",
@@ -59,8 +62,6 @@ def as_svg(figure: Any) -> str:
     Args:
         figure: Of matplotlib.
     """
-    from io import StringIO
-
     from matplotlib import rc_context
 
     text = StringIO()
@@ -83,16 +84,17 @@ def save(figures: Mapping[str, Any], folder: Path | str, formats: Sequence[str] 
     from matplotlib import rc_context
 
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     written: list[Path] = []
     with rc_context(STYLE):
         for name, figure in figures.items():
             figure.draw_without_rendering()
             figure.set_layout_engine("none")  # laid out once for all
             for ending in formats or UNDATED:
+                content = BytesIO()
+                figure.savefig(content, format=ending, metadata=UNDATED[ending], dpi=DOTS_PER_INCH)
+                drawn = content.getvalue()
                 path = folder / f"{name}.{ending}"
-                figure.savefig(path, metadata=UNDATED[ending], dpi=DOTS_PER_INCH)
-                if ending == "svg":
-                    path.write_text(coarse(path.read_text(encoding="utf-8")), encoding="utf-8")
+                write_file(path, coarse(drawn.decode()).encode() if ending == "svg" else drawn)
                 written.append(path)
     return written

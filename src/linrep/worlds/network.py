@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from linrep.errors import InputError, InputWarning, short
+from linrep.files import write_file
 from linrep.worlds.concepts import ConceptModel, from_tables
 from linrep.worlds.network_file import network_path, text
 from linrep.worlds.network_text import STATE_ONE, Scaled, parse, table
@@ -118,7 +119,7 @@ def write_bif(model: ConceptModel, path: str | Path) -> None:
 
     Args:
         model: The network; of nested concepts the states are written, not that they are nested.
-        path: The file, overwritten if it exists.
+        path: The file; one that is there is replaced, once the new one is whole.
 
     Raises:
         InputError: If a name cannot stand in a BIF file, or the path cannot be written.
@@ -132,7 +133,7 @@ def write_bif(model: ConceptModel, path: str | Path) -> None:
     """
     whole = "".join(["network unknown {\n}\n", *_declarations(model), *_probabilities(model)])
     try:
-        Path(path).write_text(whole, encoding="utf-8")
+        write_file(Path(path), whole.encode())
     except OSError as error:
         raise InputError(
             f"{_line(path)}: cannot be written ({error.strerror}); choose another path"
