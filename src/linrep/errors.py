@@ -94,6 +94,16 @@ def counted(number: int) -> str:
     return f"{number:,}" if number < 10**18 else f"about 10^{math.floor(math.log10(number))}"
 
 
+def many(number: int, what: str) -> str:
+    """So many of something.
+
+    Example:
+        >>> many(1, "context"), many(6561, "token"), many(0, "pair")
+        ('1 context', '6,561 tokens', '0 pairs')
+    """
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def in_our_words(message: str) -> str:
     """What pydantic says of a value, as our own errors say it: typer checks options by it as well.
 

@@ -108,6 +108,29 @@ def test_the_command(
     assert execute(command) == 0
     said = capsys.readouterr()
     over, *lines = said.out.splitlines()
-    assert over == f"1 runs in {tmp_path}, medians over seeds"
+    assert over == f"1 run in {tmp_path}, medians over seeds"
     assert max(map(len, lines)) <= 30
     assert said.err.startswith("next: linrep report ")
+
+
+def test_a_folder_given_as_an_argument_is_told_its_option(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "my runs"
+    folder.mkdir()
+    assert execute(["runs", str(folder)]) == 2
+    assert capsys.readouterr().err == (
+        f"linrep: error: linrep runs: expected a folder after --out, got it alone; write --out '{folder}'\n"
+    )
+    assert execute(["runs", str(tmp_path / "nowhere")]) == 2
+    assert "--out" not in capsys.readouterr().err
+
+
+def test_no_default_is_cut_on_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert execute(["runs", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert "final.linearity.unembedding.median" in said
+    assert "…" not in said

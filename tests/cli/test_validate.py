@@ -180,3 +180,23 @@ def test_several_files_go_on_after_a_bad_one(tmp_path: Path, capsys: pytest.Capt
     assert [each["error"] is None for each in found] == [False, True, False, False]
     assert execute(["validate", str(network_path("asia"))]) == 0
     assert sorted(each.name for each in tmp_path.iterdir()) == ["bad.toml", "pipe.toml", "v.npy"]
+
+
+def test_the_folder_of_a_toy_model_is_one(tmp_path: Path) -> None:
+    model = {"names": ["a"], "states": [["no", "yes"]], "parents": [[]], "tables": [[0.5, 0.5]]}
+    tokens = [
+        {"word": word, "code": [code], "probability": 0.5} for code, word in enumerate(("man", "woman"))
+    ]
+    world = {"model": model, "tokens": tokens, "contexts": []}
+    row = {"concept": "a", "frame": "f", "context0": "he is", "context1": "she is", "word0": "man",
+           "word1": "woman"}  # fmt: skip
+    (tmp_path / "pairs").mkdir()
+    (tmp_path / "pairs" / "[no - yes].txt").write_text("man\twoman\n")
+    (tmp_path / "contexts.jsonl").write_text(json.dumps(row) + "\n")
+    (tmp_path / "counts.csv").write_text("word,count\nman,2\n")
+    (tmp_path / "world.json").write_text(json.dumps(world))
+    found = validate(tmp_path)
+    assert (found.error, found.kind) == (None, "a toy model")
+    assert found.about == "1 concept, 2 words, 1 word pair, 1 paired context"
+    (tmp_path / "world.json").write_text("{}")
+    assert "expected a toy model's world" in str(validate(tmp_path).error)

@@ -31,7 +31,14 @@ WORLD = {"kind": "random", "concepts": 3}
         ({"world": 3}, "world: expected a table, got 3$"),
         ({"world": WORLD, "shift": [3]}, r"shift: expected a table, got \[3\]$"),
         ({"world": WORLD | {"probability_range": 0.5}}, "probability_range: expected a list, got 0.5$"),
-        ({"world": WORLD | {"probability_range": [0.1, 0.2, 0.3]}}, "expected a list of at most 2 items"),
+        (
+            {"world": WORLD | {"probability_range": [0.1, 0.2, 0.3]}},
+            "a list of at most 2 values, got",
+        ),
+        (
+            {"world": WORLD, "contexts": {"kind": "list", "contexts": []}},
+            r"at least 1 value, got \[\]$",
+        ),
         ({"world": WORLD, "model": {"dim": 0}}, "model.dim: expected greater than or equal to 1"),
         ({"world": WORLD, "model": {"dim": 2.5}}, "model.dim: expected a valid integer"),
         (

@@ -7,6 +7,8 @@ that ``linrep --help`` answers at once.
 import contextlib
 import io
 import os
+import re
+import shlex
 import sys
 import warnings
 from collections.abc import Generator
@@ -27,6 +29,9 @@ FIRST = not SHARED or os.environ["RANK"] == "0"
 
 UsageError = cast("type[Exception]", typer.BadParameter.__mro__[1])
 """What every wrong use of a command derives from; typer names only this child of it."""
+
+_EXTRA = re.compile(r"Got unexpected extra argument(?:s|\(s\))? \((.*)\)\.?")
+"""What typer says of an argument where none is taken."""
 
 app = typer.Typer(
     name="linrep",
@@ -135,7 +140,21 @@ def _complain_of_usage(error: BaseException) -> None:
         return
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "linrep"
-    _complain(f"{in_our_words(text).rstrip('.')}; see `{command} --help`")
+    folder = _folder_of(text, context)
+    if folder is not None:
+        _complain(
+            f"{command}: expected a folder after --out, got it alone; write --out {shlex.quote(folder)}"
+        )
+    else:
+        _complain(f"{in_our_words(text).rstrip('.')}; see `{command} --help`")
+
+
+def _folder_of(text: str, context: Any) -> str | None:
+    """The folder that was given as an argument to a command that takes one as ``--out``."""
+    extra = _EXTRA.fullmatch(text)
+    options = () if context is None else context.command.params
+    named = extra is not None and os.path.isdir(extra[1]) and any(each.name == "out" for each in options)
+    return extra[1] if extra is not None and named else None
 
 
 def _complain(error: object, *, always: bool = False) -> None:

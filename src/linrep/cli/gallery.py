@@ -7,6 +7,7 @@ import typer
 
 from linrep.cli.lm_options import talking
 from linrep.cli.options import Printing, grouped
+from linrep.errors import many
 
 if TYPE_CHECKING:
     from linrep.paper.exhibition import Gallery
@@ -53,5 +54,6 @@ def _record(shown: "Gallery") -> dict[str, object]:
 
 
 def _show(shown: "Gallery") -> None:
-    typer.echo(f"{len(shown.experiments)} experiments, {len(shown.kinds)} kinds of pages")
+    kinds = len(shown.kinds)
+    typer.echo(f"{many(len(shown.experiments), 'experiment')}, {many(kinds, 'kind')} of pages")
     typer.echo(f"page  {shown.page.resolve()}")

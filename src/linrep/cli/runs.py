@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from linrep.cli.options import FigureFiles, Json, Overrides, Printing, Quiet, Runs, grouped, print_json
-from linrep.errors import InputError
+from linrep.errors import InputError, many
 
 if TYPE_CHECKING:
     from linrep.laboratory.comparison import Beside
@@ -170,7 +170,15 @@ class Drawing:
     x: Annotated[
         str | None, typer.Option("--x", metavar="FIELD", help="Across; by default what varies most.")
     ] = None
-    y: Annotated[str, typer.Option("--y", metavar="FIELD", help="Up.")] = "final.linearity.unembedding.median"
+    y: Annotated[
+        str,
+        typer.Option(
+            "--y",
+            metavar="FIELD",
+            help="Up; by default final.linearity.unembedding.median",
+            show_default=False,
+        ),
+    ] = "final.linearity.unembedding.median"
     color: Annotated[str | None, typer.Option("--color", metavar="FIELD", help="Colour of a dot.")] = None
 
     def draw(self, table: "RunTable", failed: "list[Failure]") -> None:
@@ -243,8 +251,8 @@ def _show(chosen: int, total: int, out: Path, lines: Iterable[str]) -> None:
     if _width() is None:
         typer.echo("\n".join(lines))
         return
-    which = f"{total:,}" if chosen == total else f"{chosen:,} of {total:,}"
-    typer.echo(f"{which} runs in {out}, medians over seeds")
+    some = "" if chosen == total else f"{chosen:,} of "
+    typer.echo(f"{some}{many(total, 'run')} in {out}, medians over seeds")
     typer.echo("\n".join(lines))
     if chosen:
         typer.echo(

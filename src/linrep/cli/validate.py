@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from linrep.errors import InputError
+from linrep.errors import InputError, many
 from linrep.laboratory import build as laboratory
 from linrep.llm.paired_contexts import read_paired_contexts
+from linrep.llm.toy.save import CONTEXTS, PAIRS, WORLD, read_world
 from linrep.llm.winograd import read_winograd
 from linrep.llm.word_pairs import PAIR_FILES, read_word_pairs
 from linrep.runs import folder as run_folder
@@ -63,8 +64,9 @@ def validate(path: Path | str) -> Checked:
     """Check one file or folder by reading it as the command that uses it would.
 
     Args:
-        path: A config or sweep (TOML), network (BIF), run folder, table of vectors or of attributes, word
-            pairs, paired contexts or Winograd pairs. A folder of runs, and what lies beside them, is skipped.
+        path: A config or sweep (TOML), network (BIF), run folder, toy model's folder, table of vectors or of
+            attributes, word pairs, paired contexts or Winograd pairs. A folder of runs, and what lies beside
+            them, is skipped.
 
     Returns:
         What it is; an error is in the record, not raised.
@@ -123,14 +125,16 @@ def _folder(path: Path) -> Checked:
     if _is_of_a_run(path):
         found = run_folder.read(path)
         first = found.worlds[0]
-        size = _many(len(first.model.names), "concept") + f", {len(first.codes):,} contexts"
-        about = f"{_many(len(found.embedding), 'run')}, {size if first.sampled else _size(first.model.sizes)}"
+        size = many(len(first.model.names), "concept") + ", " + many(len(first.codes), "context")
+        about = f"{many(len(found.embedding), 'run')}, {size if first.sampled else _size(first.model.sizes)}"
         return Checked(file=str(path), kind="run", about=about, key=found.key)
     inside = {"runs": Store(path).finished(), "answers": list(path.glob(f"*{ANSWER}"))}
     for what, found in inside.items():
         if found:
             about = f"{len(found):,} in it, not checked"
             return Checked(file=str(path), kind=f"a folder of {what}", about=about, skipped=True)
+    if (path / WORLD).is_file():
+        return _toy(path)
     suffixes = [each.suffix.lower() for each in path.iterdir()]
     if suffixes and set(suffixes) <= set(DRAWN):
         about = f"{len(suffixes):,} in it, not checked"
@@ -142,6 +146,19 @@ def _folder(path: Path) -> Checked:
     raise InputError(f"{path}: expected a run or word pairs, got a folder of neither; name a file in it")
 
 
+def _toy(path: Path) -> Checked:
+    """A toy model's folder: its world, and the pairs that it is measured by."""
+    model, truth = read_world(path)
+    words = truth.get("tokens", [])
+    pairs = sum(map(len, read_word_pairs(path / PAIRS)))
+    contexts = sum(map(len, read_paired_contexts(path / CONTEXTS)))
+    about = (
+        f"{many(model.concepts, 'concept')}, {many(len(words), 'word')}, {many(pairs, 'word pair')}, "
+        f"{many(contexts, 'paired context')}"
+    )
+    return Checked(file=str(path), kind="a toy model", about=about)
+
+
 def _toml(path: Path) -> Checked:
     fields = read_toml(path, missing="check the path")
     if not is_sweep(fields):
@@ -149,14 +166,14 @@ def _toml(path: Path) -> Checked:
     sizes = [_cells(parse_sweep(fields, name=path.stem, source=str(path), file=path))]
     if "quick" in fields:
         sizes.append(_cells(parse_sweep(fields, name=path.stem, source=str(path), file=path, quick=True)))
-    about = _many(sizes[0], "cell") + (f", {sizes[1]:,} with --quick" if len(sizes) > 1 else "")
+    about = many(sizes[0], "cell") + (f", {sizes[1]:,} with --quick" if len(sizes) > 1 else "")
     return Checked(file=str(path), kind="sweep", about=about)
 
 
 def _config(path: Path, config: Config) -> Checked:
     about, key = _size(_sizes(config)), None
     if isinstance(config.world, SparseWorld):
-        about = f"{_many(config.world.concepts, 'concept')}, at most {_contexts(config):,} contexts"
+        about = f"{many(config.world.concepts, 'concept')}, at most {many(_contexts(config), 'context')}"
     if not _is_small(config):
         about += ", not built"
     else:
@@ -166,7 +183,7 @@ def _config(path: Path, config: Config) -> Checked:
         if whole:
             resolved = laboratory.resolve(config, built)
             key = run_key(resolved, laboratory.data_hash(resolved))
-    return Checked(file=str(path), kind="config", about=f"{_many(config.runs, 'run')}, {about}", key=key)
+    return Checked(file=str(path), kind="config", about=f"{many(config.runs, 'run')}, {about}", key=key)
 
 
 def _cells(sweep: Sweep) -> int:
@@ -211,9 +228,9 @@ def _is_small(config: Config) -> bool:
 def _network(path: Path) -> Checked:
     model = read_bif(path)
     require_enumerable(model.sizes)
-    about = f"{_many(model.concepts, 'concept')}, {_many(len(model.edges()), 'edge')}"
-    contexts = math.prod(size + 1 for size in model.sizes)
-    return Checked(file=str(path), kind="network", about=f"{about}, {contexts:,} contexts")
+    about = f"{many(model.concepts, 'concept')}, {many(len(model.edges()), 'edge')}"
+    contexts = many(math.prod(size + 1 for size in model.sizes), "context")
+    return Checked(file=str(path), kind="network", about=f"{about}, {contexts}")
 
 
 def _tensors(path: Path) -> Checked:
@@ -221,18 +238,18 @@ def _tensors(path: Path) -> Checked:
     if sum(len(shape) == 2 for shape in shapes.values()) == 1:
         return _vectors(path)
     numbers = sum(math.prod(shape) for shape in shapes.values())
-    about = f"{_many(len(shapes), 'tensor')}, {_many(numbers, 'number')}"
+    about = f"{many(len(shapes), 'tensor')}, {many(numbers, 'number')}"
     return Checked(file=str(path), kind="tensors", about=about)
 
 
 def _vectors(path: Path) -> Checked:
     rows, dim = read_vectors(path).table.shape
-    return Checked(file=str(path), kind="vectors", about=f"{_many(rows, 'row')} of {_many(dim, 'number')}")
+    return Checked(file=str(path), kind="vectors", about=f"{many(rows, 'row')} of {many(dim, 'number')}")
 
 
 def _attributes(path: Path) -> Checked:
     frame = frame_of(path, "attributes")
-    about = f"{_many(len(frame), 'row')}, {_many(len(frame.columns), 'column')}"
+    about = f"{many(len(frame), 'row')}, {many(len(frame.columns), 'column')}"
     return Checked(file=str(path), kind="attributes", about=about)
 
 
@@ -269,18 +286,18 @@ def _first_lines(path: Path, separator: str) -> tuple[list[str], list[str]]:
 
 def _word_pairs(path: Path) -> Checked:
     found = read_word_pairs(path)
-    about = f"{_many(sum(map(len, found)), 'pair')}, {_many(len(found), 'concept')}"
+    about = f"{many(sum(map(len, found)), 'pair')}, {many(len(found), 'concept')}"
     return Checked(file=str(path), kind="word pairs", about=about)
 
 
 def _paired_contexts(path: Path) -> Checked:
     found = read_paired_contexts(path)
-    about = f"{_many(sum(map(len, found)), 'pair')}, {_many(len(found), 'concept')}"
+    about = f"{many(sum(map(len, found)), 'pair')}, {many(len(found), 'concept')}"
     return Checked(file=str(path), kind="paired contexts", about=about)
 
 
 def _winograd(path: Path) -> Checked:
-    return Checked(file=str(path), kind="Winograd pairs", about=_many(len(read_winograd(path)), "pair"))
+    return Checked(file=str(path), kind="Winograd pairs", about=many(len(read_winograd(path)), "pair"))
 
 
 def _json_lines(path: Path) -> Checked:
@@ -293,11 +310,7 @@ def _json_lines(path: Path) -> Checked:
 
 
 def _size(sizes: tuple[int, ...]) -> str:
-    return f"{_many(len(sizes), 'concept')}, {math.prod(size + 1 for size in sizes):,} contexts"
-
-
-def _many(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+    return f"{many(len(sizes), 'concept')}, {many(math.prod(size + 1 for size in sizes), 'context')}"
 
 
 READERS: dict[str, Callable[[Path], Checked]] = {

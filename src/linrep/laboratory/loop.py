@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from linrep.errors import InputError
+from linrep.errors import InputError, many
 from linrep.laboratory.given import world_of
 from linrep.laboratory.laid import lay_world, loss_of
 from linrep.laboratory.own_tables import own_table, precision, same_form
@@ -128,4 +128,5 @@ class Ruler:
 
     def __repr__(self) -> str:
         names = ", ".join(self.world.model.names)
-        return f"Ruler({len(self.world.codes)} contexts, {len(self.world.tokens)} tokens of {names})"
+        contexts, tokens = many(len(self.world.codes), "context"), many(len(self.world.tokens), "token")
+        return f"Ruler({contexts}, {tokens} of {names})"

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from linrep import geometry
+from linrep.errors import many
 from linrep.files import write_text
 from linrep.geometry.record import MEAN_DIRECTIONS, RMS, Similarity, Spread, TableName
 from linrep.runs.drawing import drawing
@@ -97,7 +98,7 @@ class Reading(Tidy):
         letters = {"embedding": "F", "unembedding": "G"}
         runs = next(iter(self.sizes.values()))[0]
         tables = ", ".join(f"{letters[name]} {rows} × {dim}" for name, (_, rows, dim) in self.sizes.items())
-        many = f", {runs} runs" if runs > 1 else ""
+        batch = f", {runs} runs" if runs > 1 else ""
         words = [
             f"{measure} of {letters[table]}" if table else measure
             for measure, table in self.measures
@@ -110,10 +111,10 @@ class Reading(Tidy):
             else f"{name} {_two(row.value)} (null {_two(row.null.mean)})"
             for name, row in zip(words, rows, strict=True)
         ]
-        concepts = f"{len(self.concepts)} concept{'' if len(self.concepts) == 1 else 's'}"
+        concepts = many(len(self.concepts), "concept")
         named = ", ".join((*self.few[:MOST_NAMED], *(["…"] if len(self.few) > MOST_NAMED else [])))
         rough = f"; fewer than {FEW_PAIRS} pairs: {named}" if self.few else ""
-        return f"Reading({concepts}, {tables}{many}; {', '.join(said)}, …{rough})"
+        return f"Reading({concepts}, {tables}{batch}; {', '.join(said)}, …{rough})"
 
     def _repr_html_(self) -> str:
         from html import escape

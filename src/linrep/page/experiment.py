@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import linrep
+from linrep.errors import many
 from linrep.page import effects
 from linrep.page.cards import Card
 from linrep.page.numbers import count, finite
@@ -135,7 +136,7 @@ def counted(answers: Sequence[Standing]) -> str:
     """
     counts = {said: answers.count(word) for word, said in WORDS.items()}
     said = ", ".join(f"{number} {word}" for word, number in counts.items() if number)
-    return f"{len(answers)} experiment{'' if len(answers) == 1 else 's'}: {said}"
+    return f"{many(len(answers), 'experiment')}: {said}"
 
 
 def card(answer: Mapping[str, Any], page: str, picture: str) -> Card:

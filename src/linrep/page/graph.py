@@ -11,6 +11,7 @@ from html import escape
 from itertools import pairwise
 from typing import Any
 
+from linrep.errors import many
 from linrep.page import palette
 from linrep.page.reduction import reduction_words
 from linrep.page.shell import Block
@@ -97,7 +98,7 @@ def block(view: View) -> Block:
     return Block(
         id="graph",
         kind="drawing",
-        title=f"The concept graph has {len(arrows)} arrow{'' if len(arrows) == 1 else 's'}",
+        title=f"The concept graph has {many(len(arrows), 'arrow')}",
         caption="An arrow: the child's probabilities depend on the parent."
         f"{_reduced(view)}{_nested(view)}{whose}",
         alt=f"Directed graph of the concepts {', '.join(view.names)}. Arrows: {said or 'none'}.",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from linrep.errors import many
 from linrep.page.numbers import ABSENT, central, cosine, count, finite, interval, short
 from linrep.page.shell import Block
 from linrep.page.view import View
@@ -45,8 +46,8 @@ def blocks(view: View) -> list[Block]:
             "The excess loss weighs held-out contexts equally.",
             columns=[
                 "measure",
-                f"training ({count(contexts['training'])} contexts)",
-                f"held out ({count(contexts['held_out'])} contexts)",
+                f"training ({many(contexts['training'], 'context')})",
+                f"held out ({many(contexts['held_out'], 'context')})",
                 "held out, untrained",
             ],
             rows=rows,

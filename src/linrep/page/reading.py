@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import linrep
-from linrep.errors import InputError, shown
+from linrep.errors import InputError, many, shown
 from linrep.page import heat
 from linrep.page.interactive import chosen, figure
 from linrep.page.interval import Estimates, Trace, line, null, points
@@ -42,7 +42,7 @@ def page(reading: Any) -> Page:
             *(
                 (
                     WORDS[name],
-                    f"{count(rows)} rows of dimension {dim}, {count(runs)} run{'s' * (runs > 1)}",
+                    f"{many(rows, 'row')} of dimension {dim}, {many(runs, 'run')}",
                 )
                 for name, (runs, rows, dim) in reading.sizes.items()
             ),

@@ -1,5 +1,6 @@
 """What was made of a network before it was trained on, in words."""
 
+from linrep.errors import many
 from linrep.page.numbers import count, listed
 from linrep.runs.summary import Reduced
 
@@ -27,6 +28,6 @@ def reduction_words(found: Reduced | None, kept: int) -> str | None:
         words.append(f"states of {listed(list(found.merged))} are merged")
     arrows = [f"{parent} to {child}" for parent, child in found.added]
     named = f" ({listed(arrows)})" if 0 < len(arrows) <= FEW else ""
-    adds = f"{len(arrows)} arrow{'' if len(arrows) == 1 else 's'}" if arrows else "no arrow"
+    adds = many(len(arrows), "arrow") if arrows else "no arrow"
     words.append(f"that adds {adds}{named}")
     return f"{'; '.join(words)}."

@@ -1,5 +1,6 @@
 """A fixed step under which the loss rises for long is named, with the step that would not."""
 
+from linrep.errors import many
 from linrep.page.numbers import short
 from linrep.runs.summary import RISES_LONG, Rises
 
@@ -20,7 +21,7 @@ def rising_words(rises: Rises | None, step_size: float | str | None) -> tuple[st
     size = f"{step_size:g}" if isinstance(step_size, float) else str(step_size)
     mean = 100 * sum(long) / len(long)
     claim = f"Step size {size} is too large: the loss rose on {mean:.0f} % of steps in {len(long)} of " + (
-        f"{len(shares)} run{'' if len(shares) == 1 else 's'}"
+        f"{many(len(shares), 'run')}"
     )
     detail = f'At training.step_size = "auto" it never rises. ({rises.steps_looked_at} steps were looked at.)'
     if rises.stable_step_size is None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import linrep
+from linrep.errors import many
 from linrep.page import (
     concept_table,
     cube,
@@ -85,7 +86,7 @@ def facts(view: View) -> list[tuple[str, str]]:
         ("Tokens", _range(counts.tokens, counts.tokens_range)),
         ("Dimension k", str(model.get("dim", view.snapshots.shape[-1]))),
         *([("Encoder f", _encoder(model))] if model.get("encoder", "table") != "table" else []),
-        ("Training", f"{training.get('optimizer', '')}, {count(view.summary.final.step)} steps{batch}"),
+        ("Training", f"{training.get('optimizer', '')}, {many(view.summary.final.step, 'step')}{batch}"),
         *([] if model.get("start", "normal") == "normal" else [("Start", _start(model))]),
         ("Step size", _step_size(training)),
         ("Runs", f"{view.runs}, seed {view.config.get('seed', 0)}"),
@@ -157,6 +158,13 @@ def _sections(view: View) -> list[Section]:
 def _brief(view: View) -> str:
     """What was trained, in a line."""
     given = dict(facts(view))
-    sizes = f"{len(view.names)} concepts, {given['Contexts in use']} contexts, {given['Tokens']} tokens"
-    runs = f"{view.runs} run{'' if view.runs == 1 else 's'}"
-    return f"{sizes}, dimension {given['Dimension k']}; {given['Training']}; {runs}"
+    counts = view.summary.counts
+    contexts, tokens = (
+        many(most, what) if extent is None else f"{given[fact]} {what}s"
+        for what, fact, most, extent in (
+            ("context", "Contexts in use", counts.contexts, counts.contexts_range),
+            ("token", "Tokens", counts.tokens, counts.tokens_range),
+        )
+    )
+    sizes = f"{many(len(view.names), 'concept')}, {contexts}, {tokens}"
+    return f"{sizes}, dimension {given['Dimension k']}; {given['Training']}; {many(view.runs, 'run')}"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
+from linrep.errors import many
 from linrep.page.dots import MOST_PLACES, Dot, alike
 from linrep.page.ends import SEVERAL, UNKNOWN, in_order
 from linrep.page.numbers import count
@@ -70,7 +71,7 @@ def lines(found: Drawn, failed: int, y: str, x: str) -> list[Line]:
     said = [ends(found.dots)]
     if found.apart:
         write = writer(y)
-        runs = f"{count(len(found.apart))} run{'' if len(found.apart) == 1 else 's'}"
+        runs = many(len(found.apart), "run")
         said.append(
             Line(
                 there="note",
@@ -81,11 +82,12 @@ def lines(found: Drawn, failed: int, y: str, x: str) -> list[Line]:
             )
         )
     if found.missing:
-        runs = "1 run" if found.missing == 1 else f"{count(found.missing)} runs"
+        runs = many(found.missing, "run")
         claim = f"Not drawn: {runs} without {words(x)} or {words(y)}."
         said.append(Line(there="note", claim=claim))
     if failed:
-        claim = f"{count(failed)} failed cells of sweeps in this folder are named below."
+        are = "is" if failed == 1 else "are"
+        claim = f"{many(failed, 'failed cell')} of sweeps in this folder {are} named below."
         said.append(Line(there="note", claim=claim))
     return said
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import linrep
-from linrep.errors import InputError
+from linrep.errors import InputError, many
 from linrep.page.dots import Cell, ordered
 from linrep.page.numbers import count, short
 from linrep.page.runs_dots import Drawn, K, M, dots_of, ended_words, rows_of
@@ -65,7 +65,7 @@ def page(
     ]
     return Page(
         title=headline(found.dots, x, y),
-        kicker=f"{count(len(table))} runs compared",
+        kicker=f"{many(len(table), 'run')} compared",
         lines=lines(found, len(failed), y, x),
         sections=[
             Section(id="drawn", title="Figure", blocks=figures),

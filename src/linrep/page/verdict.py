@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from linrep.errors import many
 from linrep.geometry.record import Spread
 from linrep.intervals import mean_interval
 from linrep.page.meanings import MEANINGS
@@ -82,7 +83,7 @@ def world_name(view: View) -> str:
         return stem(str(world.get("network", kind)))
     words = {"random": "Random graphs of", "chain": "A chain of", "independent": "Independent,"}
     words |= {"categorical": "Categorical worlds of", "sparse": "A sample of"}
-    return f"{words.get(kind, 'A world of')} {m} concept{'' if m == 1 else 's'}"
+    return f"{words.get(kind, 'A world of')} {many(m, 'concept')}"
 
 
 def lines(view: View) -> list[Line]:

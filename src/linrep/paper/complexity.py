@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import torch
 
+from linrep.errors import many
 from linrep.intervals import Effect
 from linrep.laboratory.machine import processor, threads
 from linrep.page.chart import Series, chart, means
@@ -212,7 +213,7 @@ def extra(result: Result) -> Iterator[Row]:
     config = result.config
     step = config.training.steps + 1
     used = config.compute.threads or torch.get_num_threads()
-    where = f"{processor()}, {used} thread{'' if used == 1 else 's'}"
+    where = f"{processor()}, {many(used, 'thread')}"
     with threads(used):
         for run, world in enumerate(result.worlds):
             f = result.embedding[run : run + 1, : len(world.codes)]

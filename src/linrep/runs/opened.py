@@ -164,8 +164,10 @@ class Runs:
         )
 
     def __repr__(self) -> str:
+        from linrep.errors import many
+
         damaged = f", {len(self.damaged)} damaged" if self.damaged else ""
-        return f"Runs({str(self.folder)!r}, {len(self)} run{'' if len(self) == 1 else 's'}{damaged})"
+        return f"Runs({str(self.folder)!r}, {many(len(self), 'run')}{damaged})"
 
     def _repr_html_(self) -> str:
         from html import escape

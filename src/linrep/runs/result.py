@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jaxtyping import Float
 from torch import Tensor
 
+from linrep.errors import many
 from linrep.files import write_text
 from linrep.geometry.record import Similarity
 from linrep.runs.config import Config
@@ -119,8 +120,8 @@ class Result:
     def _what(self) -> str:
         counts, runs = self.summary.counts, self.config.runs
         return (
-            f"Result({self.key}: {runs:,} run{'' if runs == 1 else 's'}, {self.summary.final.step:,} steps, "
-            f"{counts.contexts:,} contexts, {counts.tokens:,} tokens, k = {self.config.model.dim}"
+            f"Result({self.key}: {many(runs, 'run')}, {many(self.summary.final.step, 'step')}, "
+            f"{many(counts.contexts, 'context')}, {many(counts.tokens, 'token')}, k = {self.config.model.dim}"
         )
 
     def _findings(self) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 import tomli_w
 from pydantic import ValidationError
 
-from linrep.errors import InputError, in_our_words, short, shown
+from linrep.errors import InputError, in_our_words, many, short, shown
 from linrep.runs.config import Config
 from linrep.runs.near import UNIONS, did_you_mean, kinds_of, kinds_with
 from linrep.runs.overrides import dotted, overridden
@@ -262,11 +262,17 @@ def explain(error: ValidationError) -> str:
         case "union_tag_invalid":
             kinds = ", ".join(kinds_of(location[0]))
             message = f"{key}.kind: expected one of {kinds}, got {shown(context['tag'])}"
+        case "too_short" | "too_long":
+            bound = "at least" if first["type"] == "too_short" else "at most"
+            most: int = context["min_length" if first["type"] == "too_short" else "max_length"]
+            given = first["input"]
+            what = "table" if isinstance(given, Mapping) else "list"
+            message = f"{key}: expected a {what} of {bound} {many(most, 'value')}, got {shown(given)}"
         case "value_error":
             message = f"{key}: {context['error']}" if location else str(context["error"])
         case _:
             words = in_our_words(first["msg"])
-            expected = TOML_TYPES.get(first["type"], words.replace("Tuple should have", "expected a list of"))
+            expected = TOML_TYPES.get(first["type"], words)
             message = f"{key}: {expected[0].lower()}{expected[1:]}, got {shown(first['input'])}"
     return message + rest
 

@@ -191,10 +191,13 @@ class SweepResult:
         return drawing("sweep plot")(self, kind)
 
     def __repr__(self) -> str:
+        from linrep.errors import many
+
         cells, axes = len(self.outcomes), ", ".join(axis.name for axis in self.sweep.axes)
         failed = f", {len(self.failed)} failed" if self.failed else ""
         return (
-            f"SweepResult({self.sweep.name}: {cells:,} cells of {axes}, {self.numbers.runs():,} runs{failed})"
+            f"SweepResult({self.sweep.name}: {many(cells, 'cell')} of {axes}, "
+            f"{many(self.numbers.runs(), 'run')}{failed})"
         )
 
     def _repr_html_(self) -> str:

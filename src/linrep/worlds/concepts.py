@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float64, Int8
 from torch import Tensor
 
-from linrep.errors import InputError, counted, short, shown
+from linrep.errors import InputError, counted, many, short, shown
 from linrep.worlds.probabilities import check_names, checked_table, topological_order
 
 ENUMERATION_LIMIT_BYTES = 2**28
@@ -66,7 +66,8 @@ class ConceptModel:
 
     def __repr__(self) -> str:
         edges = ", ".join(f"{self.names[low]} → {self.names[high]}" for low, high in self.edges())
-        return f"ConceptModel({self.concepts} concepts: {', '.join(self.names)}; {edges or 'independent'})"
+        names = f"{many(self.concepts, 'concept')}: {', '.join(self.names)}"
+        return f"ConceptModel({names}; {edges or 'independent'})"
 
     @property
     def concepts(self) -> int:

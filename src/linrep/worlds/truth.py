@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float64, Int8, Int64
 from torch import Tensor
 
-from linrep.errors import InputError, short
+from linrep.errors import InputError, many, short
 from linrep.worlds.codes import labels
 from linrep.worlds.concepts import ConceptModel
 from linrep.worlds.tokens import affine_rank, ravel, unravel
@@ -52,7 +52,7 @@ class World:
     """What tokens stand for; None where each is one concept vector, and the only token of it."""
 
     def __repr__(self) -> str:
-        size = f"{len(self.codes):,} contexts, {len(self.tokens):,} tokens"
+        size = f"{many(len(self.codes), 'context')}, {many(len(self.tokens), 'token')}"
         return f"World({size} of {short(', '.join(self.model.names))})"
 
     @property

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float64, Int8, Int64
 from torch import Tensor
 
-from linrep.errors import InputError, short, shown
+from linrep.errors import InputError, many, short, shown
 from linrep.worlds.codes import labels, parse_contexts
 from linrep.worlds.concepts import ConceptModel
 from linrep.worlds.probabilities import probability_row
@@ -47,7 +47,7 @@ class Words:
 
     def __repr__(self) -> str:
         names = short(", ".join(self.names))
-        return f"Words({len(self.names):,} words: {names}; {len(self.word):,} meanings)"
+        return f"Words({many(len(self.names), 'word')}: {names}; {many(len(self.word), 'meaning')})"
 
     def codes(self, sizes: Sequence[int]) -> Int8[Tensor, "words concepts"]:
         """What each word says of each concept: the state that all its meanings share, or "several".

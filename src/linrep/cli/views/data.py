@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from linrep.errors import many
 from linrep.page.numbers import ABSENT, count
 
 if TYPE_CHECKING:
@@ -28,9 +29,8 @@ def show(found: "Catalogue") -> None:
         shown.add_row(*map(escape, _cells(each)))
     console = Console()
     console.print(shown)
-    said = (
-        f"{len(found.concepts)} concepts, {count(sum(len(each.pairs) for each in found.concepts))} word pairs"
-    )
+    pairs = sum(len(each.pairs) for each in found.concepts)
+    said = f"{many(len(found.concepts), 'concept')}, {many(pairs, 'word pair')}"
     if counted:
         kept = sum(each.kept.kept for each in found.concepts if each.kept is not None)
         said += f" ({count(kept)} kept by {found.tokenizer}, leading space: {found.leading_space}, "

@@ -5,6 +5,7 @@ import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
+from linrep.errors import many
 from linrep.progress import clock, told
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def sentence(standing: "Standing", elapsed: float) -> str:
         '2 of 8 cells done, 1 failed, 3:00 left'
     """
     failed = f", {standing.failed} failed" if standing.failed else ""
-    return f"{standing.done} of {standing.cells} cells done{failed}, {left(standing, elapsed)} left"
+    return f"{standing.done} of {many(standing.cells, 'cell')} done{failed}, {left(standing, elapsed)} left"
 
 
 def left(standing: "Standing", elapsed: float) -> str:

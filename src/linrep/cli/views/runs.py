@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from linrep.errors import many
 from linrep.page.gauge import gauge_words
 from linrep.page.numbers import short
 from linrep.page.reduction import reduction_words
@@ -58,8 +59,9 @@ def overview(result: "Result", beside: "Beside | None" = None, width: int = 80) 
     counts = summary.counts
     dropped = f", {counts.dropped_contexts:,} impossible" if counts.dropped_contexts else ""
     yield (
-        f"{len(summary.concepts)} concepts, {counts.contexts:,} contexts{dropped}, {counts.tokens:,} tokens, "
-        f"dimension {config.model.dim}; {config.training.optimizer}, {config.training.steps:,} steps"
+        f"{many(len(summary.concepts), 'concept')}, {many(counts.contexts, 'context')}{dropped}, "
+        f"{many(counts.tokens, 'token')}, dimension {config.model.dim}; {config.training.optimizer}, "
+        f"{many(config.training.steps, 'step')}"
     )
     if (reduced := reduction_words(summary.reduction, len(summary.concepts))) is not None:
         yield reduced
