@@ -121,7 +121,7 @@ const linrepChart = (figure, chart, look, colour) => {
       cells[0].querySelector(".what").textContent = label + (runs.length > 1 ? [", 1st", ", 2nd"][run.number] : "");
       cells[1].textContent = linrepNumber((run.curves.values[name] || [])[at], chart.log);
       const chance = (run.curves.chance[name] || [])[at];
-      const [from, to] = (chance || []).map((value) => linrepNumber(value));
+      const [from, to] = (chance || []).map((value) => linrepNumber(Math.round(100 * value) / 100));
       cells[2].textContent = !chance ? "" : from === to ? from : `${from} … ${to}`;
       const known = limit !== undefined && limit !== null;
       cells[3].textContent = known ? in_brackets(run, linrepNumber(limit)) : price(run) === null ? "" : linrepNumber(price(run), true);
