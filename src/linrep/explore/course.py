@@ -29,6 +29,8 @@ from linrep.training.state import State
 
 EVERY_STEP, GROWTH = 200, 1.01
 """Up to here each step may be looked at, from here on steps so much further in proportion."""
+LONG, SHORT = 0.5, 0.2
+"""Seconds of a stretch of steps that nothing can end after which stretches are made so short."""
 STRIDES = 1000
 """So many are prepared where they are asked for."""
 Row = dict[Series, Tensor]
@@ -128,16 +130,24 @@ class Course:
         until = time.monotonic() + seconds
         with threads(self.config.compute.threads):
             if stride and step not in self._places and not self._ends_at_looks:
-                last = self.config.training.steps
-                self._go_on([*range(step, min(last, step + STRIDES * stride) + 1, stride), last])
+                self._stop_every(stride, step)
             while self.step < step and not self.over:
+                first, began = self.step, time.monotonic()
                 if next(self._steps, None) is None:
                     self._ended = True
                 elif self.step in self._snapshots:
                     self._note()
-                if time.monotonic() >= until:
+                now, made = time.monotonic(), self.step - first
+                if now - began > LONG and made > 1 and not self._ends_at_looks:
+                    self._stop_every(max(1, int(made * SHORT / (now - began))))
+                if now >= until:
                     return
             self._ended = self._ended or self.step >= self.config.training.steps or self.state.over
+
+    def _stop_every(self, stride: int, first: int | None = None) -> None:
+        """Make ready to stop at a step, by default the next, and at every so many from there."""
+        start, last = self.step + stride if first is None else first, self.config.training.steps
+        self._go_on([*range(start, min(last, start + STRIDES * stride) + 1, stride), last])
 
     def look(self) -> Row:
         """Every measure with its null, as the trace of ``linrep run`` has it at this step."""
