@@ -168,6 +168,22 @@ def test_fields_are_not_set_back_while_they_are_moved(tab: Tab) -> None:
     assert training["step_size"] == 2.0  # as it stands in its field
 
 
+def test_a_file_that_cannot_be_read_is_said_beside_its_button_and_changes_nothing(tab: Tab) -> None:
+    for content, words in (
+        (b"network x {", "ends too early"),
+        (b'"' * 700_000, "too large"),
+        (b" " * 2**21, "at most"),
+    ):
+        tab.page.set_input_files("#bif", {"name": "a.bif", "mimeType": "text/plain", "buffer": content})
+        wrong = "document.querySelector('.wrong[data-field=bif]').textContent"
+        tab.until(f"{wrong}.includes({json.dumps(words)})")
+    tab.page.fill("#seed", "5")
+    tab.page.press("#seed", "Tab")
+    tab.until("linrepLive.runs[0].begun.config.seed === 5")
+    config = tab.page.evaluate("linrepLive.runs[0].begun.config")
+    assert (config["model"]["start"], config["training"]["step_size"]) == ("normal", 1.0)
+
+
 def test_what_comes_late_of_a_second_run_is_not_shown(tab: Tab) -> None:
     for _ in range(3):
         tab.page.click("#compare")

@@ -4,7 +4,7 @@ const linrepForm = (form, networks, largest, start) => {
   const find = (selector) => form.querySelector(selector);
   const [preset, concepts, kind] = [find("#preset"), find("#concepts"), find("#contexts-kind")];
   const trained = {};  // by optimiser, as it was last asked for
-  let asked = {}, begun = null, timer = null, latest = 0, answered = 0;
+  let asked = {}, begun = null, timer = null, latest = 0, answered = 0, undone = null;
   networks.forEach((name) => preset.add(new Option(name, `network:${name}`)));
 
   const merged = (table, fields) => { asked = { ...asked, [table]: { ...asked[table], ...fields } }; };
@@ -114,6 +114,7 @@ const linrepForm = (form, networks, largest, start) => {
   });
 
   const edit = (change) => {
+    undone = { serial: latest + 1, asked };
     if (["add", "remove", "bif"].includes(change.kind)) portable();
     if (change.kind === "bif") published();
     ask(change);
@@ -155,6 +156,7 @@ const linrepForm = (form, networks, largest, start) => {
   };
   const refused = ({ field, says, serial }) => {
     settled(serial);
+    if (undone && serial === undone.serial) ({ asked } = undone);  // what a change of the graph brings with it
     form.querySelectorAll(".wrong").forEach((each) => { each.textContent = ""; });
     const place = [...form.querySelectorAll(".wrong")].find((each) => each.dataset.field === field)
       || [...form.querySelectorAll(".wrong")].find((each) => field && each.dataset.field === field.split(".")[0])
