@@ -183,18 +183,18 @@ def test_what_cannot_be_changed_is_said(parts: Any, act: Any, words: str) -> Non
         act(course(**parts))
 
 
-@pytest.mark.parametrize("name", ["gd", "sgd", "adam"])
+@pytest.mark.parametrize("name", ["gd", "sgd"])
 def test_stretches_that_take_long_are_made_short_and_change_no_bit(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = course(training={**TRAININGS[name], "steps": 600})
-    seen.advance(400)
+    seen = course(training={**TRAININGS[name], "steps": 400})
+    seen.advance(250)
     monkeypatch.setattr("linrep.explore.course.LONG", 0.0)
     monkeypatch.setattr("linrep.explore.course.SHORT", 0.0)
-    seen.advance(600, seconds=0.0)  # a stretch of several steps, the last one
+    seen.advance(400, seconds=0.0)  # a stretch of several steps, the last one
     assert not seen.over
     for step in range(seen.step + 1, seen.step + 4):
-        seen.advance(600, seconds=0.0)
+        seen.advance(400, seconds=0.0)
         assert seen.step == step
     to_the_end(seen, 1.5)
     assert torch.equal(seen.tables[1], linrep.run(seen.config, progress=False).unembedding[0])
