@@ -15,7 +15,7 @@ from linrep.paper import NAMES, exhibition, gallery, page_kinds
 from linrep.paper.page_kinds import KINDS, Kind, Made
 from linrep.paper.record import Answer
 from linrep.paper.report import write, write_index
-from linrep.paper.results import told, write_results
+from linrep.paper.results import told, write_results, write_results_index
 from tests.paper.test_user_sweep import report, two_axes
 
 LINE = {"type": "scatter", "mode": "lines", "x": [1, 2], "y": [1, 2], "line": {"color": "--null"}}
@@ -87,7 +87,9 @@ def test_markdown_lies_beside_the_results_with_every_picture(
 ) -> None:
     out, _ = folders
     results = tmp_path / "results"
+    assert "gallery" not in write_results_index(results.parent, out).read_text()
     gallery(tmp_path / "gallery", out, kinds=[PLAIN], results=results)
+    assert "look at: [gallery](gallery.md)" in write_results_index(results, out).read_text()
     text = (results / "gallery.md").read_text()
     pictures = re.findall(r"!\[[^]]*\]\((thumbnails/[^)]+)\)", text)
     assert len(pictures) == 3

@@ -17,9 +17,9 @@ from linrep.page.shell import assemble
 from linrep.paper.catalogue import NAMES
 from linrep.paper.page_kinds import KINDS, WORK, Kind
 from linrep.paper.report import THUMBNAILS, pictures, records
-from linrep.paper.results import told
+from linrep.paper.results import GALLERY, told
 
-INDEX, MARKDOWN = "index.html", "gallery.md"
+INDEX, MARKDOWN = "index.html", GALLERY
 ACROSS = 3
 """Cards of a row of Markdown."""
 Progress = Callable[[int, int, str], None]

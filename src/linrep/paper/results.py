@@ -23,7 +23,7 @@ from linrep.paper.report import Report, deciding, records, share
 from linrep.paper.table import as_markdown
 
 INDEX = "README.md"
-CLAIMS = "claims.md"
+CLAIMS, GALLERY = "claims.md", "gallery.md"
 QUICK = " (quick)"
 """Behind the title of an experiment that was cut down."""
 MOST_ROWS = 16
@@ -124,16 +124,18 @@ def write_results_index(folder: Path, out: Path) -> Path:
     found = [each for each in records(out) if (folder / f"{each['name']}.md").is_file()]
     path = folder / INDEX
     with one_line_errors(folder):
-        write_file(path, index_text(found, claims=(folder / CLAIMS).is_file()).encode())
+        beside = {name for name in (CLAIMS, GALLERY) if (folder / name).is_file()}
+        write_file(path, index_text(found, claims=CLAIMS in beside, gallery=GALLERY in beside).encode())
     return path
 
 
-def index_text(found: Sequence[Mapping[str, Any]], *, claims: bool = False) -> str:
+def index_text(found: Sequence[Mapping[str, Any]], *, claims: bool = False, gallery: bool = False) -> str:
     """The index: for each experiment question, answer, the effect that decides it, and converged runs.
 
     Args:
         found: Records of :class:`linrep.paper.report.Report`.
         claims: Whether the page of the claims lies beside.
+        gallery: Whether that of the gallery does.
     """
     quick = any(each["quick"] for each in found)
     rows = [
@@ -157,6 +159,7 @@ def index_text(found: Sequence[Mapping[str, Any]], *, claims: bool = False) -> s
         "beside. The effect shown is the one that decides.",
         as_markdown(("question", "answer", "effect [95 %], claimed", "converged"), rows),
         f"The claims of the paper, each with tests and controls: [claims]({CLAIMS})." if claims else "",
+        f"A page of each kind, to look at: [gallery]({GALLERY})." if gallery else "",
         f"Made by `{command}` with linrep {linrep.__version__}, {count(round(seconds))} s of one core "
         f"({machine()}).",
     ]
