@@ -39,8 +39,8 @@ SCRIPT = """
 import json, pathlib
 import pandas as pd
 rows = []
-for folder in sorted(pathlib.Path("out").glob("[!.]*/")):
-    config = json.loads((folder / "config.json").read_text())
+for path in sorted(pathlib.Path("out").glob("[!.]*/config.json")):
+    config, folder = json.loads(path.read_text()), path.parent
     trace = pd.read_parquet(folder / "trace.parquet")
     last = trace[(trace["step"] == trace["step"].max()) & (trace["concept"] == "")]
     last = last[last["kind"] == "value"]
