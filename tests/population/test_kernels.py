@@ -182,8 +182,20 @@ def test_more_runs_than_a_launch_has_rows_and_more_numbers_than_32_bits_are_left
     assert not card.fits(of(2**27 - 63), 15)  # filled up to whole blocks
 
 
-def test_the_probe_runs():
+def test_the_probe_runs_a_kernel_and_complains_of_what_is_wrong_with_it(monkeypatch):
     launches.probe(torch.device("cpu"))
+    monkeypatch.setattr(launches, "OLDEST", (99, 0))
+    with pytest.raises(RuntimeError, match=r"is older than 99\.0"):
+        launches.probe(torch.device("cpu"))
+    monkeypatch.undo()
+
+    class Idle:
+        def __getitem__(self, grid):
+            return lambda numbers, out, *_, **__: out.fill_(3.0)
+
+    monkeypatch.setattr(launches.tile, "add_parts", Idle())
+    with pytest.raises(RuntimeError, match=r"expected a sum of 2, got 3\.0"):
+        launches.probe(torch.device("cpu"))
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 30.0])

@@ -14,7 +14,7 @@ ONE_EACH = [("Connection", "close")]
 class Prompt(H11Protocol):
     """HTTP of uvicorn, with a limit on the time that the head of a request takes."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:
         """Begin to count."""
         super().connection_made(transport)
         self._asked: Any = self.loop.call_later(HEAD, self._close_unless_asked)

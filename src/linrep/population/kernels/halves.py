@@ -19,6 +19,8 @@ import triton.language as tl
 LOG2E = tl.constexpr(1.4426950408889634)
 UP = tl.constexpr(14)
 """Powers, and residuals, are scaled by 2 to this before they are halved."""
+TOP = tl.constexpr(2048.0)
+"""The largest number of a table before it is halved, or up to twice that."""
 LEAST = tl.constexpr(1e-30)
 """Tables whose largest entry is less are scaled as if it were this: what is undone must not leave float32."""
 
@@ -48,9 +50,9 @@ def power_of_two(x):
 
 
 @kernel
-def scale_to(most, TOP: tl.constexpr):
-    """The power of two that brings numbers up to ``most`` to between ``TOP`` and twice that."""
-    return TOP / power_of_two(tl.maximum(most, LEAST))
+def scale_to(most, REACH: tl.constexpr):
+    """The power of two that brings numbers up to ``most`` to between ``REACH`` and twice that."""
+    return REACH / power_of_two(tl.maximum(most, LEAST))
 
 
 @kernel

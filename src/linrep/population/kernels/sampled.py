@@ -10,10 +10,17 @@ step: inside the loop over steps every layout would draw them again.
 
 import triton.language as tl
 
-from linrep.population.kernels.halves import LOG2E, halves, kernel, largest, over_rows, product, scale_to
+from linrep.population.kernels.halves import (
+    LOG2E,
+    TOP,
+    halves,
+    kernel,
+    largest,
+    over_rows,
+    product,
+    scale_to,
+)
 from linrep.population.kernels.tile import FULL, softmax
-
-TOP = tl.constexpr(2048.0)
 
 
 @kernel

@@ -17,6 +17,7 @@ import triton.language as tl
 
 from linrep.population.kernels.halves import (
     LOG2E,
+    TOP,
     UP,
     halves,
     kernel,
@@ -28,7 +29,6 @@ from linrep.population.kernels.halves import (
 
 BLOCK = tl.constexpr(64)
 """Contexts that share one power of two."""
-TOP = tl.constexpr(2048.0)
 
 
 @kernel

@@ -11,6 +11,7 @@ import triton.language as tl
 
 from linrep.population.kernels.halves import (
     LOG2E,
+    TOP,
     halves,
     kernel,
     largest,
@@ -21,7 +22,6 @@ from linrep.population.kernels.halves import (
 
 FULL = tl.constexpr(16384.0)
 """Residuals of the heaviest context reach to this: 2 to the ``UP``."""
-TOP = tl.constexpr(2048.0)
 
 
 @kernel
