@@ -193,7 +193,8 @@ def _axis(axis: Any, given: Spec, names: Sequence[str] | None) -> None:
     which = axis.axis_name
     scale, ends = getattr(axis.axes, f"set_{which}scale"), getattr(axis.axes, f"set_{which}lim")
     axis.set_label_text(plain(unescape((given.get("title") or {}).get("text", ""))))
-    if given.get("type") == "log":
+    # Where nothing is above zero, as in a study cut down to nothing, there is no logarithm to take.
+    if given.get("type") == "log" and math.isfinite(axis.get_minpos()):
         scale("log")
         axis.set_minor_locator(NullLocator())
     if given.get("range") is not None:
